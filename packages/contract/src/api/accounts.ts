@@ -1,0 +1,180 @@
+import Type, { type Static } from 'typebox'
+import { route } from '../route.ts'
+import { Email, Id, Name, Nullable, Password, Time } from './shapes.ts'
+
+export const instanceRoles = ['admin', 'member'] as const
+export type InstanceRole = (typeof instanceRoles)[number]
+const InstanceRole = Type.Union([Type.Literal('admin'), Type.Literal('member')])
+
+export const Account = Type.Object({
+  id: Id,
+  email: Type.String(),
+  name: Type.String(),
+  role: InstanceRole,
+  isDisabled: Type.Boolean(),
+  /** The password was set by an administrator and has to be changed at the next sign-in. */
+  mustChangePassword: Type.Boolean(),
+  createdAt: Time,
+})
+export type Account = Static<typeof Account>
+
+export const Session = Type.Object({
+  account: Account,
+  /** When the password was last confirmed; acts that need it fresh are refused 10 minutes later. `null` for an access token. */
+  authenticatedAt: Nullable(Time),
+  expiresAt: Nullable(Time),
+})
+export type Session = Static<typeof Session>
+
+export const getSetup = route({
+  id: 'setup.get',
+  method: 'GET',
+  path: '/api/v1/setup',
+  summary: 'Whether this instance is set up',
+  caller: 'anyone',
+  status: 200,
+  answer: Type.Object({ isDone: Type.Boolean() }),
+})
+
+export const setUp = route({
+  id: 'setup.create',
+  method: 'POST',
+  path: '/api/v1/setup',
+  summary: 'Create the first administrator with the one-time code that the server printed',
+  caller: 'anyone',
+  action: 'instance.setup',
+  body: Type.Object(
+    {
+      code: Type.String({ minLength: 1, maxLength: 100 }),
+      email: Email,
+      name: Name,
+      password: Password,
+      /** When given, an access token of this name is made and answered once. */
+      accessTokenName: Type.Optional(Name),
+    },
+    { additionalProperties: false },
+  ),
+  status: 201,
+  answer: Type.Object({ account: Account, accessToken: Type.Optional(Type.String()) }),
+  errors: ['setup.code_wrong', 'setup.done'],
+})
+
+export const signIn = route({
+  id: 'session.create',
+  method: 'POST',
+  path: '/api/v1/session',
+  summary: 'Sign in by password; the session is a cookie',
+  caller: 'anyone',
+  action: 'session.create',
+  body: Type.Object(
+    {
+      email: Type.String({ minLength: 1, maxLength: 254 }),
+      password: Type.String({ minLength: 1, maxLength: 256 }),
+    },
+    { additionalProperties: false },
+  ),
+  status: 201,
+  answer: Session,
+  errors: ['sign_in.failed'],
+})
+
+export const getSession = route({
+  id: 'session.get',
+  method: 'GET',
+  path: '/api/v1/session',
+  summary: 'Who is calling',
+  caller: 'person',
+  status: 200,
+  answer: Session,
+})
+
+export const reauthenticate = route({
+  id: 'session.reauthenticate',
+  method: 'POST',
+  path: '/api/v1/session/reauthenticate',
+  summary: 'Confirm the password, for acts that need it fresh',
+  caller: 'person',
+  action: 'session.create',
+  body: Type.Object(
+    { password: Type.String({ minLength: 1, maxLength: 256 }) },
+    { additionalProperties: false },
+  ),
+  status: 204,
+  errors: ['account.password_wrong'],
+})
+
+export const signOut = route({
+  id: 'session.delete',
+  method: 'DELETE',
+  path: '/api/v1/session',
+  summary: 'Sign out',
+  caller: 'person',
+  action: 'session.delete',
+  status: 204,
+})
+
+export const changePassword = route({
+  id: 'account.password',
+  method: 'POST',
+  path: '/api/v1/account/password',
+  summary: 'Change your password; ends your other sessions',
+  caller: 'person',
+  action: 'account.password',
+  body: Type.Object(
+    { currentPassword: Type.String({ minLength: 1, maxLength: 256 }), newPassword: Password },
+    { additionalProperties: false },
+  ),
+  status: 204,
+  errors: ['account.password_wrong'],
+})
+
+export const listAccounts = route({
+  id: 'account.list',
+  method: 'GET',
+  path: '/api/v1/accounts',
+  summary: 'List accounts (administrators)',
+  caller: 'person',
+  scope: 'accounts:read',
+  action: 'account.list',
+  status: 200,
+  answer: Type.Object({ accounts: Type.Array(Account) }),
+})
+
+export const createAccount = route({
+  id: 'account.create',
+  method: 'POST',
+  path: '/api/v1/accounts',
+  summary: 'Create an account (administrators); the temporary password is answered once',
+  caller: 'person',
+  scope: 'accounts:write',
+  action: 'account.create',
+  body: Type.Object(
+    { email: Email, name: Name, role: Type.Optional(InstanceRole) },
+    { additionalProperties: false },
+  ),
+  status: 201,
+  answer: Type.Object({ account: Account, temporaryPassword: Type.String() }),
+  errors: ['account.email_taken'],
+})
+
+export const updateAccount = route({
+  id: 'account.update',
+  method: 'PATCH',
+  path: '/api/v1/accounts/{accountId}',
+  summary: 'Rename, disable, enable or change the role of an account (administrators)',
+  caller: 'person',
+  scope: 'accounts:write',
+  action: 'account.update',
+  params: Type.Object({ accountId: Id }),
+  body: Type.Object(
+    {
+      name: Type.Optional(Name),
+      role: Type.Optional(InstanceRole),
+      isDisabled: Type.Optional(Type.Boolean()),
+    },
+    { additionalProperties: false, minProperties: 1 },
+  ),
+  status: 200,
+  answer: Account,
+  errors: ['account.not_found', 'account.last_admin'],
+})

@@ -1,0 +1,110 @@
+import Type, { type Static } from 'typebox'
+import { actions, outcomes } from '../actions.ts'
+import { limits } from '../limits.ts'
+import { route } from '../route.ts'
+import { Id, Nullable, Time } from './shapes.ts'
+
+/** One leaf of the audit tree, as it is hashed. No field ever holds a value of a secret. */
+export const AuditRecord = Type.Object({
+  /** Position in the tree, from 0, without gaps. */
+  index: Type.Integer(),
+  time: Time,
+  action: Type.Union(Object.keys(actions).map((action) => Type.Literal(action))),
+  outcome: Type.Union(outcomes.map((outcome) => Type.Literal(outcome))),
+  /** Error code of a refusal or failure. */
+  reason: Type.Optional(Type.String()),
+  actor: Type.Object({
+    kind: Type.Union([
+      Type.Literal('person'),
+      Type.Literal('access-key'),
+      Type.Literal('operator'),
+      Type.Literal('anonymous'),
+    ]),
+    /** Account id, or access key ID. */
+    id: Type.Optional(Type.String()),
+    name: Type.Optional(Type.String()),
+    /** Session or access token that the person used. */
+    credential: Type.Optional(Type.String()),
+  }),
+  project: Type.Optional(Type.Object({ id: Type.String(), name: Type.Optional(Type.String()) })),
+  environment: Type.Optional(Type.String()),
+  /** What was acted on. For secrets `name` is the secret's name. */
+  target: Type.Optional(
+    Type.Object({
+      kind: Type.String(),
+      id: Type.Optional(Type.String()),
+      name: Type.Optional(Type.String()),
+      version: Type.Optional(Type.Integer()),
+    }),
+  ),
+  /** Names of the fields that an update changed. */
+  changed: Type.Optional(Type.Array(Type.String())),
+  address: Type.Optional(Type.String()),
+  /** What the client says it is (User-Agent). */
+  client: Type.Optional(Type.String()),
+  traceId: Type.Optional(Type.String()),
+})
+export type AuditRecord = Static<typeof AuditRecord>
+
+const filters = {
+  person: Type.Optional(Type.String({ maxLength: 254, description: 'Account id or e-mail address' })),
+  accessKey: Type.Optional(Id),
+  secret: Type.Optional(
+    Type.String({ maxLength: limits.secretNameBytes, description: 'Name of the secret, exactly' }),
+  ),
+  action: Type.Optional(Type.Union(Object.keys(actions).map((action) => Type.Literal(action)))),
+  project: Type.Optional(Id),
+  outcome: Type.Optional(Type.Union(outcomes.map((outcome) => Type.Literal(outcome)))),
+  from: Type.Optional(Type.String({ format: 'date-time', description: 'Not before' })),
+  to: Type.Optional(Type.String({ format: 'date-time', description: 'Before' })),
+}
+
+export const listAudit = route({
+  id: 'audit.list',
+  method: 'GET',
+  path: '/api/v1/audit',
+  summary:
+    'Read the audit log, newest first. Administrators see all of it, others what they did and the projects they are Admin of',
+  caller: 'person',
+  scope: 'audit:read',
+  action: 'audit.read',
+  query: Type.Object({
+    ...filters,
+    cursor: Type.Optional(Type.Integer({ minimum: 0, description: 'nextCursor of the page before' })),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.auditPage, description: 'Default 50' })),
+  }),
+  status: 200,
+  answer: Type.Object({
+    records: Type.Array(Type.Intersect([AuditRecord, Type.Object({ line: Type.String() })])),
+    nextCursor: Nullable(Type.Integer()),
+  }),
+})
+
+export const getCheckpoint = route({
+  id: 'audit.checkpoint',
+  method: 'GET',
+  path: '/api/v1/audit/checkpoint',
+  summary: 'The signed head of the audit tree (C2SP tlog-checkpoint) and the key that signs it',
+  caller: 'person',
+  scope: 'audit:read',
+  action: 'audit.read',
+  status: 200,
+  answer: Type.Object({
+    checkpoint: Type.String(),
+    /** Verifier key in the form of C2SP signed-note: `name+hash+key`. */
+    verifierKey: Type.String(),
+  }),
+})
+
+/** Streams `text/plain` in the format of `docs/audit-log.md`; the only answer that is not JSON. */
+export const exportAudit = route({
+  id: 'audit.export',
+  method: 'GET',
+  path: '/api/v1/audit/export',
+  summary: 'Export the whole audit log for `keyhold audit verify` (administrators)',
+  caller: 'person',
+  scope: 'audit:read',
+  action: 'audit.export',
+  status: 200,
+  answer: Type.String(),
+})

@@ -1,0 +1,20 @@
+import type { AnyRoute } from '../route.ts'
+import * as accessKeys from './access-keys.ts'
+import * as accessTokens from './access-tokens.ts'
+import * as accounts from './accounts.ts'
+import * as audit from './audit.ts'
+import * as projects from './projects.ts'
+import * as secrets from './secrets.ts'
+
+const isRoute = (value: unknown): value is AnyRoute =>
+  typeof value === 'object' && value !== null && 'path' in value && 'method' in value
+
+/** Every route of the API, by resource: what the OpenAPI file, the reference and the tests are made from. */
+export const routes: readonly AnyRoute[] = [
+  accounts,
+  accessTokens,
+  projects,
+  secrets,
+  accessKeys,
+  audit,
+].flatMap((resource) => Object.values(resource).filter(isRoute))

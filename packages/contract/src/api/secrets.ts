@@ -1,0 +1,305 @@
+import Type, { type Static } from 'typebox'
+import { limits } from '../limits.ts'
+import { route } from '../route.ts'
+import { EnvironmentName } from './projects.ts'
+import { Description, Id, Nullable, PersonRef, Time } from './shapes.ts'
+
+export const secretTypes = ['token', 'password', 'key', 'file'] as const
+export type SecretType = (typeof secretTypes)[number]
+export const SecretType = Type.Union([
+  Type.Literal('token'),
+  Type.Literal('password'),
+  Type.Literal('key'),
+  Type.Literal('file'),
+])
+
+/** `base64` carries bytes that are not UTF-8 text. */
+export const Encoding = Type.Union([Type.Literal('utf8'), Type.Literal('base64')])
+
+export const SecretName = Type.String({
+  minLength: 1,
+  maxLength: limits.secretNameBytes,
+  description: 'Letters, digits and _, not starting with a digit; not a reserved name',
+})
+
+/** Base64 of the largest file; the exact bounds are per type and checked in bytes. */
+const Value = Type.String({
+  maxLength: Math.ceil(limits.fileValueBytes / 3) * 4,
+  description: 'The value',
+  writeOnly: true,
+})
+
+/** A secret without its value: no list or detail ever has one. */
+export const SecretInfo = Type.Object({
+  id: Id,
+  name: Type.String(),
+  type: SecretType,
+  environment: Type.String(),
+  description: Type.String(),
+  version: Type.Integer(),
+  createdAt: Time,
+  updatedAt: Time,
+  updatedBy: Nullable(Type.String({ description: 'Name of the person, or id of the access key' })),
+  lastAccessedAt: Nullable(Time),
+  /** `secret123`, `key`, `temp`: saved, but a clearer name would help. */
+  nameWarning: Nullable(Type.String()),
+  /** False for short values and ordinary words, which are not taken out of logs (they would blank ordinary text). */
+  isMasked: Type.Boolean(),
+})
+export type SecretInfo = Static<typeof SecretInfo>
+
+export const SecretVersion = Type.Object({
+  version: Type.Integer(),
+  createdAt: Time,
+  createdBy: Nullable(Type.Union([PersonRef, Type.Object({ id: Id })])),
+  isCurrent: Type.Boolean(),
+})
+export type SecretVersion = Static<typeof SecretVersion>
+
+/** A delivered value. */
+export const SecretValue = Type.Object({
+  name: Type.String(),
+  type: SecretType,
+  value: Type.String(),
+  encoding: Encoding,
+  version: Type.Integer(),
+  /** Where the value comes from: the environment asked for, or `All`. */
+  environment: Type.String(),
+})
+export type SecretValue = Static<typeof SecretValue>
+
+const ProjectParams = Type.Object({ projectId: Id })
+const SecretParams = Type.Object({ projectId: Id, secretId: Id })
+const EnvironmentQuery = Type.Object({ environment: Type.Optional(EnvironmentName) })
+
+const CreateSecret = Type.Object(
+  {
+    name: SecretName,
+    type: SecretType,
+    value: Value,
+    encoding: Type.Optional(Encoding),
+    environment: Type.Optional(EnvironmentName),
+    description: Type.Optional(Description),
+  },
+  { additionalProperties: false },
+)
+
+const updatable = {
+  type: Type.Optional(SecretType),
+  value: Type.Optional(Value),
+  encoding: Type.Optional(Encoding),
+  description: Type.Optional(Description),
+  /** Refuse with `secret.changed` unless this is the current version. */
+  expectedVersion: Type.Optional(Type.Integer({ minimum: 1 })),
+}
+
+export const listSecrets = route({
+  id: 'secret.list',
+  method: 'GET',
+  path: '/api/v1/projects/{projectId}/secrets',
+  summary: "List a project's secrets, never values; with an environment, also those it takes from All",
+  caller: 'person',
+  scope: 'secrets:read',
+  action: 'secret.list',
+  params: ProjectParams,
+  query: EnvironmentQuery,
+  status: 200,
+  answer: Type.Object({ secrets: Type.Array(SecretInfo) }),
+  errors: ['project.not_found', 'environment.not_found'],
+})
+
+export const createSecret = route({
+  id: 'secret.create',
+  method: 'POST',
+  path: '/api/v1/projects/{projectId}/secrets',
+  summary: 'Create a secret',
+  caller: 'person',
+  scope: 'secrets:write',
+  action: 'secret.create',
+  params: ProjectParams,
+  body: CreateSecret,
+  status: 201,
+  answer: SecretInfo,
+  errors: ['project.not_found', 'environment.not_found', 'secret.exists', 'secret.limit'],
+})
+
+export const getSecret = route({
+  id: 'secret.get',
+  method: 'GET',
+  path: '/api/v1/projects/{projectId}/secrets/{secretId}',
+  summary: 'Read what is known of a secret, without its value',
+  caller: 'person',
+  scope: 'secrets:read',
+  action: 'secret.list',
+  params: SecretParams,
+  status: 200,
+  answer: SecretInfo,
+  errors: ['project.not_found', 'secret.not_found'],
+})
+
+export const updateSecret = route({
+  id: 'secret.update',
+  method: 'PATCH',
+  path: '/api/v1/projects/{projectId}/secrets/{secretId}',
+  summary: 'Change a secret; a new value is a new version, an equal one changes nothing',
+  caller: 'person',
+  scope: 'secrets:write',
+  action: 'secret.update',
+  params: SecretParams,
+  body: Type.Object(updatable, { additionalProperties: false, minProperties: 1 }),
+  status: 200,
+  answer: SecretInfo,
+  errors: ['project.not_found', 'secret.not_found', 'secret.changed'],
+})
+
+export const deleteSecret = route({
+  id: 'secret.delete',
+  method: 'DELETE',
+  path: '/api/v1/projects/{projectId}/secrets/{secretId}',
+  summary: 'Delete a secret with its versions',
+  caller: 'person',
+  scope: 'secrets:write',
+  action: 'secret.delete',
+  params: SecretParams,
+  status: 204,
+  errors: ['project.not_found', 'secret.not_found'],
+})
+
+export const revealSecret = route({
+  id: 'secret.reveal',
+  method: 'POST',
+  path: '/api/v1/projects/{projectId}/secrets/{secretId}/reveal',
+  summary: 'Read the value of one secret; in a browser session the password must be fresh',
+  caller: 'person',
+  scope: 'secrets:reveal',
+  action: 'secret.read',
+  params: SecretParams,
+  body: Type.Object(
+    { version: Type.Optional(Type.Integer({ minimum: 1 })) },
+    { additionalProperties: false },
+  ),
+  status: 200,
+  answer: SecretValue,
+  errors: ['project.not_found', 'secret.not_found', 'session.reauthentication_required'],
+})
+
+export const listSecretVersions = route({
+  id: 'secret.versions',
+  method: 'GET',
+  path: '/api/v1/projects/{projectId}/secrets/{secretId}/versions',
+  summary: 'List the versions of a secret, newest first, without values',
+  caller: 'person',
+  scope: 'secrets:read',
+  action: 'secret.list',
+  params: SecretParams,
+  status: 200,
+  answer: Type.Object({ versions: Type.Array(SecretVersion) }),
+  errors: ['project.not_found', 'secret.not_found'],
+})
+
+/* What a machine sees: the one project of its access key. */
+
+export const AccessKeyPermission = Type.Union([Type.Literal('read'), Type.Literal('read_write')])
+export type AccessKeyPermission = Static<typeof AccessKeyPermission>
+
+export const getCurrentProject = route({
+  id: 'current.get',
+  method: 'GET',
+  path: '/api/v1/projects/current',
+  summary: "The access key's project and permission",
+  caller: 'machine',
+  action: 'project.read',
+  status: 200,
+  answer: Type.Object({
+    project: Type.Object({ id: Id, name: Type.String() }),
+    accessKeyId: Type.String(),
+    permission: AccessKeyPermission,
+  }),
+})
+
+export const listCurrentEnvironments = route({
+  id: 'current.environments',
+  method: 'GET',
+  path: '/api/v1/projects/current/environments',
+  summary: "List the environments of the access key's project",
+  caller: 'machine',
+  action: 'environment.list',
+  status: 200,
+  answer: Type.Object({
+    environments: Type.Array(
+      Type.Object({ name: Type.String(), description: Type.String(), isDefault: Type.Boolean() }),
+    ),
+  }),
+})
+
+export const readCurrentSecrets = route({
+  id: 'current.secrets',
+  method: 'GET',
+  path: '/api/v1/projects/current/secrets',
+  summary:
+    'All names and values of an environment, with what it takes from All; each value is recorded as accessed',
+  caller: 'machine',
+  action: 'secret.read',
+  query: EnvironmentQuery,
+  status: 200,
+  answer: Type.Object({
+    project: Type.Object({ id: Id, name: Type.String() }),
+    environment: Type.String(),
+    secrets: Type.Array(SecretValue),
+  }),
+  errors: ['environment.not_found'],
+})
+
+export const readCurrentSecret = route({
+  id: 'current.secret',
+  method: 'GET',
+  path: '/api/v1/projects/current/secrets/{name}',
+  summary: 'One value, from the environment or else from All',
+  caller: 'machine',
+  action: 'secret.read',
+  params: Type.Object({ name: Type.String({ maxLength: limits.secretNameBytes }) }),
+  query: EnvironmentQuery,
+  status: 200,
+  answer: SecretValue,
+  errors: ['environment.not_found', 'secret.not_found'],
+})
+
+export const createCurrentSecret = route({
+  id: 'current.create',
+  method: 'POST',
+  path: '/api/v1/projects/current/secrets',
+  summary: 'Create a secret (Read & Write)',
+  caller: 'machine',
+  action: 'secret.create',
+  body: CreateSecret,
+  status: 201,
+  answer: SecretInfo,
+  errors: ['environment.not_found', 'secret.exists', 'secret.limit'],
+})
+
+export const updateCurrentSecret = route({
+  id: 'current.update',
+  method: 'PATCH',
+  path: '/api/v1/projects/current/secrets/{name}',
+  summary: 'Change a secret of exactly this environment (Read & Write)',
+  caller: 'machine',
+  action: 'secret.update',
+  params: Type.Object({ name: Type.String({ maxLength: limits.secretNameBytes }) }),
+  query: EnvironmentQuery,
+  body: Type.Object(updatable, { additionalProperties: false, minProperties: 1 }),
+  status: 200,
+  answer: SecretInfo,
+  errors: ['environment.not_found', 'secret.not_found', 'secret.changed'],
+})
+
+export const deleteCurrentSecret = route({
+  id: 'current.delete',
+  method: 'DELETE',
+  path: '/api/v1/projects/current/secrets/{name}',
+  summary: 'Always refused: no access key may delete',
+  caller: 'machine',
+  action: 'secret.delete',
+  params: Type.Object({ name: Type.String({ maxLength: limits.secretNameBytes }) }),
+  query: EnvironmentQuery,
+  status: 204,
+})

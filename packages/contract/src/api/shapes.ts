@@ -1,0 +1,41 @@
+import Type, { type Static, type TSchema } from 'typebox'
+import { limits } from '../limits.ts'
+
+/** An id: kind prefix, underscore, random part. Anything else is answered as "not found". */
+export const Id = Type.String({ minLength: 1, maxLength: 64, description: 'Id, such as prj_4k…' })
+
+/** ISO 8601 in UTC with milliseconds, as `Date.prototype.toISOString` writes it. */
+export const Time = Type.String({ format: 'date-time' })
+
+/** A name as people type it: Unicode, kept as typed, not blank, no control characters. */
+export const Name = Type.String({
+  minLength: 1,
+  maxLength: limits.nameLength,
+  pattern: '^(?=.*\\S)[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$',
+  description: `Not blank, no control characters, at most ${limits.nameLength} characters`,
+})
+
+export const Description = Type.String({ maxLength: limits.descriptionLength })
+
+/** Instance e-mail address; compared in lower case. */
+export const Email = Type.String({
+  minLength: 3,
+  maxLength: 254,
+  pattern: '^[^\\s@\\u0000-\\u001f]+@[^\\s@\\u0000-\\u001f]+$',
+  description: 'E-mail address',
+})
+
+export const Password = Type.String({
+  minLength: limits.passwordLengthMin,
+  maxLength: limits.passwordLengthMax,
+  description: `${limits.passwordLengthMin} to ${limits.passwordLengthMax} characters`,
+})
+
+export const Nullable = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()])
+
+export const Collection = <S extends TSchema>(name: string, item: S) =>
+  Type.Object({ [name]: Type.Array(item) } as Record<typeof name, ReturnType<typeof Type.Array<S>>>)
+
+/** A person as others see them. */
+export const PersonRef = Type.Object({ id: Id, name: Type.String(), email: Type.String() })
+export type PersonRef = Static<typeof PersonRef>

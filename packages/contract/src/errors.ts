@@ -1,0 +1,83 @@
+/**
+ * Every error code Keyhold answers with. Status and public text live here and nowhere else; each code has a page in
+ * `docs/errors/`. The public text never quotes input.
+ */
+export const errors = {
+  'access.address_refused': { status: 403, title: 'This access key may not be used from this address' },
+  'access.refused': { status: 403, title: 'You may not do this' },
+  'access.scope_missing': { status: 403, title: 'The access token lacks the scope for this' },
+  'access_key.confirmation': { status: 400, title: 'Type the access key ID to confirm' },
+  'access_key.limit': { status: 409, title: 'A project has at most two active access keys' },
+  'access_key.not_found': { status: 404, title: 'Access key not found' },
+  'access_key.total_limit': { status: 409, title: 'A project has at most 20 access keys' },
+  'access_token.limit': { status: 409, title: 'A person has at most 200 access tokens' },
+  'access_token.not_found': { status: 404, title: 'Access token not found' },
+  'account.email_taken': { status: 409, title: 'This e-mail address already has an account' },
+  'account.last_admin': { status: 409, title: 'The instance needs at least one active administrator' },
+  'account.not_found': { status: 404, title: 'Account not found' },
+  'account.password_wrong': { status: 403, title: 'The current password is wrong' },
+  'audit.unavailable': {
+    status: 503,
+    title: 'Nothing is delivered while the audit record cannot be written',
+  },
+  'auth.required': { status: 401, title: 'Sign in, or send a valid credential' },
+  'environment.confirmation': { status: 400, title: 'Type the environment name to confirm' },
+  'environment.default': { status: 409, title: 'The environment All cannot be renamed or deleted' },
+  'environment.limit': { status: 409, title: 'A project has at most 100 environments' },
+  'environment.name_taken': { status: 409, title: 'The project already has an environment of this name' },
+  'environment.not_found': { status: 404, title: 'Environment not found' },
+  'member.exists': { status: 409, title: 'This person is already a member of the project' },
+  'member.last_admin': { status: 409, title: 'A project needs at least one Admin' },
+  'member.not_found': { status: 404, title: 'Member not found' },
+  'project.confirmation': { status: 400, title: 'Type the project name to confirm' },
+  'project.name_taken': { status: 409, title: 'A project of this name already exists' },
+  'project.not_found': { status: 404, title: 'Project not found' },
+  'rate.limited': { status: 429, title: 'Too many attempts; wait and try again' },
+  'request.cross_site': { status: 403, title: 'The request came from another site' },
+  'request.invalid': { status: 400, title: 'The request is not valid' },
+  'request.timeout': { status: 408, title: 'The request took too long to arrive' },
+  'request.too_large': { status: 413, title: 'The request is too large' },
+  'request.unsupported_type': { status: 415, title: 'Send application/json' },
+  'route.not_found': { status: 404, title: 'There is nothing at this address' },
+  'secret.changed': { status: 409, title: 'The secret changed since you read it' },
+  'secret.exists': { status: 409, title: 'A secret of this name already exists in this environment' },
+  'secret.limit': { status: 409, title: 'An environment has at most 1,000 secrets' },
+  'secret.not_found': { status: 404, title: 'Secret not found' },
+  'secret.unreadable': {
+    status: 500,
+    title: 'The stored value does not decrypt; it was changed outside Keyhold',
+  },
+  'server.error': { status: 500, title: 'Something went wrong on the server' },
+  'session.reauthentication_required': { status: 403, title: 'Confirm your password first' },
+  'setup.code_wrong': { status: 403, title: 'The set-up code is wrong' },
+  'setup.done': { status: 409, title: 'This instance is already set up' },
+  'sign_in.failed': { status: 401, title: 'E-mail address or password is wrong' },
+  'storage.full': { status: 507, title: 'The disk is full; nothing was changed' },
+  'storage.unavailable': { status: 503, title: 'The database cannot be used; nothing was changed' },
+  'transport.insecure': { status: 403, title: 'Use HTTPS' },
+} as const
+
+export type ErrorCode = keyof typeof errors
+
+/** One invalid field. `field` is a path such as `ipRestriction[1]`; `message` never quotes the value. */
+export interface FieldError {
+  readonly field: string
+  readonly message: string
+}
+
+/** The body of every error (RFC 9457, `application/problem+json`). */
+export interface Problem {
+  /** Address of the page that explains the code. */
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail?: string
+  /** Names this request in the server's log. */
+  readonly traceId: string
+  readonly code: ErrorCode
+  readonly errors?: readonly FieldError[]
+  /** `secret.not_found`: why that may be, most likely first. */
+  readonly reasons?: readonly string[]
+  /** `secret.not_found`: names that exist and look alike. */
+  readonly nearMatches?: readonly string[]
+}

@@ -1,0 +1,26 @@
+/** Every stated limit. The server enforces them; the reference documents them from here. */
+export const limits = {
+  /** Bytes of a request body. A file of 1 MiB in base64, and its envelope, fit. */
+  bodyBytes: 1_500_000,
+  /** Nesting of JSON objects and arrays in a request. */
+  jsonDepth: 16,
+  /** Object keys and array elements in a request. */
+  jsonItems: 2_000,
+  /** Bytes of a value of type token, password or key: it has to fit into a process environment. */
+  valueBytes: 24 * 1024,
+  /** Bytes of a value of type file. */
+  fileValueBytes: 1024 * 1024,
+  secretNameBytes: 256,
+  /** UTF-16 units of names of people, projects, environments and tokens. */
+  nameLength: 100,
+  descriptionLength: 1_000,
+  environmentsPerProject: 100,
+  secretsPerEnvironment: 1_000,
+  activeAccessKeys: 2,
+  accessKeysPerProject: 20,
+  addressesPerAccessKey: 50,
+  accessTokensPerPerson: 200,
+  passwordLengthMin: 15,
+  passwordLengthMax: 256,
+  auditPage: 500,
+} as const
