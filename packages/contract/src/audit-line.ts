@@ -1,0 +1,18 @@
+import { type Action, actions } from './actions.ts'
+import type { AuditRecord } from './api/audit.ts'
+
+/** Characters that would let a name forge a line or drive a terminal. */
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
+
+/**
+ * The line form of a record: `2024-06-12 14:30:22 - Secret created: GITHUB_TOKEN`, in UTC. Refused and failed attempts
+ * say so at the end: `… (refused: access.refused)`.
+ */
+export function auditLine(record: AuditRecord): string {
+  const time = record.time.slice(0, 19).replace('T', ' ')
+  const event = actions[record.action as Action]?.line ?? record.action // `as`: unknown actions fall through to their name.
+  const name = record.target?.name ?? record.target?.id ?? record.project?.name
+  const outcome =
+    record.outcome === 'success' ? '' : ` (${record.outcome}${record.reason ? `: ${record.reason}` : ''})`
+  return `${time} - ${event}${name === undefined ? '' : `: ${name}`}${outcome}`.replace(UNPRINTABLE, '\ufffd')
+}

@@ -1,0 +1,162 @@
+import { readFileSync } from 'node:fs'
+import { BlockList, isIP } from 'node:net'
+import { resolve } from 'node:path'
+import { foreignVariables, type Option, type OptionName, options } from './options.ts'
+
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+}
+
+/** The configuration, read once and frozen. */
+export interface Config {
+  /** Absolute path. */
+  readonly dataDir: string
+  /** Absent: SQLite in `dataDir`. */
+  readonly databaseUrl?: string
+  readonly http: ListenAddress
+  /** Without a slash at its end. */
+  readonly publicUrl: string
+  readonly trustedProxies?: BlockList
+  readonly tls?: { readonly cert: string; readonly key: string }
+  /** 32 bytes. Absent: `root.key` in `dataDir`. */
+  readonly rootKey?: Buffer
+  readonly metrics: { readonly address?: ListenAddress; readonly token?: string }
+  readonly logLevel: string
+  /** Things worth a line in the log at start, such as an unknown variable. */
+  readonly warnings: readonly string[]
+}
+
+/** A mistake in the configuration. The message names the variable and the next step, never a value marked secret. */
+export class ConfigError extends Error {}
+
+type Values = Partial<Record<OptionName, string>>
+
+function readValues(env: NodeJS.ProcessEnv): Values {
+  const values: Values = {}
+  for (const option of options as readonly Option[]) {
+    const name = option.name as OptionName // `as`: rows of the table are its names.
+    const file = env[`${name}_FILE`]
+    const direct = env[name]
+    if (direct !== undefined && file !== undefined) {
+      throw new ConfigError(`${name} and ${name}_FILE are both set; unset one of them`)
+    }
+    const value = file === undefined ? direct : readOptionFile(`${name}_FILE`, file)
+    if (value !== undefined && value !== '') values[name] = value
+    else if (option.default !== undefined) values[name] = option.default
+  }
+  return values
+}
+
+function readOptionFile(variable: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trimEnd()
+  } catch (error) {
+    // `as`: readFileSync throws system errors.
+    throw new ConfigError(`${variable}: cannot read ${path} (${(error as NodeJS.ErrnoException).code})`)
+  }
+}
+
+function parseAddress(name: string, text: string): ListenAddress {
+  const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text)
+  const port = Number(match?.[3])
+  if (!match || port > 65_535) throw new ConfigError(`${name} must be host:port, such as localhost:8080`)
+  return { host: match[1] ?? match[2] ?? '', port }
+}
+
+/** Whether a listening host is reachable from this machine only. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+}
+
+function parseProxies(text: string): BlockList {
+  const list = new BlockList()
+  for (const entry of text.split(',').map((part) => part.trim())) {
+    const [address = '', prefix, ...rest] = entry.split('/')
+    const version = isIP(address)
+    const bits =
+      prefix === undefined ? (version === 4 ? 32 : 128) : /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1
+    if (version === 0 || rest.length > 0 || bits < 0 || bits > (version === 4 ? 32 : 128)) {
+      throw new ConfigError('KEYHOLD_TRUSTED_PROXIES must be addresses or CIDR ranges separated by commas')
+    }
+    list.addSubnet(address, bits, version === 4 ? 'ipv4' : 'ipv6')
+  }
+  return list
+}
+
+function parsePublicUrl(text: string): string {
+  // `new URL` quotes its input when it throws; the address is no secret, but userinfo in it would be.
+  if (!URL.canParse(text))
+    throw new ConfigError('KEYHOLD_PUBLIC_URL must be a URL, such as https://keys.example.com')
+  const url = new URL(text)
+  if (
+    !['http:', 'https:'].includes(url.protocol) ||
+    url.username !== '' ||
+    url.password !== '' ||
+    url.search !== ''
+  ) {
+    throw new ConfigError('KEYHOLD_PUBLIC_URL must be http or https, without user, password or query')
+  }
+  return text.replace(/\/+$/, '')
+}
+
+function parseRootKey(text: string): Buffer {
+  const key = Buffer.from(text, 'base64')
+  if (key.length !== 32 || key.toString('base64').replace(/=+$/, '') !== text.replace(/=+$/, '')) {
+    throw new ConfigError('KEYHOLD_ROOT_KEY must be 32 bytes in base64 (openssl rand -base64 32)')
+  }
+  return key
+}
+
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent']
+
+/** Reads the configuration from `env`. @throws ConfigError on the first mistake. */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const values = readValues(env)
+  // `!`: these options have defaults.
+  const http = parseAddress('KEYHOLD_HTTP_ADDR', values.KEYHOLD_HTTP_ADDR!)
+  const trustedProxies = values.KEYHOLD_TRUSTED_PROXIES
+    ? parseProxies(values.KEYHOLD_TRUSTED_PROXIES)
+    : undefined
+  const { KEYHOLD_TLS_CERT: cert, KEYHOLD_TLS_KEY: key } = values
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new ConfigError(
+      'KEYHOLD_TLS_CERT and KEYHOLD_TLS_KEY belong together; set both (or their _FILE forms)',
+    )
+  }
+  if (!isLoopback(http.host) && !cert && !trustedProxies) {
+    throw new ConfigError(
+      `KEYHOLD_HTTP_ADDR: refusing plain HTTP on ${http.host || 'all addresses'}, which is not loopback. ` +
+        'Set KEYHOLD_TLS_CERT_FILE and KEYHOLD_TLS_KEY_FILE, or put a TLS proxy in front and set KEYHOLD_TRUSTED_PROXIES',
+    )
+  }
+  if (!logLevels.includes(values.KEYHOLD_LOG_LEVEL!)) {
+    throw new ConfigError(`KEYHOLD_LOG_LEVEL must be one of ${logLevels.join(', ')}`)
+  }
+  const scheme = cert ? 'https' : 'http'
+  const host = http.host.includes(':') ? `[${http.host}]` : http.host || 'localhost'
+  return Object.freeze({
+    dataDir: resolve(values.KEYHOLD_DATA_DIR!),
+    ...(values.KEYHOLD_DATABASE_URL && { databaseUrl: values.KEYHOLD_DATABASE_URL }),
+    http,
+    publicUrl: parsePublicUrl(values.KEYHOLD_PUBLIC_URL ?? `${scheme}://${host}:${http.port}`),
+    ...(trustedProxies && { trustedProxies }),
+    ...(cert && key && { tls: { cert, key } }),
+    ...(values.KEYHOLD_ROOT_KEY && { rootKey: parseRootKey(values.KEYHOLD_ROOT_KEY) }),
+    metrics: {
+      ...(values.KEYHOLD_METRICS_ADDR && {
+        address: parseAddress('KEYHOLD_METRICS_ADDR', values.KEYHOLD_METRICS_ADDR),
+      }),
+      ...(values.KEYHOLD_METRICS_TOKEN && { token: values.KEYHOLD_METRICS_TOKEN }),
+    },
+    logLevel: values.KEYHOLD_LOG_LEVEL!,
+    warnings: unknownVariables(env),
+  })
+}
+
+function unknownVariables(env: NodeJS.ProcessEnv): string[] {
+  const known = new Set([...options.map((option) => option.name), ...foreignVariables])
+  return Object.keys(env)
+    .filter((name) => name.startsWith('KEYHOLD_') && !known.has(name.replace(/_FILE$/, '')))
+    .map((name) => `${name} is set, but there is no such option`)
+}

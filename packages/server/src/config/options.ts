@@ -1,0 +1,76 @@
+/** One row of the configuration. The reference page is generated from this table. */
+export interface Option {
+  /** Environment variable; each may also be given as `<name>_FILE`, naming a file that holds the value. */
+  readonly name: `KEYHOLD_${string}`
+  readonly default?: string
+  /** Shown in the reference. */
+  readonly doc: string
+  /** Never printed, not even in an error. */
+  readonly isSecret?: true
+}
+
+export const options = [
+  {
+    name: 'KEYHOLD_DATA_DIR',
+    default: './data',
+    doc: 'Directory of the SQLite database, the root key and the set-up code. Made on the first start, readable by its owner only.',
+  },
+  {
+    name: 'KEYHOLD_DATABASE_URL',
+    doc: 'PostgreSQL to use instead of SQLite: `postgres://user:password@host/database`. Any number of servers may share one.',
+    isSecret: true,
+  },
+  {
+    name: 'KEYHOLD_HTTP_ADDR',
+    default: 'localhost:8080',
+    doc: 'Address to listen on, `host:port`. Other than loopback needs TLS or trusted proxies.',
+  },
+  {
+    name: 'KEYHOLD_PUBLIC_URL',
+    doc: 'The address people and machines use, such as `https://keys.example.com`. Default: made from KEYHOLD_HTTP_ADDR.',
+  },
+  {
+    name: 'KEYHOLD_TRUSTED_PROXIES',
+    doc: 'Addresses or CIDR ranges of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by commas. Default: none.',
+  },
+  {
+    name: 'KEYHOLD_TLS_CERT',
+    doc: 'Certificate chain in PEM. Usually given as KEYHOLD_TLS_CERT_FILE.',
+  },
+  {
+    name: 'KEYHOLD_TLS_KEY',
+    doc: 'Private key of the certificate in PEM. Usually given as KEYHOLD_TLS_KEY_FILE.',
+    isSecret: true,
+  },
+  {
+    name: 'KEYHOLD_ROOT_KEY',
+    doc: 'Root key: 32 bytes in base64. Default: `root.key` in the data directory, made on the first start. Keep a copy elsewhere: without it nothing can be read.',
+    isSecret: true,
+  },
+  {
+    name: 'KEYHOLD_METRICS_ADDR',
+    doc: 'Separate address for /metrics, `host:port`, without authentication.',
+  },
+  {
+    name: 'KEYHOLD_METRICS_TOKEN',
+    doc: 'Bearer token for /metrics on the main address. Without it and without KEYHOLD_METRICS_ADDR there is no /metrics.',
+    isSecret: true,
+  },
+  {
+    name: 'KEYHOLD_LOG_LEVEL',
+    default: 'info',
+    doc: 'trace, debug, info, warn, error or silent. At debug each request is a line. Values and credentials are in no level.',
+  },
+] as const satisfies readonly Option[]
+
+export type OptionName = (typeof options)[number]['name']
+
+/** Variables of the CLI and of other programs, which the server leaves alone. */
+export const foreignVariables = [
+  'KEYHOLD_URL',
+  'KEYHOLD_TOKEN',
+  'KEYHOLD_ACCESS_KEY_ID',
+  'KEYHOLD_ACCESS_KEY',
+  'KEYHOLD_ENVIRONMENT',
+  'KEYHOLD_PROJECT',
+]

@@ -1,0 +1,9 @@
+import type { Migration } from 'kysely/migration'
+import * as foundation from './0001-foundation.ts'
+
+/** Every migration, oldest first. New ones are added at the end; landed ones never change. */
+export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migration> {
+  return {
+    '0001-foundation': { up: (db) => foundation.up(db, dialect) },
+  }
+}

@@ -1,0 +1,179 @@
+import { chmodSync, existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { Kysely, PostgresDialect } from 'kysely'
+import { Migrator } from 'kysely/migration'
+import { AppError } from '../base/app-error.ts'
+import { migrations } from './migrations/migrations.ts'
+import { openSqlite, sqliteDialect, sqliteProblem } from './sqlite.ts'
+import type { Database, Tables, Transaction } from './tables.ts'
+
+/** int8, whose values here (times, counters) stay far below 2^53. */
+const PG_INT8 = 20
+const POOL_SIZE = 10
+const CONNECT_TIMEOUT_MS = 5_000
+/** No statement of ours is slow; a longer one means a lock that will not come. */
+const STATEMENT_TIMEOUT_MS = 15_000
+
+/** Where the data is. */
+export type StorageLocation = { readonly dataDir: string } | { readonly databaseUrl: string }
+
+/** The database behind one door: both kinds take the same queries. */
+export interface Storage {
+  readonly dialect: 'sqlite' | 'postgres'
+  /** Path of the SQLite file, for the audit writer's own connection. */
+  readonly sqlitePath?: string
+  /** For reading outside transactions. Sees what is committed. */
+  readonly db: Database
+  /**
+   * Runs `work` in a transaction; resolves when it is on disk. Do no slow thing inside: on SQLite all writers wait.
+   * @throws AppError `storage.full`, `storage.unavailable`; whatever `work` throws, after undoing all of it.
+   */
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+/** Opens the database and brings its schema up to date. */
+export async function openStorage(location: StorageLocation): Promise<Storage> {
+  const storage =
+    'databaseUrl' in location ? await openPostgres(location.databaseUrl) : openSqliteStorage(location.dataDir)
+  try {
+    await migrate(storage)
+  } catch (error) {
+    await storage.close()
+    throw error
+  }
+  return storage
+}
+
+function openSqliteStorage(dataDir: string): Storage {
+  const sqlitePath = join(dataDir, 'keyhold.db')
+  const isNew = !existsSync(sqlitePath)
+  const writing = new Kysely<Tables>({ dialect: sqliteDialect(openSqlite(sqlitePath), 'write') })
+  if (isNew) chmodSync(sqlitePath, 0o600)
+  const db = new Kysely<Tables>({ dialect: sqliteDialect(openSqlite(sqlitePath), 'read') })
+  return {
+    dialect: 'sqlite',
+    sqlitePath,
+    db,
+    transaction: (work) => asAppError(writing.transaction().execute(work)),
+    close: async () => {
+      await db.destroy()
+      await writing.destroy()
+    },
+  }
+}
+
+async function openPostgres(databaseUrl: string): Promise<Storage> {
+  // Loaded only where it is used: SQLite is the default, and start-up and memory count.
+  const { default: pg } = await import('pg')
+  const types = new pg.TypeOverrides()
+  types.setTypeParser(PG_INT8, Number)
+  const pool = new pg.Pool({
+    connectionString: databaseUrl,
+    max: POOL_SIZE,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    application_name: 'keyhold',
+    types,
+  })
+  // An idle connection that breaks is replaced at the next use, which reports the failure if there still is one.
+  pool.on('error', () => {})
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+  return {
+    dialect: 'postgres',
+    db,
+    transaction: (work) => asAppError(db.transaction().execute(work)),
+    close: () => db.destroy(),
+  }
+}
+
+async function migrate(storage: Storage): Promise<void> {
+  const writing =
+    storage.dialect === 'postgres'
+      ? storage.db
+      : new Kysely<Tables>({ dialect: sqliteDialect(openSqlite(storage.sqlitePath!), 'write') }) // `!`: SQLite has a path.
+  try {
+    const migrator = new Migrator({
+      db: writing,
+      provider: { getMigrations: async () => migrations(storage.dialect) },
+    })
+    const { error, results } = await migrator.migrateToLatest()
+    if (error) {
+      const failed = results?.find((result) => result.status === 'Error')?.migrationName
+      throw new Error(`cannot bring the database up to date${failed ? ` (migration ${failed})` : ''}`, {
+        cause: error,
+      })
+    }
+  } finally {
+    if (writing !== storage.db) await writing.destroy()
+  }
+}
+
+/** Names the failures of a database that are not the caller's fault; passes on all others. */
+export function storageError(error: unknown): unknown {
+  if (error instanceof AppError) return error
+  const sqlite = sqliteProblem(error)
+  if (sqlite === 'full' || pgCode(error) === '53100') return new AppError('storage.full', {}, error)
+  if (sqlite === 'unavailable' || isPgUnavailable(error))
+    return new AppError('storage.unavailable', {}, error)
+  return error
+}
+
+async function asAppError<T>(promise: Promise<T>): Promise<T> {
+  try {
+    return await promise
+  } catch (error) {
+    throw storageError(error)
+  }
+}
+
+function pgCode(error: unknown): string | undefined {
+  // Errors of the PostgreSQL server carry a five-character SQLSTATE and a severity.
+  const isPg = error instanceof Error && 'severity' in error && 'code' in error
+  return isPg && typeof error.code === 'string' ? error.code : undefined
+}
+
+function isPgUnavailable(error: unknown): boolean {
+  const code = pgCode(error)
+  // Class 08 connection, 53 resources, 57P operator intervention, 25006 read-only (a standby), 57014 statement time-out.
+  if (code) return /^(08|53|57)/.test(code) || code === '25006'
+  if (!(error instanceof Error)) return false
+  const system = 'code' in error ? String(error.code) : ''
+  return (
+    /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN)/.test(system) ||
+    /[Cc]onnection (terminated|ended)|timeout exceeded when trying to connect/.test(error.message)
+  )
+}
+
+/** Name of the unique constraint that an insert or update ran into, on either database; undefined for other errors. */
+export function violatedUnique(error: unknown): string | undefined {
+  if (pgCode(error) === '23505' && error instanceof Error && 'constraint' in error)
+    return String(error.constraint)
+  // SQLite names the columns: "UNIQUE constraint failed: access_keys.project_id, access_keys.slot".
+  const message =
+    error instanceof Error ? /^UNIQUE constraint failed: (.*)$/.exec(error.message)?.[1] : undefined
+  return message
+}
+
+/**
+ * Keeps a data directory to one server: an exclusive lock on a file of its own, which ends with the process however
+ * that ends. @returns a function that lets go. @throws Error when another server holds it.
+ */
+export function lockDataDir(dataDir: string): () => void {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  const path = join(dataDir, 'server.lock')
+  const lock = new DatabaseSync(path, { timeout: 0 })
+  try {
+    lock.exec('pragma locking_mode = exclusive; begin exclusive')
+  } catch (error) {
+    lock.close()
+    if (sqliteProblem(error) !== 'unavailable' || !isBusy(error)) throw error
+    throw new Error(`another Keyhold server is using ${dataDir}`)
+  }
+  return () => lock.close()
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === 5
+}

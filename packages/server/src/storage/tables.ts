@@ -1,0 +1,162 @@
+import type { Kysely, Transaction as KyselyTransaction } from 'kysely'
+
+/*
+ * The database, one type per table. Times are milliseconds since 1970 in UTC; flags are times (`disabled_at`), so that
+ * a row also says when. Values are only ever `sealed`: see vault/vault.ts for the format.
+ */
+
+export interface Tables {
+  /** Facts about the instance, by name. */
+  instance: { name: string; value: string }
+
+  keyring: {
+    version: number
+    /** The keyring key, wrapped by the root key. */
+    wrapped: Uint8Array
+    root_fingerprint: string
+    /** Data keys wrapped so far. */
+    uses: number
+    created_at: number
+  }
+  data_keys: {
+    /** 32 hex digits. */
+    id: string
+    owner: string
+    keyring_version: number
+    wrapped: Uint8Array
+    /** Values sealed so far. */
+    uses: number
+    created_at: number
+    /** Set when a newer data key of the owner took over sealing. */
+    retired_at: number | null
+  }
+
+  accounts: {
+    id: string
+    /** As typed. */
+    email: string
+    /** Lower case, NFC; unique. */
+    email_key: string
+    name: string
+    role: 'admin' | 'member'
+    password_hash: string
+    must_change_password: number
+    created_at: number
+    disabled_at: number | null
+  }
+  sessions: {
+    id: string
+    account_id: string
+    token_hash: Uint8Array
+    created_at: number
+    authenticated_at: number
+    last_used_at: number
+    expires_at: number
+  }
+  access_tokens: {
+    id: string
+    account_id: string
+    name: string
+    token_hash: Uint8Array
+    partial_token: string
+    /** JSON array; null for all rights. */
+    scopes: string | null
+    created_at: number
+    expires_at: number | null
+    last_used_at: number | null
+  }
+
+  projects: {
+    id: string
+    name: string
+    /** Case-folded, NFC; unique. */
+    name_key: string
+    description: string
+    created_at: number
+  }
+  project_members: {
+    project_id: string
+    account_id: string
+    role: 'admin' | 'regular' | 'read_only'
+    created_at: number
+  }
+  environments: {
+    id: string
+    project_id: string
+    name: string
+    /** Case-folded; unique in the project. */
+    name_key: string
+    description: string
+    external_url: string | null
+    /** 1 for `All`. */
+    is_default: number
+    created_at: number
+  }
+
+  secrets: {
+    id: string
+    project_id: string
+    environment_id: string
+    name: string
+    type: 'token' | 'password' | 'key' | 'file'
+    description: string
+    current_version: number
+    /** 0 when the current value is too short or too ordinary to be masked. */
+    is_masked: number
+    created_at: number
+    updated_at: number
+    /** Account id or access key ID. */
+    updated_by: string | null
+    last_accessed_at: number | null
+  }
+  secret_versions: {
+    secret_id: string
+    version: number
+    sealed: Uint8Array
+    encoding: 'utf8' | 'base64'
+    created_at: number
+    created_by: string | null
+  }
+
+  access_keys: {
+    id: string
+    project_id: string
+    secret_hash: Uint8Array
+    permission: 'read' | 'read_write'
+    /** JSON array of canonical addresses and ranges. */
+    ip_restriction: string
+    /** 1 or 2 while active, null while inactive. Unique in the project: the database settles who gets the last place. */
+    slot: number | null
+    created_at: number
+    created_by: string | null
+    expires_at: number | null
+    last_used_at: number | null
+    last_used_address: string | null
+  }
+
+  audit_records: {
+    /** Position in the tree, from 0. */
+    leaf_index: number
+    leaf_hash: Uint8Array
+    /** The exact bytes that are hashed, as JSON text. */
+    record: string
+    /* Copies for filtering; the record alone is the truth. */
+    time: number
+    action: string
+    outcome: string
+    actor_id: string | null
+    project_id: string | null
+    secret_name: string | null
+  }
+  /** One row: size and right edge of the tree. */
+  audit_head: { id: number; size: number; edge: Uint8Array }
+  /** Signed heads, in order of size. */
+  audit_checkpoints: { size: number; note: string; time: number }
+}
+
+/** The database outside a transaction. */
+export type Database = Kysely<Tables>
+/** Functions that take one must run in a transaction. */
+export type Transaction = KyselyTransaction<Tables>
+/** Either. */
+export type Queries = Kysely<Tables>

@@ -1,0 +1,222 @@
+import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
+import { Secret } from '@keyhold/contract/secret'
+import { AppError } from '../base/app-error.ts'
+import type { Clock } from '../base/clock.ts'
+import { randomKey } from '../base/ids.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { Queries, Transaction } from '../storage/tables.ts'
+import { type Context, decrypt, encrypt, KEY_ID_BYTES, keyIdOf } from './envelope.ts'
+import type { RootKey } from './root-key.ts'
+import {
+  addDataKey,
+  addKeyringKey,
+  countKeyringUse,
+  type DataKeyRow,
+  findDataKey,
+  listKeyring,
+  retireDataKey,
+  useCurrentDataKey,
+} from './vault.store.ts'
+
+/*
+ *   root key  (outside the database)
+ *     └─ wraps keyring keys, version 1, 2, …        table keyring
+ *          └─ wrap data keys, one per owner          table data_keys
+ *               └─ seal values                       columns `sealed`
+ *
+ * All of it in the one format of envelope.ts. Rotating the root key re-wraps the keyring and touches no value.
+ */
+
+const DATA_KEY_BYTES = 32
+
+/**
+ * Values sealed by one data key, and data keys wrapped by one keyring key, before the next key takes over. SP 800-38D
+ * §8.3 allows 2^32 with random nonces; a limit 4,096 times lower costs nothing and leaves room for lost counts.
+ */
+export const KEY_USES_MAX = 2 ** 20
+
+/** Whom a data key belongs to, such as `project:prj_…`. */
+export type Owner = `${'project' | 'person' | 'workspace'}:${string}` | 'instance'
+
+/** How many data keys stay unwrapped in memory. */
+const CACHED_KEYS_MAX = 2_000
+
+/** A keyring that another root key wrapped. The message names the fingerprint that is needed. */
+export class WrongRootKeyError extends Error {}
+
+/** Seals and opens values. Knows no rights: who may see a value is decided before, in access/. */
+export class Vault {
+  readonly rootFingerprint: string
+  readonly #keyring: ReadonlyMap<number, KeyObject>
+  readonly #currentVersion: number
+  readonly #clock: Clock
+  readonly #usesMax: number
+  /** Unwrapped data keys by id, least recently used first. */
+  readonly #dataKeys = new Map<string, { key: KeyObject; owner: string }>()
+
+  private constructor(
+    rootFingerprint: string,
+    keyring: ReadonlyMap<number, KeyObject>,
+    clock: Clock,
+    usesMax: number,
+  ) {
+    this.rootFingerprint = rootFingerprint
+    this.#keyring = keyring
+    this.#currentVersion = Math.max(...keyring.keys())
+    this.#clock = clock
+    this.#usesMax = usesMax
+  }
+
+  /**
+   * Unwraps the keyring, making its first key in an empty database.
+   * @param usesMax lowers {@link KEY_USES_MAX} so that a test sees keys change. @throws WrongRootKeyError
+   */
+  static async open(
+    storage: Storage,
+    rootKey: RootKey,
+    clock: Clock,
+    usesMax = KEY_USES_MAX,
+  ): Promise<Vault> {
+    let rows = await listKeyring(storage.db)
+    if (rows.length === 0) {
+      await storage.transaction((tx) => addKeyringKey(tx, newKeyringRow(1, rootKey, clock)))
+      rows = await listKeyring(storage.db)
+    }
+    const current = rows.at(-1)!
+    if (current.uses >= usesMax) {
+      await storage.transaction((tx) => addKeyringKey(tx, newKeyringRow(current.version + 1, rootKey, clock)))
+      rows = await listKeyring(storage.db)
+    }
+    const keyring = new Map<number, KeyObject>()
+    for (const row of rows) {
+      const bytes = decrypt(createSecretKey(rootKey.wrappingKey), keyringContext(row.version), row.wrapped)
+      if (!bytes) {
+        throw new WrongRootKeyError(
+          row.root_fingerprint === rootKey.fingerprint
+            ? `keyring key ${row.version} does not open with its root key ${rootKey.fingerprint}: the database was changed`
+            : `this database needs the root key with fingerprint ${row.root_fingerprint}, but was given ${rootKey.fingerprint}`,
+        )
+      }
+      keyring.set(row.version, toKey(bytes))
+    }
+    return new Vault(rootKey.fingerprint, keyring, clock, usesMax)
+  }
+
+  /** Seals a value under its owner's data key. Runs in the transaction that stores the result. */
+  async seal(
+    tx: Transaction,
+    owner: Owner,
+    context: Context,
+    value: Secret<Uint8Array>,
+  ): Promise<Uint8Array> {
+    let row = await useCurrentDataKey(tx, owner)
+    if (row && row.uses > this.#usesMax) {
+      await retireDataKey(tx, row.id, this.#clock.now().getTime())
+      row = undefined
+    }
+    if (!row) {
+      await this.#addDataKey(tx, owner)
+      row = (await useCurrentDataKey(tx, owner))!
+    }
+    return encrypt(this.#unwrap(row), Buffer.from(row.id, 'hex'), [owner, ...context], value.reveal())
+  }
+
+  /**
+   * Opens a sealed value.
+   * @throws AppError `secret.unreadable` when anything differs from what was sealed: owner, context, or a bit.
+   */
+  async open(db: Queries, owner: Owner, context: Context, sealed: Uint8Array): Promise<Secret<Uint8Array>> {
+    const keyId = keyIdOf(sealed)?.toString('hex')
+    const key = keyId === undefined ? undefined : await this.#findKey(db, keyId, owner)
+    const plaintext = key && decrypt(key, [owner, ...context], sealed)
+    if (!plaintext) throw new AppError('secret.unreadable')
+    return new Secret(plaintext)
+  }
+
+  async #findKey(db: Queries, id: string, owner: Owner): Promise<KeyObject | undefined> {
+    const cached = this.#dataKeys.get(id)
+    if (cached) return cached.owner === owner ? cached.key : undefined
+    const row = await findDataKey(db, id)
+    return row && row.owner === owner ? this.#unwrap(row) : undefined
+  }
+
+  async #addDataKey(tx: Transaction, owner: Owner): Promise<void> {
+    const id = randomKey(KEY_ID_BYTES)
+    const version = this.#currentVersion
+    // More than the limit is only reached when this many owners appear between two starts; it stays far below 2^32.
+    await countKeyringUse(tx, version)
+    const key = this.#keyring.get(version)!
+    const wrapped = encrypt(
+      key,
+      keyringId(version),
+      dataKeyContext(id.toString('hex'), owner),
+      randomKey(DATA_KEY_BYTES),
+    )
+    await addDataKey(tx, {
+      id: id.toString('hex'),
+      owner,
+      keyring_version: version,
+      wrapped,
+      uses: 0,
+      created_at: this.#clock.now().getTime(),
+      retired_at: null,
+    })
+  }
+
+  #unwrap(row: DataKeyRow): KeyObject {
+    const cached = this.#dataKeys.get(row.id)
+    if (cached) {
+      this.#dataKeys.delete(row.id)
+      this.#dataKeys.set(row.id, cached)
+      return cached.key
+    }
+    const wrapping = this.#keyring.get(row.keyring_version)
+    const bytes = wrapping && decrypt(wrapping, dataKeyContext(row.id, row.owner), row.wrapped)
+    if (!bytes) throw new AppError('secret.unreadable', {}, new Error(`data key ${row.id} does not open`))
+    const key = toKey(bytes)
+    this.#dataKeys.set(row.id, { key, owner: row.owner })
+    if (this.#dataKeys.size > CACHED_KEYS_MAX) this.#dataKeys.delete(this.#dataKeys.keys().next().value!)
+    return key
+  }
+
+  /**
+   * Derives a key for one purpose that is no encryption, such as signing checkpoints, from the first keyring key.
+   * @returns 32 bytes, the same as long as the instance lives.
+   */
+  deriveKey(purpose: string): Buffer {
+    return Buffer.from(
+      hkdfSync('sha256', this.#keyring.get(1)!, new Uint8Array(), `keyhold/v1/derive/${purpose}`, 32),
+    )
+  }
+}
+
+function toKey(bytes: Buffer): KeyObject {
+  const key = createSecretKey(bytes)
+  bytes.fill(0)
+  return key
+}
+
+function keyringId(version: number): Buffer {
+  const id = Buffer.alloc(KEY_ID_BYTES)
+  id.writeUInt32BE(version, KEY_ID_BYTES - 4)
+  return id
+}
+
+function keyringContext(version: number): Context {
+  return ['keyhold/v1/keyring', version]
+}
+
+function dataKeyContext(id: string, owner: string): Context {
+  return ['keyhold/v1/data-key', id, owner]
+}
+
+function newKeyringRow(version: number, rootKey: RootKey, clock: Clock) {
+  const key = createSecretKey(rootKey.wrappingKey)
+  return {
+    version,
+    wrapped: encrypt(key, keyringId(version), keyringContext(version), randomKey(DATA_KEY_BYTES)),
+    root_fingerprint: rootKey.fingerprint,
+    uses: 0,
+    created_at: clock.now().getTime(),
+  }
+}
