@@ -1,0 +1,74 @@
+import * as accessKeys from '@keyhold/contract/api/access-keys'
+import * as accessTokens from '@keyhold/contract/api/access-tokens'
+import * as accounts from '@keyhold/contract/api/accounts'
+import * as audit from '@keyhold/contract/api/audit'
+import * as projects from '@keyhold/contract/api/projects'
+import { routes } from '@keyhold/contract/api/routes'
+import * as secrets from '@keyhold/contract/api/secrets'
+import type { AnyRoute } from '@keyhold/contract/route'
+
+const resources = {
+  'access-keys': accessKeys,
+  'access-tokens': accessTokens,
+  accounts,
+  audit,
+  projects,
+  secrets,
+}
+
+/**
+ * Writes `src/routes.gen.ts`: the method and path of every route, and the type of its row. The SDK reads the contract
+ * by type only, so what it needs at run time is copied here.
+ *
+ * @throws when the contract has a route in a resource this function does not know.
+ */
+export function renderSdkRoutes(): string {
+  const found = Object.entries(resources).flatMap(([resource, exports]) =>
+    Object.entries(exports)
+      .filter((entry): entry is [string, AnyRoute] => routes.includes(entry[1] as AnyRoute))
+      .map(([name, row]) => ({ resource, name, row })),
+  )
+  for (const row of routes) {
+    if (!found.some((one) => one.row === row))
+      throw new Error(`generate-routes: ${row.id} is in no known resource`)
+  }
+  found.sort((a, b) => (a.row.id < b.row.id ? -1 : 1))
+  const lines = [
+    "// Generated from packages/contract by `npm run generate`; do not edit. The SDK's tests compare it with the contract.",
+    ...Object.keys(resources).map(
+      (resource) => `import type * as ${camelCase(resource)} from '@keyhold/contract/api/${resource}'`,
+    ),
+    '',
+    '/** What has to be known of a route to call it. `isText`: the answer is not JSON. */',
+    'export interface RouteEntry {',
+    "  readonly method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'",
+    '  readonly path: string',
+    "  readonly caller: 'person' | 'machine' | 'anyone'",
+    '  readonly isText?: true',
+    '}',
+    '',
+    'export const routeTable = {',
+    ...found.map(({ row }) => `  ${quoted(row.id)}: ${entry(row)},`),
+    '} as const satisfies Record<string, RouteEntry>',
+    '',
+    "/** Each route's row in the contract, of which the types of parameters, query, body and answer are derived. */",
+    'export interface ContractRoutes {',
+    ...found.map(({ row, resource, name }) => `  ${quoted(row.id)}: typeof ${camelCase(resource)}.${name}`),
+    '}',
+    '',
+  ]
+  return lines.join('\n')
+}
+
+function entry(row: AnyRoute): string {
+  const fields = [`method: '${row.method}'`, `path: '${row.path}'`, `caller: '${row.caller}'`]
+  if (row.answer?.type === 'string') fields.push('isText: true')
+  const oneLine = `{ ${fields.join(', ')} }`
+  // Broken as the formatter breaks it, so that the committed file is what the formatter leaves alone.
+  if (`  ${quoted(row.id)}: ${oneLine},`.length <= 110) return oneLine
+  return `{\n${fields.map((field) => `    ${field},\n`).join('')}  }`
+}
+
+const quoted = (id: string) => `'${id}'`
+const camelCase = (kebab: string) =>
+  kebab.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())

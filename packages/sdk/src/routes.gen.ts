@@ -1,0 +1,182 @@
+// Generated from packages/contract by `npm run generate`; do not edit. The SDK's tests compare it with the contract.
+import type * as accessKeys from '@keyhold/contract/api/access-keys'
+import type * as accessTokens from '@keyhold/contract/api/access-tokens'
+import type * as accounts from '@keyhold/contract/api/accounts'
+import type * as audit from '@keyhold/contract/api/audit'
+import type * as projects from '@keyhold/contract/api/projects'
+import type * as secrets from '@keyhold/contract/api/secrets'
+
+/** What has to be known of a route to call it. `isText`: the answer is not JSON. */
+export interface RouteEntry {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
+  readonly path: string
+  readonly caller: 'person' | 'machine' | 'anyone'
+  readonly isText?: true
+}
+
+export const routeTable = {
+  'access-key.activate': {
+    method: 'POST',
+    path: '/api/v1/projects/{projectId}/access-keys/{accessKeyId}/activate',
+    caller: 'person',
+  },
+  'access-key.create': { method: 'POST', path: '/api/v1/projects/{projectId}/access-keys', caller: 'person' },
+  'access-key.deactivate': {
+    method: 'POST',
+    path: '/api/v1/projects/{projectId}/access-keys/{accessKeyId}/deactivate',
+    caller: 'person',
+  },
+  'access-key.delete': {
+    method: 'DELETE',
+    path: '/api/v1/projects/{projectId}/access-keys/{accessKeyId}',
+    caller: 'person',
+  },
+  'access-key.list': { method: 'GET', path: '/api/v1/projects/{projectId}/access-keys', caller: 'person' },
+  'access-key.regenerate': {
+    method: 'POST',
+    path: '/api/v1/projects/{projectId}/access-keys/{accessKeyId}/regenerate',
+    caller: 'person',
+  },
+  'access-key.update': {
+    method: 'PATCH',
+    path: '/api/v1/projects/{projectId}/access-keys/{accessKeyId}',
+    caller: 'person',
+  },
+  'access-token.create': { method: 'POST', path: '/api/v1/access-tokens', caller: 'person' },
+  'access-token.delete': {
+    method: 'DELETE',
+    path: '/api/v1/access-tokens/{accessTokenId}',
+    caller: 'person',
+  },
+  'access-token.list': { method: 'GET', path: '/api/v1/access-tokens', caller: 'person' },
+  'account.create': { method: 'POST', path: '/api/v1/accounts', caller: 'person' },
+  'account.list': { method: 'GET', path: '/api/v1/accounts', caller: 'person' },
+  'account.password': { method: 'POST', path: '/api/v1/account/password', caller: 'person' },
+  'account.update': { method: 'PATCH', path: '/api/v1/accounts/{accountId}', caller: 'person' },
+  'audit.checkpoint': { method: 'GET', path: '/api/v1/audit/checkpoint', caller: 'person' },
+  'audit.export': { method: 'GET', path: '/api/v1/audit/export', caller: 'person', isText: true },
+  'audit.list': { method: 'GET', path: '/api/v1/audit', caller: 'person' },
+  'current.create': { method: 'POST', path: '/api/v1/projects/current/secrets', caller: 'machine' },
+  'current.delete': { method: 'DELETE', path: '/api/v1/projects/current/secrets/{name}', caller: 'machine' },
+  'current.environments': { method: 'GET', path: '/api/v1/projects/current/environments', caller: 'machine' },
+  'current.get': { method: 'GET', path: '/api/v1/projects/current', caller: 'machine' },
+  'current.secret': { method: 'GET', path: '/api/v1/projects/current/secrets/{name}', caller: 'machine' },
+  'current.secrets': { method: 'GET', path: '/api/v1/projects/current/secrets', caller: 'machine' },
+  'current.update': { method: 'PATCH', path: '/api/v1/projects/current/secrets/{name}', caller: 'machine' },
+  'environment.create': {
+    method: 'POST',
+    path: '/api/v1/projects/{projectId}/environments',
+    caller: 'person',
+  },
+  'environment.delete': {
+    method: 'DELETE',
+    path: '/api/v1/projects/{projectId}/environments/{environmentId}',
+    caller: 'person',
+  },
+  'environment.list': { method: 'GET', path: '/api/v1/projects/{projectId}/environments', caller: 'person' },
+  'environment.update': {
+    method: 'PATCH',
+    path: '/api/v1/projects/{projectId}/environments/{environmentId}',
+    caller: 'person',
+  },
+  'member.create': { method: 'POST', path: '/api/v1/projects/{projectId}/members', caller: 'person' },
+  'member.delete': {
+    method: 'DELETE',
+    path: '/api/v1/projects/{projectId}/members/{accountId}',
+    caller: 'person',
+  },
+  'member.list': { method: 'GET', path: '/api/v1/projects/{projectId}/members', caller: 'person' },
+  'member.update': {
+    method: 'PATCH',
+    path: '/api/v1/projects/{projectId}/members/{accountId}',
+    caller: 'person',
+  },
+  'project.create': { method: 'POST', path: '/api/v1/projects', caller: 'person' },
+  'project.delete': { method: 'DELETE', path: '/api/v1/projects/{projectId}', caller: 'person' },
+  'project.get': { method: 'GET', path: '/api/v1/projects/{projectId}', caller: 'person' },
+  'project.list': { method: 'GET', path: '/api/v1/projects', caller: 'person' },
+  'project.update': { method: 'PATCH', path: '/api/v1/projects/{projectId}', caller: 'person' },
+  'secret.create': { method: 'POST', path: '/api/v1/projects/{projectId}/secrets', caller: 'person' },
+  'secret.delete': {
+    method: 'DELETE',
+    path: '/api/v1/projects/{projectId}/secrets/{secretId}',
+    caller: 'person',
+  },
+  'secret.get': { method: 'GET', path: '/api/v1/projects/{projectId}/secrets/{secretId}', caller: 'person' },
+  'secret.list': { method: 'GET', path: '/api/v1/projects/{projectId}/secrets', caller: 'person' },
+  'secret.reveal': {
+    method: 'POST',
+    path: '/api/v1/projects/{projectId}/secrets/{secretId}/reveal',
+    caller: 'person',
+  },
+  'secret.update': {
+    method: 'PATCH',
+    path: '/api/v1/projects/{projectId}/secrets/{secretId}',
+    caller: 'person',
+  },
+  'secret.versions': {
+    method: 'GET',
+    path: '/api/v1/projects/{projectId}/secrets/{secretId}/versions',
+    caller: 'person',
+  },
+  'session.create': { method: 'POST', path: '/api/v1/session', caller: 'anyone' },
+  'session.delete': { method: 'DELETE', path: '/api/v1/session', caller: 'person' },
+  'session.get': { method: 'GET', path: '/api/v1/session', caller: 'person' },
+  'session.reauthenticate': { method: 'POST', path: '/api/v1/session/reauthenticate', caller: 'person' },
+  'setup.create': { method: 'POST', path: '/api/v1/setup', caller: 'anyone' },
+  'setup.get': { method: 'GET', path: '/api/v1/setup', caller: 'anyone' },
+} as const satisfies Record<string, RouteEntry>
+
+/** Each route's row in the contract, of which the types of parameters, query, body and answer are derived. */
+export interface ContractRoutes {
+  'access-key.activate': typeof accessKeys.activateAccessKey
+  'access-key.create': typeof accessKeys.createAccessKey
+  'access-key.deactivate': typeof accessKeys.deactivateAccessKey
+  'access-key.delete': typeof accessKeys.deleteAccessKey
+  'access-key.list': typeof accessKeys.listAccessKeys
+  'access-key.regenerate': typeof accessKeys.regenerateAccessKey
+  'access-key.update': typeof accessKeys.updateAccessKey
+  'access-token.create': typeof accessTokens.createAccessToken
+  'access-token.delete': typeof accessTokens.deleteAccessToken
+  'access-token.list': typeof accessTokens.listAccessTokens
+  'account.create': typeof accounts.createAccount
+  'account.list': typeof accounts.listAccounts
+  'account.password': typeof accounts.changePassword
+  'account.update': typeof accounts.updateAccount
+  'audit.checkpoint': typeof audit.getCheckpoint
+  'audit.export': typeof audit.exportAudit
+  'audit.list': typeof audit.listAudit
+  'current.create': typeof secrets.createCurrentSecret
+  'current.delete': typeof secrets.deleteCurrentSecret
+  'current.environments': typeof secrets.listCurrentEnvironments
+  'current.get': typeof secrets.getCurrentProject
+  'current.secret': typeof secrets.readCurrentSecret
+  'current.secrets': typeof secrets.readCurrentSecrets
+  'current.update': typeof secrets.updateCurrentSecret
+  'environment.create': typeof projects.createEnvironment
+  'environment.delete': typeof projects.deleteEnvironment
+  'environment.list': typeof projects.listEnvironments
+  'environment.update': typeof projects.updateEnvironment
+  'member.create': typeof projects.addMember
+  'member.delete': typeof projects.removeMember
+  'member.list': typeof projects.listMembers
+  'member.update': typeof projects.updateMember
+  'project.create': typeof projects.createProject
+  'project.delete': typeof projects.deleteProject
+  'project.get': typeof projects.getProject
+  'project.list': typeof projects.listProjects
+  'project.update': typeof projects.updateProject
+  'secret.create': typeof secrets.createSecret
+  'secret.delete': typeof secrets.deleteSecret
+  'secret.get': typeof secrets.getSecret
+  'secret.list': typeof secrets.listSecrets
+  'secret.reveal': typeof secrets.revealSecret
+  'secret.update': typeof secrets.updateSecret
+  'secret.versions': typeof secrets.listSecretVersions
+  'session.create': typeof accounts.signIn
+  'session.delete': typeof accounts.signOut
+  'session.get': typeof accounts.getSession
+  'session.reauthenticate': typeof accounts.reauthenticate
+  'setup.create': typeof accounts.setUp
+  'setup.get': typeof accounts.getSetup
+}
