@@ -1,0 +1,113 @@
+import { Keyhold, KeyholdError, type KeyholdOptions, SecretNotFoundError } from '@keyhold/sdk'
+import { findCredentials } from './credentials.ts'
+import { ExitCode } from './exit-codes.ts'
+import { Failure } from './failure.ts'
+import { version } from './version.ts'
+
+/** How the command line names itself in the audit log. */
+export const userAgent = `keyhold-cli/${version}`
+
+/** A caller that a command is for. `any`: a person or a project access key. */
+export type Caller = 'person' | 'any'
+
+/**
+ * Does a command's work with a client made from the environment or the stored credentials, and explains what fails.
+ *
+ * @throws Failure
+ */
+export async function connected<Result>(
+  env: NodeJS.ProcessEnv,
+  caller: Caller,
+  work: (keyhold: Keyhold) => Promise<Result>,
+  options: KeyholdOptions = {},
+): Promise<Result> {
+  return explained(async () => {
+    const { connection, environment } = findCredentials(env)
+    const keyhold = new Keyhold(connection, { userAgent, environment, ...options })
+    if (caller === 'person' && keyhold.credentialKind === 'access-key') {
+      throw new Failure('an access key cannot do this; it takes a person', {
+        hints: [
+          'unset KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY, and set KEYHOLD_TOKEN to an access token',
+        ],
+      })
+    }
+    return work(keyhold)
+  })
+}
+
+/** Turns the client's errors into what the command line says. @throws Failure */
+export async function explained<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof KeyholdError) throw failureOf(error)
+    throw error
+  }
+}
+
+/** Says what failed, with its code, and the next step. */
+export function failureOf(error: KeyholdError): Failure {
+  if (error instanceof SecretNotFoundError) {
+    return secretNotFound(error.message, error.nearMatches, error.reasons)
+  }
+  const hints = error.errors.map(({ field, message }) => `${field}: ${message}`)
+  const next = nextSteps[error.code]
+  if (next !== undefined) hints.push(next)
+  if (error.retryAfterSeconds !== undefined) hints.push(`try again in ${error.retryAfterSeconds} seconds`)
+  if (error.traceId !== undefined && (error.status ?? 0) >= 500) {
+    hints.push(`the server's log has more under trace ${error.traceId}`)
+  }
+  const message = error.message.charAt(0).toLowerCase() + error.message.slice(1)
+  return new Failure(`${message} (${error.code})`, {
+    exitCode: error.status === 401 ? ExitCode.NotSignedIn : ExitCode.Failed,
+    hints,
+  })
+}
+
+/** The failure of a name that does not exist. @param message exactly `NAME not found` */
+export function secretNotFound(
+  message: string,
+  nearMatches: readonly string[],
+  reasons: readonly string[],
+): Failure {
+  return new Failure(message, {
+    hints: [
+      ...nearMatches.map((name) => `did you mean ${name}?`),
+      ...reasons.map((reason) => `possible reason: ${reason}`),
+      'the names that exist: keyhold secret list (secret.not_found)',
+    ],
+  })
+}
+
+/** What to do next, by error code. Codes whose title says it all are not here. */
+const nextSteps: Partial<Record<string, string>> = {
+  'access.address_refused':
+    'an Admin or Regular member of the project can change the addresses: keyhold access-key edit',
+  'access.refused':
+    'ask an Admin of the project to do it, or to change your role or the permission of the key',
+  'access.scope_missing': 'make an access token with the scope: keyhold token create --scope=…',
+  'access_key.limit': 'deactivate or delete one first: keyhold access-key list',
+  'access_key.total_limit': 'delete one first: keyhold access-key list',
+  'access_key.not_found': 'the access keys of the project: keyhold access-key list',
+  'access_token.not_found': 'your access tokens: keyhold token list',
+  'account.not_found': 'an administrator can add the account: keyhold account create',
+  'account.last_admin': 'make somebody else an administrator first',
+  'audit.unavailable': "the server's disk or database needs attention; nothing was delivered",
+  'auth.required':
+    'the credential is wrong, expired, deleted or inactive; "keyhold doctor" says which one is used',
+  'configuration.invalid': 'see "keyhold doctor"',
+  'environment.not_found': 'the environments of the project: keyhold environment list',
+  'environment.name_taken': 'the environments of the project: keyhold environment list',
+  'integrity.answer': 'check KEYHOLD_URL; a proxy or another program may be answering there',
+  'member.last_admin': 'make somebody else an Admin of the project first',
+  'member.not_found': 'the members of the project: keyhold member list',
+  'network.deadline': 'is Keyhold running, and is KEYHOLD_URL right? see "keyhold doctor"',
+  'network.redirected': 'set KEYHOLD_URL to the address it redirects to, if that is Keyhold',
+  'network.unreachable': 'is Keyhold running, and is KEYHOLD_URL right? see "keyhold doctor"',
+  'project.not_found': 'the projects you are a member of: keyhold project list',
+  'secret.changed': 'look at it again: keyhold secret history',
+  'setup.done': 'make a token on the server’s machine: keyhold admin create-token --email E --name N',
+  'setup.code_wrong': 'the server prints the code when it starts, until the instance is set up',
+  'session.reauthentication_required': 'confirm your password in the web page, or use an access token',
+  'storage.full': 'the server’s disk needs attention',
+}

@@ -1,0 +1,83 @@
+import { defineCommand } from '../command.ts'
+import { machineConnection } from '../connection.ts'
+import { usageFailure } from '../failure.ts'
+import { checkCommand } from '../run/command-path.ts'
+import { fetchDelivery } from '../run/delivery.ts'
+
+export const command = defineCommand({
+  usage: '[OPTIONS] -- COMMAND [ARGUMENT…]',
+  description: `Fetches the secrets of one project and environment with a project access key, and starts COMMAND with them as
+environment variables: no shell, every argument as it is. A secret of type file is written to a file that only you can
+read, in memory where the system can, and the variable holds its path; for a key there is the value in NAME and a
+path in NAME_FILE. The files go when COMMAND ends.
+
+What COMMAND prints is searched for the values, and they are left out. This stops accidents, not a program that means to
+show them. COMMAND has a terminal where keyhold has one, and exits as itself: with its code, or 128 and the number of the
+signal that ended it; 127 when it is not found, 126 when it cannot be executed.
+
+Reads KEYHOLD_URL, KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY, or the files that KEYHOLD_ACCESS_KEY_ID_FILE and
+KEYHOLD_ACCESS_KEY_FILE name. COMMAND does not get these.`,
+  options: {
+    environment: {
+      type: 'string',
+      short: 'e',
+      placeholder: 'NAME',
+      summary: 'the environment whose values are wanted',
+      variable: 'KEYHOLD_ENVIRONMENT',
+    },
+    mask: {
+      type: 'string',
+      placeholder: 'HOW',
+      choices: ['blank', 'label'],
+      summary: 'leave nothing in place of a value (blank, the default), or [NAME] (label)',
+    },
+    'no-mask': { type: 'boolean', summary: 'leave values in the output' },
+    'allow-variable': {
+      type: 'string',
+      placeholder: 'NAME',
+      isRepeatable: true,
+      summary: 'accept a secret whose name can change what programs load or run, such as PATH',
+    },
+  },
+  takesCommand: true,
+  examples: [
+    {
+      does: 'a server with the secrets of staging',
+      command: 'keyhold run --environment staging -- node server.js',
+    },
+    {
+      does: 'a shell’s features need a shell',
+      command: 'keyhold run -- sh -c \'psql "$DATABASE_URL" < schema.sql\'',
+    },
+    { does: 'show which secret was printed where', command: 'keyhold run --mask=label -- make test' },
+  ],
+  async run({ options, afterDashes, env, terminal }) {
+    const [program, ...args] = afterDashes ?? []
+    if (program === undefined)
+      throw usageFailure('the command is missing', 'keyhold run [OPTIONS] -- COMMAND ARGUMENT…')
+    if (options['no-mask'] && options.mask) throw usageFailure('--mask and --no-mask exclude each other')
+    const connection = machineConnection(env)
+    // Before anything is delivered, and so recorded.
+    checkCommand(program, env.PATH)
+    const delivery = fetchDelivery(connection, options.environment)
+    // It is awaited below; until then its failure must not count as unhandled.
+    delivery.catch(() => {})
+    // Loaded while the request is on its way.
+    const { Run } = await import('../run/run.ts')
+    const run = new Run({
+      command: program,
+      args,
+      mask: options['no-mask'] ? 'none' : options.mask === 'label' ? 'label' : 'blank',
+      allowedNames: options['allow-variable'],
+      env,
+      note: (text) => terminal.note(text),
+    })
+    const { environment, secrets } = await delivery
+    if (env.KEYHOLD_DEBUG) {
+      terminal.note(
+        `debug: ${secrets.length} secrets of ${environment}: ${secrets.map(({ name }) => name).join(', ')}`,
+      )
+    }
+    return run.withSecrets(secrets)
+  },
+})

@@ -1,0 +1,221 @@
+// Where the command line finds its credential, first match wins:
+//
+//   1. KEYHOLD_TOKEN, or KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY (each also as <NAME>_FILE)
+//   2. $XDG_CONFIG_HOME/keyhold/credentials.json, mode 0600, which `keyhold setup` writes
+//
+// KEYHOLD_URL says where Keyhold is, else the file does. The token of the file is sent only to the URL of the file.
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, isAbsolute, join } from 'node:path'
+import { type ConnectionOptions, environmentSettings, KeyholdError } from '@keyhold/sdk'
+import { ExitCode } from './exit-codes.ts'
+import { Failure } from './failure.ts'
+
+export interface StoredCredentials {
+  readonly url: string
+  readonly token: string
+}
+
+export interface FoundCredentials {
+  readonly connection: ConnectionOptions
+  /** Says to a person where the credential is from. */
+  readonly source: string
+  readonly environment: string | undefined
+}
+
+/** Finds where Keyhold is and who calls. @throws Failure */
+export function findCredentials(env: NodeJS.ProcessEnv): FoundCredentials {
+  const settings = readSettings(env)
+  const { url, token, accessKeyId, accessKey, environment } = settings
+  if (token !== undefined || accessKeyId !== undefined || accessKey !== undefined) {
+    if (token !== undefined && (accessKeyId !== undefined || accessKey !== undefined)) {
+      throw new Failure('both KEYHOLD_TOKEN and an access key are set, so it is not clear who calls', {
+        hints: ['unset KEYHOLD_TOKEN, or KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY'],
+      })
+    }
+    const at = url ?? readCredentials(env)?.url
+    if (at === undefined) throw new Failure('KEYHOLD_URL is not set', { hints: [URL_HINT] })
+    if (token !== undefined) {
+      return { connection: { url: at, token }, source: 'the environment', environment }
+    }
+    if (accessKeyId === undefined || accessKey === undefined) {
+      const [has, lacks] =
+        accessKey === undefined
+          ? ['KEYHOLD_ACCESS_KEY_ID', 'KEYHOLD_ACCESS_KEY']
+          : ['KEYHOLD_ACCESS_KEY', 'KEYHOLD_ACCESS_KEY_ID']
+      throw new Failure(`${has} is set, but ${lacks} is not`, { exitCode: ExitCode.NotSignedIn })
+    }
+    return { connection: { url: at, accessKeyId, accessKey }, source: 'the environment', environment }
+  }
+  const stored = readCredentials(env)
+  if (stored === undefined) {
+    throw new Failure('you are not signed in', {
+      exitCode: ExitCode.NotSignedIn,
+      hints: [
+        'new instance: keyhold setup',
+        'else set KEYHOLD_URL, and KEYHOLD_TOKEN to an access token (web: Settings, Access Token) or KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY',
+      ],
+    })
+  }
+  if (url !== undefined && sameUrl(url, stored.url) === false) {
+    throw new Failure(
+      `you are not signed in to ${shownUrl(url)}; ${credentialsPath(env)} is for ${shownUrl(stored.url)}`,
+      {
+        exitCode: ExitCode.NotSignedIn,
+        hints: ['set KEYHOLD_TOKEN to an access token of that instance, or unset KEYHOLD_URL'],
+      },
+    )
+  }
+  return { connection: stored, source: credentialsPath(env), environment }
+}
+
+/** Reads the variables. @throws Failure, naming variables and paths but never what is in them. */
+export function readSettings(env: NodeJS.ProcessEnv): ReturnType<typeof environmentSettings> {
+  try {
+    return environmentSettings(env)
+  } catch (error) {
+    if (error instanceof KeyholdError) throw new Failure(error.message)
+    throw error
+  }
+}
+
+export function credentialsPath(env: NodeJS.ProcessEnv): string {
+  const { XDG_CONFIG_HOME: configHome, HOME: home } = env
+  // The XDG specification: a relative path is to be ignored.
+  if (configHome !== undefined && isAbsolute(configHome))
+    return join(configHome, 'keyhold', 'credentials.json')
+  if (home !== undefined && isAbsolute(home)) return join(home, '.config', 'keyhold', 'credentials.json')
+  throw new Failure('neither HOME nor XDG_CONFIG_HOME says where your configuration is', {
+    hints: ['set KEYHOLD_URL and KEYHOLD_TOKEN instead'],
+  })
+}
+
+/** Reads the stored credentials; undefined when there are none. @throws Failure when others could have read them. */
+export function readCredentials(env: NodeJS.ProcessEnv): StoredCredentials | undefined {
+  let path: string
+  try {
+    path = credentialsPath(env)
+  } catch {
+    // No home: nothing was ever stored.
+    return undefined
+  }
+  let file: number
+  try {
+    file = openSync(path, constants.O_RDONLY)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
+    throw new Failure(`${path} cannot be read (${codeOf(error)})`)
+  }
+  try {
+    // The open file is looked at, not the path: what is checked is what is read.
+    const { mode, uid } = fstatSync(file)
+    if ((mode & 0o077) !== 0) {
+      throw new Failure(`${path} can be read by others (mode ${(mode & 0o777).toString(8)})`, {
+        hints: [`chmod 600 ${path}, and delete the access token in it: others may have read it`],
+      })
+    }
+    const ownUid = process.getuid?.()
+    if (ownUid !== undefined && uid !== ownUid) throw new Failure(`${path} belongs to somebody else`)
+    const stored = parsedCredentials(readFileSync(file, 'utf8'))
+    if (stored === undefined) {
+      throw new Failure(`${path} is damaged`, {
+        hints: ['delete it, and set KEYHOLD_TOKEN or sign in again'],
+      })
+    }
+    return stored
+  } finally {
+    closeSync(file)
+  }
+}
+
+/**
+ * Makes sure that credentials can be stored, before something is done whose answer must not be lost.
+ *
+ * @returns `commit`, which replaces the file at once or not at all, and `abandon`.
+ * @throws Failure
+ */
+export function prepareCredentials(env: NodeJS.ProcessEnv): {
+  readonly path: string
+  commit(credentials: StoredCredentials): void
+  abandon(): void
+} {
+  const path = credentialsPath(env)
+  const temporary = `${path}.${process.pid}`
+  let file: number
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    rmSync(temporary, { force: true })
+    file = openSync(temporary, 'wx', 0o600)
+  } catch (error) {
+    throw new Failure(`${path} cannot be written (${codeOf(error)})`, {
+      hints: ['set XDG_CONFIG_HOME to a folder that you can write to'],
+    })
+  }
+  return {
+    path,
+    commit(credentials) {
+      const bytes = Buffer.from(`${JSON.stringify(credentials, undefined, 2)}\n`)
+      for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written)
+      fsyncSync(file)
+      closeSync(file)
+      renameSync(temporary, path)
+    },
+    abandon() {
+      closeSync(file)
+      rmSync(temporary, { force: true })
+    },
+  }
+}
+
+/** The mode of the stored file, for `doctor`; undefined when there is none. */
+export function storedMode(env: NodeJS.ProcessEnv): number | undefined {
+  let file: number
+  try {
+    file = openSync(credentialsPath(env), constants.O_RDONLY)
+  } catch {
+    return undefined
+  }
+  try {
+    return fstatSync(file).mode & 0o777
+  } finally {
+    closeSync(file)
+  }
+}
+
+export const sameUrl = (a: string, b: string): boolean => withoutEnd(a) === withoutEnd(b)
+
+function withoutEnd(url: string): string {
+  const parsed = URL.parse(url)
+  return parsed === null ? url : `${parsed.origin}${parsed.pathname}`.replace(/\/+$/, '')
+}
+
+/** An address without what may be confidential in it. */
+function shownUrl(url: string): string {
+  return URL.parse(url)?.origin ?? 'the address in KEYHOLD_URL'
+}
+
+function parsedCredentials(text: string): StoredCredentials | undefined {
+  try {
+    const { url, token } = JSON.parse(text)
+    return typeof url === 'string' && typeof token === 'string' ? { url, token } : undefined
+  } catch {
+    // The error quotes the text, which has the token in it.
+    return undefined
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+}
+
+const URL_HINT = 'set it to where Keyhold is, such as https://keyhold.example.com or http://localhost:8080'

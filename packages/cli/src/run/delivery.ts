@@ -1,0 +1,89 @@
+import type { MachineConnection } from '../connection.ts'
+import { ExitCode } from '../exit-codes.ts'
+import { Failure } from '../failure.ts'
+import { type HttpResponse, httpFetch } from '../http.ts'
+import { visible } from '../terminal.ts'
+
+export type SecretType = 'token' | 'password' | 'key' | 'file'
+
+export interface DeliveredSecret {
+  readonly name: string
+  readonly type: SecretType
+  readonly value: Uint8Array
+}
+
+export interface Delivery {
+  readonly environment: string
+  readonly secrets: readonly DeliveredSecret[]
+}
+
+/** Gets all secrets of the access key's project with one request, which the server records before it answers. */
+export async function fetchDelivery(
+  connection: MachineConnection,
+  environment: string | undefined,
+): Promise<Delivery> {
+  const query = environment === undefined ? '' : `?environment=${encodeURIComponent(environment)}`
+  const credential = Buffer.from(`${connection.accessKeyId}:${connection.accessKey}`).toString('base64')
+  const response = await httpFetch(`${connection.url}/api/v1/projects/current/secrets${query}`, {
+    headers: { authorization: `Basic ${credential}` },
+  })
+  if (!response.ok) throw await refusal(response)
+  return parseDelivery(await body(response))
+}
+
+/** Takes the answer apart, believing nothing of it. No message quotes what was read. */
+function parseDelivery(answer: unknown): Delivery {
+  if (!isRecord(answer) || typeof answer.environment !== 'string' || !Array.isArray(answer.secrets)) {
+    throw unreadable()
+  }
+  const secrets = answer.secrets.map((secret: unknown): DeliveredSecret => {
+    if (!isRecord(secret)) throw unreadable()
+    const { name, type, value, encoding } = secret
+    if (typeof name !== 'string' || typeof value !== 'string' || !isSecretType(type)) throw unreadable()
+    if (encoding !== 'utf8' && encoding !== 'base64') throw unreadable()
+    return { name, type, value: Buffer.from(value, encoding) }
+  })
+  return { environment: answer.environment, secrets }
+}
+
+async function refusal(response: HttpResponse): Promise<Failure> {
+  const problem = await body(response).catch(() => undefined)
+  const text = (field: string) =>
+    isRecord(problem) && typeof problem[field] === 'string'
+      ? visible(problem[field]).slice(0, 500)
+      : undefined
+  const reason = text('detail') ?? text('title') ?? `the server answered ${response.status}`
+  const code = text('code')
+  const trace = text('traceId')
+  const isUnknown = response.status === 401
+  return new Failure(isUnknown ? `not signed in: ${reason}` : reason, {
+    exitCode: isUnknown ? ExitCode.NotSignedIn : ExitCode.Failed,
+    hints: [
+      ...(isUnknown ? ['is the access key active, not expired, and used from an allowed address?'] : []),
+      ...(code || trace ? [`${[code, trace && `trace ${trace}`].filter(Boolean).join(', ')}`] : []),
+    ],
+  })
+}
+
+async function body(response: HttpResponse): Promise<unknown> {
+  try {
+    return await response.json()
+  } catch {
+    // The cause is dropped: a JSON error quotes its input.
+    throw unreadable()
+  }
+}
+
+function unreadable(): Failure {
+  return new Failure('the server’s answer is not one that Keyhold gives', {
+    hints: ['does KEYHOLD_URL name a Keyhold server?'],
+  })
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isSecretType(type: unknown): type is SecretType {
+  return type === 'token' || type === 'password' || type === 'key' || type === 'file'
+}

@@ -1,0 +1,107 @@
+// Where secret files are while the child runs: a directory that only this user can enter, in memory where the system has
+// such a place, named `keyhold-run-<namespace>-<pid>-<start>-<random>` after the keyhold that owns it. It goes when the
+// child ends. A keyhold killed with -9 cannot tidy up, so every run removes the directories whose owner is gone.
+import {
+  accessSync,
+  constants,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Failure } from '../failure.ts'
+import { findProcess, processNamespace } from './process-table.ts'
+
+const PREFIX = 'keyhold-run-'
+const NAME = /^keyhold-run-(?<namespace>\d+)-(?<pid>\d+)-(?<startedAt>\w+)-\w+$/
+/** statfs type of a file system in memory (linux/magic.h). */
+const TMPFS_MAGIC = 0x01021994
+const RAMFS_MAGIC = 0x858458f6
+
+export class PrivateDirectory {
+  readonly path: string
+  #isRemoved = false
+
+  constructor(env: NodeJS.ProcessEnv) {
+    const place = privatePlace(env)
+    const startedAt = findProcess(process.pid)?.startedAt ?? '0'
+    const name = `${PREFIX}${processNamespace()}-${process.pid}-${startedAt}-`
+    try {
+      // 0700, whatever the umask (mkdtemp(3)).
+      this.path = mkdtempSync(join(place, name))
+    } catch (error) {
+      throw new Failure(`no private directory can be made in ${place} (${codeOf(error)})`, {
+        hints: ['set XDG_RUNTIME_DIR or TMPDIR to a directory that can be written'],
+      })
+    }
+    // On every way out that runs JavaScript. What else can happen is swept by the next run.
+    process.once('exit', () => this.remove())
+  }
+
+  /** Writes a file that only this user can read. @returns its path. */
+  write(name: string, value: Uint8Array): string {
+    const path = join(this.path, name)
+    try {
+      writeFileSync(path, value, { mode: 0o600, flag: 'wx' })
+    } catch (error) {
+      throw new Failure(`the file of ${name} cannot be written to ${this.path} (${codeOf(error)})`)
+    }
+    return path
+  }
+
+  remove(): void {
+    if (this.#isRemoved) return
+    this.#isRemoved = true
+    try {
+      rmSync(this.path, { recursive: true, force: true })
+    } catch {
+      // A child that still writes there can make this fail; the next run sweeps.
+    }
+  }
+}
+
+/** Removes what killed runs of this user have left. Never fails. */
+export function sweepLeftovers(env: NodeJS.ProcessEnv): void {
+  try {
+    const place = privatePlace(env)
+    const ourNamespace = processNamespace()
+    for (const entry of readdirSync(place)) {
+      const owner = NAME.exec(entry)?.groups
+      // Process numbers of another container mean nothing here.
+      if (owner === undefined || owner.namespace !== ourNamespace) continue
+      const path = join(place, entry)
+      const status = lstatSync(path)
+      if (!status.isDirectory() || status.uid !== process.getuid?.()) continue
+      // The start is compared because process numbers are used again.
+      if (findProcess(Number(owner.pid))?.startedAt === owner.startedAt) continue
+      rmSync(path, { recursive: true, force: true })
+    }
+  } catch {
+    // Another run may be sweeping the same directory.
+  }
+}
+
+function privatePlace(env: NodeJS.ProcessEnv): string {
+  for (const place of [env.XDG_RUNTIME_DIR, '/dev/shm']) {
+    if (place && isInMemory(place)) return place
+  }
+  return tmpdir()
+}
+
+function isInMemory(place: string): boolean {
+  try {
+    accessSync(place, constants.W_OK | constants.X_OK)
+    const { type } = statfsSync(place)
+    return type === TMPFS_MAGIC || type === RAMFS_MAGIC
+  } catch {
+    return false
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+}

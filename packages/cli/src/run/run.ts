@@ -1,0 +1,107 @@
+// Runs a command with secrets in its environment and takes them out of its output.
+import { isatty } from 'node:tty'
+import type { Masker } from '@keyhold/masking'
+import type { DeliveredSecret } from './delivery.ts'
+import { childEnvironment } from './environment.ts'
+import { makePipes, type Pipe } from './pipes.ts'
+import { PrivateDirectory, sweepLeftovers } from './private-directory.ts'
+import { isInForeground } from './process-table.ts'
+import { SignalCatcher } from './signals.ts'
+import { spawnMasked, spawnUnmasked } from './spawned-child.ts'
+import type { ChildStart, Ending, StartedChild } from './started-child.ts'
+
+export type Mask = 'blank' | 'label' | 'none'
+
+export interface RunRequest {
+  readonly command: string
+  readonly args: readonly string[]
+  readonly mask: Mask
+  /** Names that would be refused, and are wanted all the same. */
+  readonly allowedNames: readonly string[]
+  /** What the child inherits. */
+  readonly env: NodeJS.ProcessEnv
+  /** Says something to the person, on stderr. */
+  readonly note: (text: string) => void
+}
+
+/** One run. Made while the secrets are on their way, because getting ready takes about as long. */
+export class Run {
+  readonly #request: RunRequest
+  readonly #masking: Promise<typeof import('@keyhold/masking')> | undefined
+  readonly #pipes: Promise<[Pipe, Pipe] | undefined> | undefined
+
+  constructor(request: RunRequest) {
+    this.#request = request
+    if (request.mask === 'none') return
+    this.#masking = import('@keyhold/masking')
+    const needsPipes = !(isatty(1) && isatty(2))
+    this.#pipes = needsPipes ? makePipes(request.env) : undefined
+  }
+
+  /** Starts the child and waits for its end. @returns the code to exit with. */
+  async withSecrets(secrets: readonly DeliveredSecret[]): Promise<number> {
+    const { command, args, allowedNames, env, note } = this.#request
+    const catcher = new SignalCatcher()
+    let directory: PrivateDirectory | undefined
+    try {
+      const made = childEnvironment(
+        env,
+        secrets,
+        allowedNames,
+        () => (directory ??= new PrivateDirectory(env)),
+      )
+      for (const name of made.keysWithoutPath) {
+        note(`${name}_FILE is a secret itself, so the path of the key ${name} is not given`)
+      }
+      const child = await this.#start({ command, args, env: made.env }, secrets)
+      catcher.follow(child.signals)
+      sweepLeftovers(env)
+      const ending = await child.ended
+      directory?.remove()
+      for (const pump of child.pumps) pump.childEnded()
+      await Promise.all(child.pumps.map((pump) => pump.done))
+      child.restore()
+      catcher.stop()
+      return await exitAs(ending)
+    } finally {
+      directory?.remove()
+      catcher.stop()
+    }
+  }
+
+  async #start(start: ChildStart, secrets: readonly DeliveredSecret[]): Promise<StartedChild> {
+    const { mask, note } = this.#request
+    if (this.#masking === undefined || mask === 'none') return spawnUnmasked(start)
+    const [{ Masker, maskingTransform }, pipes] = await Promise.all([this.#masking, this.#pipes])
+    const masker: Masker = new Masker(secrets, { replacement: mask })
+    if (masker.unmasked.length > 0) {
+      const names = masker.unmasked.map(({ name }) => name).join(', ')
+      note(`not masked in the output, because too short or an ordinary word: ${names}`)
+    }
+    // Nothing to take out: nothing to put in between.
+    if (masker.unmasked.length === secrets.length) return spawnUnmasked(start)
+    const isInteractive = isatty(0) && isatty(1) && isatty(2) && isInForeground()
+    if (isInteractive) {
+      const { startInTerminal } = await import('./terminal-child.ts')
+      return startInTerminal(start, masker, maskingTransform)
+    }
+    return spawnMasked(start, masker, maskingTransform, pipes)
+  }
+}
+
+/**
+ * Turns the child's ending into ours: its exit code, or 128 and the signal's number as a shell has it.
+ *
+ * Ctrl-C on a terminal is passed on as a death by SIGINT, because that is how the calling shell knows to leave its loop;
+ * its `$?` is 130 all the same.
+ */
+async function exitAs(ending: Ending): Promise<number> {
+  if ('exitCode' in ending) return ending.exitCode
+  const SIGINT = 2
+  if (ending.signalNumber === SIGINT && isatty(0) && isInForeground()) {
+    process.kill(process.pid, 'SIGINT')
+    // As process 1 of a container the signal does nothing.
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  return 128 + ending.signalNumber
+}
