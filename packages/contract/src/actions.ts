@@ -44,6 +44,8 @@ export const actions = {
 
 export type Action = keyof typeof actions
 
+export const actionNames = Object.keys(actions) as Action[] // `as`: the keys of a literal are exactly its key type.
+
 /** How an action ended. `refused`: not allowed; `failed`: allowed, but it could not be done. */
 export const outcomes = ['success', 'refused', 'failed'] as const
 export type Outcome = (typeof outcomes)[number]

@@ -10,7 +10,8 @@ const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-
  */
 export function auditLine(record: AuditRecord): string {
   const time = record.time.slice(0, 19).replace('T', ' ')
-  const event = actions[record.action as Action]?.line ?? record.action // `as`: unknown actions fall through to their name.
+  // `as`: a log may be older or newer than this code; unknown actions fall through to their name.
+  const event = (actions as Partial<typeof actions>)[record.action]?.line ?? record.action
   const name = record.target?.name ?? record.target?.id ?? record.project?.name
   const outcome =
     record.outcome === 'success' ? '' : ` (${record.outcome}${record.reason ? `: ${record.reason}` : ''})`

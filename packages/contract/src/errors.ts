@@ -15,6 +15,7 @@ export const errors = {
   'account.email_taken': { status: 409, title: 'This e-mail address already has an account' },
   'account.last_admin': { status: 409, title: 'The instance needs at least one active administrator' },
   'account.not_found': { status: 404, title: 'Account not found' },
+  'account.password_change_required': { status: 403, title: 'Change your temporary password first' },
   'account.password_wrong': { status: 403, title: 'The current password is wrong' },
   'audit.unavailable': {
     status: 503,

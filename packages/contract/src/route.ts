@@ -61,4 +61,4 @@ export type QueryOf<R extends AnyRoute> =
 export type BodyOf<R extends AnyRoute> =
   R extends Route<infer _P, infer _Q, infer B, infer _A> ? StaticOr<B, undefined> : never
 export type AnswerOf<R extends AnyRoute> =
-  R extends Route<infer _P, infer _Q, infer _B, infer A> ? StaticOr<A, undefined> : never
+  R extends Route<infer _P, infer _Q, infer _B, infer A> ? StaticOr<A, void> : never

@@ -2,7 +2,7 @@ import Type, { type Static } from 'typebox'
 import { limits } from '../limits.ts'
 import { route } from '../route.ts'
 import { AccessKeyPermission } from './secrets.ts'
-import { Id, Nullable, Time } from './shapes.ts'
+import { Id, Nullable, OneOf, Time } from './shapes.ts'
 
 export const AccessKey = Type.Object({
   /** The access key ID: an identifier, always visible. */
@@ -12,7 +12,7 @@ export const AccessKey = Type.Object({
   /** Addresses and CIDR ranges, IPv4 and IPv6, in canonical form. Empty: no restriction. */
   ipRestriction: Type.Array(Type.String()),
   /** Only `active` keys work and count towards the two. */
-  status: Type.Union([Type.Literal('active'), Type.Literal('inactive'), Type.Literal('expired')]),
+  status: OneOf(['active', 'inactive', 'expired']),
   createdAt: Time,
   createdBy: Nullable(Type.String()),
   expiresAt: Nullable(Time),

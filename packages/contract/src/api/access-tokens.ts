@@ -1,9 +1,9 @@
 import Type, { type Static } from 'typebox'
 import { scopeNames } from '../actions.ts'
 import { route } from '../route.ts'
-import { Id, Name, Nullable, Time } from './shapes.ts'
+import { Id, Name, Nullable, OneOf, Time } from './shapes.ts'
 
-export const Scope = Type.Union(scopeNames.map((scope) => Type.Literal(scope)))
+export const Scope = OneOf(scopeNames)
 
 export const AccessToken = Type.Object({
   id: Id,
@@ -17,7 +17,7 @@ export const AccessToken = Type.Object({
   expiresAt: Nullable(Time),
   /** `null`: "Never". Moves on within one minute of a use. */
   lastUsedAt: Nullable(Time),
-  status: Type.Union([Type.Literal('active'), Type.Literal('expired')]),
+  status: OneOf(['active', 'expired']),
   /** Older than 90 days. */
   isRotationDue: Type.Boolean(),
   /** Not used for 90 days. */
@@ -35,7 +35,7 @@ export const listAccessTokens = route({
   action: 'access-token.list',
   query: Type.Object({
     sort: Type.Optional(
-      Type.Union([Type.Literal('createdAt'), Type.Literal('lastUsedAt'), Type.Literal('expiresAt')], {
+      OneOf(['createdAt', 'lastUsedAt', 'expiresAt'], {
         description: 'Newest first; for expiresAt soonest first. Default createdAt',
       }),
     ),

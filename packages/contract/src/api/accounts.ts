@@ -1,10 +1,10 @@
 import Type, { type Static } from 'typebox'
 import { route } from '../route.ts'
-import { Email, Id, Name, Nullable, Password, Time } from './shapes.ts'
+import { Email, Id, Name, Nullable, OneOf, Password, Time } from './shapes.ts'
 
 export const instanceRoles = ['admin', 'member'] as const
 export type InstanceRole = (typeof instanceRoles)[number]
-const InstanceRole = Type.Union([Type.Literal('admin'), Type.Literal('member')])
+const InstanceRole = OneOf(['admin', 'member'])
 
 export const Account = Type.Object({
   id: Id,

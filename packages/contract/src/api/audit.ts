@@ -1,25 +1,20 @@
 import Type, { type Static } from 'typebox'
-import { actions, outcomes } from '../actions.ts'
+import { actionNames, outcomes } from '../actions.ts'
 import { limits } from '../limits.ts'
 import { route } from '../route.ts'
-import { Id, Nullable, Time } from './shapes.ts'
+import { Id, Nullable, OneOf, Time } from './shapes.ts'
 
 /** One leaf of the audit tree, as it is hashed. No field ever holds a value of a secret. */
 export const AuditRecord = Type.Object({
   /** Position in the tree, from 0, without gaps. */
   index: Type.Integer(),
   time: Time,
-  action: Type.Union(Object.keys(actions).map((action) => Type.Literal(action))),
-  outcome: Type.Union(outcomes.map((outcome) => Type.Literal(outcome))),
+  action: OneOf(actionNames),
+  outcome: OneOf(outcomes),
   /** Error code of a refusal or failure. */
   reason: Type.Optional(Type.String()),
   actor: Type.Object({
-    kind: Type.Union([
-      Type.Literal('person'),
-      Type.Literal('access-key'),
-      Type.Literal('operator'),
-      Type.Literal('anonymous'),
-    ]),
+    kind: OneOf(['person', 'access-key', 'operator', 'anonymous']),
     /** Account id, or access key ID. */
     id: Type.Optional(Type.String()),
     name: Type.Optional(Type.String()),
@@ -52,9 +47,9 @@ const filters = {
   secret: Type.Optional(
     Type.String({ maxLength: limits.secretNameBytes, description: 'Name of the secret, exactly' }),
   ),
-  action: Type.Optional(Type.Union(Object.keys(actions).map((action) => Type.Literal(action)))),
+  action: Type.Optional(OneOf(actionNames)),
   project: Type.Optional(Id),
-  outcome: Type.Optional(Type.Union(outcomes.map((outcome) => Type.Literal(outcome)))),
+  outcome: Type.Optional(OneOf(outcomes)),
   from: Type.Optional(Type.String({ format: 'date-time', description: 'Not before' })),
   to: Type.Optional(Type.String({ format: 'date-time', description: 'Before' })),
 }

@@ -1,11 +1,11 @@
 import Type, { type Static } from 'typebox'
 import { route } from '../route.ts'
-import { Description, Email, Id, Name, Nullable, PersonRef, Time } from './shapes.ts'
+import { Description, Email, Id, Name, Nullable, OneOf, PersonRef, Time } from './shapes.ts'
 
 export const projectRoles = ['admin', 'regular', 'read_only'] as const
 export type ProjectRole = (typeof projectRoles)[number]
 /** Shown as Admin, Regular and Read Only. */
-const ProjectRole = Type.Union([Type.Literal('admin'), Type.Literal('regular'), Type.Literal('read_only')])
+const ProjectRole = OneOf(['admin', 'regular', 'read_only'])
 
 export const Project = Type.Object({
   id: Id,

@@ -2,19 +2,14 @@ import Type, { type Static } from 'typebox'
 import { limits } from '../limits.ts'
 import { route } from '../route.ts'
 import { EnvironmentName } from './projects.ts'
-import { Description, Id, Nullable, PersonRef, Time } from './shapes.ts'
+import { Description, Id, Nullable, OneOf, PersonRef, Time } from './shapes.ts'
 
 export const secretTypes = ['token', 'password', 'key', 'file'] as const
 export type SecretType = (typeof secretTypes)[number]
-export const SecretType = Type.Union([
-  Type.Literal('token'),
-  Type.Literal('password'),
-  Type.Literal('key'),
-  Type.Literal('file'),
-])
+export const SecretType = OneOf(['token', 'password', 'key', 'file'])
 
 /** `base64` carries bytes that are not UTF-8 text. */
-export const Encoding = Type.Union([Type.Literal('utf8'), Type.Literal('base64')])
+export const Encoding = OneOf(['utf8', 'base64'])
 
 export const SecretName = Type.String({
   minLength: 1,
@@ -199,7 +194,7 @@ export const listSecretVersions = route({
 
 /* What a machine sees: the one project of its access key. */
 
-export const AccessKeyPermission = Type.Union([Type.Literal('read'), Type.Literal('read_write')])
+export const AccessKeyPermission = OneOf(['read', 'read_write'])
 export type AccessKeyPermission = Static<typeof AccessKeyPermission>
 
 export const getCurrentProject = route({

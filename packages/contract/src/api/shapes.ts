@@ -31,10 +31,11 @@ export const Password = Type.String({
   description: `${limits.passwordLengthMin} to ${limits.passwordLengthMax} characters`,
 })
 
-export const Nullable = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()])
+/** One of some words. */
+export const OneOf = <T extends string>(values: readonly T[], options: { description?: string } = {}) =>
+  Type.Unsafe<T>({ type: 'string', enum: [...values], ...options })
 
-export const Collection = <S extends TSchema>(name: string, item: S) =>
-  Type.Object({ [name]: Type.Array(item) } as Record<typeof name, ReturnType<typeof Type.Array<S>>>)
+export const Nullable = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()])
 
 /** A person as others see them. */
 export const PersonRef = Type.Object({ id: Id, name: Type.String(), email: Type.String() })

@@ -1,0 +1,17 @@
+import type { ProjectRole } from '@keyhold/contract/api/projects'
+import type { Queries } from '../storage/tables.ts'
+
+/** The project's name and the person's role in it; undefined for outsiders and for projects that do not exist. */
+export async function findMembership(
+  db: Queries,
+  projectId: string,
+  accountId: string,
+): Promise<{ projectName: string; role: ProjectRole } | undefined> {
+  return db
+    .selectFrom('project_members')
+    .innerJoin('projects', 'projects.id', 'project_members.project_id')
+    .select(['projects.name as projectName', 'project_members.role'])
+    .where('project_members.project_id', '=', projectId)
+    .where('project_members.account_id', '=', accountId)
+    .executeTakeFirst()
+}

@@ -1,0 +1,215 @@
+import type { Action } from '@keyhold/contract/actions'
+import type { ProjectRole } from '@keyhold/contract/api/projects'
+import type { ErrorCode } from '@keyhold/contract/errors'
+import type { AuditEntry, AuditLog } from '../audit/audit-log.ts'
+import { AppError } from '../base/app-error.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { Queries, Transaction } from '../storage/tables.ts'
+import { findMembership } from './access.store.ts'
+import { type Asker, toActor } from './caller.ts'
+import { instanceRules, machineRules, projectRules } from './rules.ts'
+
+/** How long a confirmed password lets a browser session reveal values. */
+const FRESH_PASSWORD_MS = 10 * 60_000
+
+/** What is acted on, as far as rights go. */
+export type Scope = { readonly kind: 'instance' } | { readonly kind: 'project'; readonly projectId: string }
+
+export const instance: Scope = { kind: 'instance' }
+export const inProject = (projectId: string): Scope => ({ kind: 'project', projectId })
+
+/** The outcome of a decision that was "yes". */
+export interface Permit {
+  readonly project?: { readonly id: string; readonly name: string }
+  /** The person's role in the project. */
+  readonly role?: ProjectRole
+}
+
+/** What the audit log should say beyond who, what and where. */
+export type RecordDetail = Pick<AuditEntry, 'environment' | 'target' | 'changed' | 'project'>
+
+const issuing = Symbol('only access.ts issues grants')
+
+/**
+ * Proof that an action was decided and recorded. Store functions that touch a value ask for one, so forgetting the
+ * decision or the record is a type error. Only this file can make one.
+ */
+export class Grant<A extends Action = Action> {
+  readonly #action: A
+  /** The project it is for; undefined for the instance. */
+  readonly projectId: string | undefined
+
+  constructor(key: typeof issuing, action: A, projectId: string | undefined) {
+    if (key !== issuing) throw new Error('grants are issued by access/ only')
+    this.#action = action
+    this.projectId = projectId
+  }
+
+  get action(): A {
+    return this.#action
+  }
+}
+
+/** The one door to everything that is allowed, refused and recorded. */
+export class Access {
+  readonly #storage: Storage
+  readonly #audit: AuditLog
+  readonly #clock: Clock
+
+  constructor(storage: Storage, audit: AuditLog, clock: Clock) {
+    this.#storage = storage
+    this.#audit = audit
+    this.#clock = clock
+  }
+
+  /**
+   * Decides on reading things that hold no value. Refusals are recorded, what a machine reads as well; what a person
+   * sees of names and settings is not.
+   * @throws AppError as {@link refuse} tells.
+   */
+  async check(asker: Asker, action: Action, scope: Scope): Promise<Permit> {
+    const permit = await this.#decide(this.#storage.db, asker, action, scope)
+    if (asker.caller.kind === 'access-key') await this.#audit.append(this.#entry(asker, action, permit, {}))
+    return permit
+  }
+
+  /**
+   * Changes something: decides, does `work` and writes the record, all in one transaction.
+   * @param work returns its result and the record's details; without a record nothing changed. What it throws as
+   *   AppError is recorded as a failed attempt.
+   */
+  async perform<A extends Action, T>(
+    asker: Asker,
+    action: A,
+    scope: Scope,
+    work: (
+      tx: Transaction,
+      grant: Grant<A>,
+      permit: Permit,
+    ) => Promise<{ result: T; record: RecordDetail | null }>,
+  ): Promise<T> {
+    // Decided once before, so that a refusal is recorded outside the transaction it would be undone with …
+    const permit = await this.#decide(this.#storage.db, asker, action, scope)
+    try {
+      return await this.#storage.transaction(async (tx) => {
+        // … and once more inside, where rights taken away meanwhile count.
+        const current = await this.#find(tx, asker, action, scope)
+        if ('refused' in current) throw new AppError(current.refused)
+        const { result, record } = await work(tx, new Grant(issuing, action, current.project?.id), current)
+        if (record) await this.#audit.appendIn(tx, this.#entry(asker, action, current, record))
+        return result
+      })
+    } catch (error) {
+      await this.#recordFailure(asker, action, permit, error)
+      throw error
+    }
+  }
+
+  /**
+   * Delivers values: decides, finds what is asked for (still sealed), writes the records, and only when they are on
+   * disk lets `open` have the grant.
+   * @param find returns what was found and a record per value.
+   */
+  async deliver<A extends Action, Found, T>(
+    asker: Asker,
+    action: A,
+    scope: Scope,
+    find: (db: Queries, permit: Permit) => Promise<{ found: Found; records: readonly RecordDetail[] }>,
+    open: (grant: Grant<A>, found: Found) => Promise<T>,
+  ): Promise<T> {
+    const permit = await this.#decide(this.#storage.db, asker, action, scope)
+    const result = await find(this.#storage.db, permit).catch(async (error: unknown) => {
+      await this.#recordFailure(asker, action, permit, error)
+      throw error
+    })
+    // An answer without any value is still a use of the credential.
+    const records = result.records.length > 0 ? result.records : [{}]
+    await this.#audit.append(...records.map((record) => this.#entry(asker, action, permit, record)))
+    return open(new Grant(issuing, action, permit.project?.id), result.found)
+  }
+
+  /** Records that a caller was refused before anything could be decided, and gives the error to throw. */
+  async refuse(asker: Asker, action: Action, reason: ErrorCode): Promise<AppError> {
+    await this.#recordRefusal(asker, action, undefined, reason)
+    return new AppError(reason)
+  }
+
+  async #decide(db: Queries, asker: Asker, action: Action, scope: Scope): Promise<Permit> {
+    const decision = await this.#find(db, asker, action, scope)
+    if (!('refused' in decision)) return decision
+    const project = decision.project ?? (scope.kind === 'project' ? { id: scope.projectId } : undefined)
+    await this.#recordRefusal(asker, action, project, decision.refused)
+    throw new AppError(decision.refused)
+  }
+
+  /** The decision itself: a permit, or the error to refuse with. Missing and not-yours are the same. */
+  async #find(
+    db: Queries,
+    { caller }: Asker,
+    action: Action,
+    scope: Scope,
+  ): Promise<Permit | { refused: ErrorCode; project?: { id: string; name: string } }> {
+    if (caller.kind === 'operator') return {}
+    if (scope.kind === 'instance') {
+      const needed = caller.kind === 'person' ? instanceRules[action] : undefined
+      const isAllowed =
+        needed === 'member' || (needed === 'admin' && caller.kind === 'person' && caller.role === 'admin')
+      return isAllowed ? {} : { refused: 'access.refused' }
+    }
+    if (caller.kind === 'access-key') {
+      if (caller.project.id !== scope.projectId) return { refused: 'project.not_found' }
+      const isAllowed = machineRules[action]?.includes(caller.permission)
+      return isAllowed ? { project: caller.project } : { refused: 'access.refused', project: caller.project }
+    }
+    const membership = await findMembership(db, scope.projectId, caller.accountId)
+    if (!membership) return { refused: 'project.not_found' }
+    const project = { id: scope.projectId, name: membership.projectName }
+    if (!projectRules[action]?.includes(membership.role)) return { refused: 'access.refused', project }
+    if (action === 'secret.read' && caller.credential.kind === 'session') {
+      const age = this.#clock.now().getTime() - caller.credential.authenticatedAt.getTime()
+      if (age > FRESH_PASSWORD_MS) return { refused: 'session.reauthentication_required', project }
+    }
+    return { project, role: membership.role }
+  }
+
+  #entry(asker: Asker, action: Action, permit: Permit, record: RecordDetail): AuditEntry {
+    return {
+      action,
+      outcome: 'success',
+      actor: toActor(asker.caller),
+      ...(permit.project && { project: permit.project }),
+      ...record,
+      origin: asker.origin,
+    }
+  }
+
+  async #recordRefusal(
+    asker: Asker,
+    action: Action,
+    project: { id: string; name?: string } | undefined,
+    reason: ErrorCode,
+  ): Promise<void> {
+    await this.#audit.append({
+      action,
+      outcome: 'refused',
+      reason,
+      actor: toActor(asker.caller),
+      ...(project && { project }),
+      origin: asker.origin,
+    })
+  }
+
+  /** An expected error is a failed attempt; others are the server's own fault and go to its log. */
+  async #recordFailure(asker: Asker, action: Action, permit: Permit, error: unknown): Promise<void> {
+    if (!(error instanceof AppError) || error.status >= 500) return
+    await this.#audit.append({
+      action,
+      outcome: error.status === 403 ? 'refused' : 'failed',
+      reason: error.code,
+      actor: toActor(asker.caller),
+      ...(permit.project && { project: permit.project }),
+      origin: asker.origin,
+    })
+  }
+}

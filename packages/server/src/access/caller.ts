@@ -1,0 +1,62 @@
+import type { Scope } from '@keyhold/contract/actions'
+import type { AuditRecord } from '@keyhold/contract/api/audit'
+import type { Origin } from '../base/origin.ts'
+
+/** A person, by what they proved to be one. */
+export interface Person {
+  readonly kind: 'person'
+  readonly accountId: string
+  readonly name: string
+  readonly role: 'admin' | 'member'
+  /** The password was set by an administrator; until it is changed nothing else is allowed. */
+  readonly mustChangePassword: boolean
+  readonly credential:
+    | {
+        readonly kind: 'session'
+        readonly id: string
+        readonly authenticatedAt: Date
+        readonly expiresAt: Date
+      }
+    | {
+        readonly kind: 'access-token'
+        readonly id: string
+        /** null: all the person's rights. */
+        readonly scopes: readonly Scope[] | null
+        readonly expiresAt: Date | null
+        readonly lastUsedAt: Date | null
+      }
+}
+
+/** A machine, by its project access key. */
+export interface Machine {
+  readonly kind: 'access-key'
+  readonly accessKeyId: string
+  readonly project: { readonly id: string; readonly name: string }
+  readonly permission: 'read' | 'read_write'
+  readonly lastUsedAt: Date | null
+}
+
+/** Whoever may run commands on the server's machine. */
+export interface Operator {
+  readonly kind: 'operator'
+}
+
+export type Caller = Person | Machine | Operator
+
+/** Who asks, and from where. */
+export interface Asker<C extends Caller = Caller> {
+  readonly caller: C
+  readonly origin: Origin
+}
+
+/** How the audit log names a caller. */
+export function toActor(caller: Caller): AuditRecord['actor'] {
+  switch (caller.kind) {
+    case 'person':
+      return { kind: 'person', id: caller.accountId, name: caller.name, credential: caller.credential.id }
+    case 'access-key':
+      return { kind: 'access-key', id: caller.accessKeyId }
+    case 'operator':
+      return { kind: 'operator' }
+  }
+}

@@ -1,0 +1,149 @@
+import {
+  changePassword,
+  createAccount,
+  getSession,
+  getSetup,
+  listAccounts,
+  reauthenticate,
+  type Session,
+  setUp,
+  signIn,
+  signOut,
+  updateAccount,
+} from '@keyhold/contract/api/accounts'
+import { Secret } from '@keyhold/contract/secret'
+import type { Machine, Person } from '../access/caller.ts'
+import { AppError } from '../base/app-error.ts'
+import type { Clock } from '../base/clock.ts'
+import { randomKey } from '../base/ids.ts'
+import { FailedAttempts } from '../http/attempts.ts'
+import { cookieName } from '../http/credential.ts'
+import type { Http } from '../http/http.ts'
+import type { Transaction } from '../storage/tables.ts'
+import { type Account, emailKey, toAnswer } from './account.ts'
+import type { Accounts } from './accounts.service.ts'
+
+/** Wrong passwords per account, and per address, before both have to wait. */
+const WINDOW_MS = 5 * 60_000
+const PER_ACCOUNT_MAX = 10
+const PER_ADDRESS_MAX = 50
+
+/** @param addToken makes the access token that set-up may answer. */
+export function accountRoutes(
+  http: Http<Person, Machine>,
+  accounts: Accounts,
+  clock: Clock,
+  addToken: (tx: Transaction, account: Account, name: string) => Promise<Secret<string>>,
+): void {
+  const byAccount = new FailedAttempts(clock, PER_ACCOUNT_MAX, WINDOW_MS)
+  const byAddress = new FailedAttempts(clock, PER_ADDRESS_MAX, WINDOW_MS)
+
+  /** Runs a check of a password or code with both limits around it. */
+  async function limited<T>(account: string, address: string, check: () => Promise<T>): Promise<T> {
+    byAccount.assertAllowed(account)
+    byAddress.assertAllowed(address)
+    // Counted before the answer is known, so that parallel guesses cannot all pass.
+    byAccount.recordFailure(account)
+    byAddress.recordFailure(address)
+    const result = await check()
+    byAccount.forgive(account)
+    byAddress.forgive(address)
+    return result
+  }
+
+  http.anyone(getSetup, async () => ({ isDone: await accounts.isSetUp() }))
+
+  http.anyone(setUp, async ({ body, origin }) => {
+    let accessToken: Secret<string> | undefined
+    const account = await limited('set-up', origin.address ?? '', () =>
+      accounts.setUp(
+        origin,
+        new Secret(body.code),
+        { email: body.email, name: body.name, password: new Secret(body.password) },
+        async (tx, created) => {
+          if (body.accessTokenName !== undefined)
+            accessToken = await addToken(tx, created, body.accessTokenName)
+        },
+      ),
+    )
+    return { account: toAnswer(account), ...(accessToken && { accessToken: accessToken.reveal() }) }
+  })
+
+  http.anyone(signIn, async ({ body, origin, isSecure, setHeader }) => {
+    const { token, person, account } = await limited(
+      `person:${emailKey(body.email)}`,
+      origin.address ?? '',
+      () => accounts.signIn(origin, body.email, new Secret(body.password)),
+    )
+    setHeader('set-cookie', sessionCookie(isSecure, token.reveal()))
+    return toSession(person, account)
+  })
+
+  http.person(getSession, async ({ caller }) => {
+    const account = await accounts.find(caller.accountId)
+    if (!account) throw new AppError('auth.required')
+    return toSession(caller, account)
+  })
+
+  http.person(reauthenticate, async ({ caller, origin, body }) => {
+    await limited(`person:${caller.accountId}`, origin.address ?? '', () =>
+      accounts.reauthenticate({ caller, origin }, new Secret(body.password)),
+    )
+    return undefined
+  })
+
+  http.person(signOut, async ({ caller, origin, isSecure, setHeader }) => {
+    await accounts.signOut({ caller, origin })
+    setHeader('set-cookie', `${sessionCookie(isSecure, '')}; Max-Age=0`)
+    return undefined
+  })
+
+  http.person(changePassword, async ({ caller, origin, body }) => {
+    await limited(`person:${caller.accountId}`, origin.address ?? '', () =>
+      accounts.changePassword(
+        { caller, origin },
+        new Secret(body.currentPassword),
+        new Secret(body.newPassword),
+      ),
+    )
+    return undefined
+  })
+
+  http.person(listAccounts, async ({ caller, origin }) => ({
+    accounts: (await accounts.list({ caller, origin })).map(toAnswer),
+  }))
+
+  http.person(createAccount, async ({ caller, origin, body }) => {
+    // 144 random bits, changed by its owner at the first sign-in.
+    const temporaryPassword = randomKey(18).toString('base64url')
+    const account = await accounts.create(
+      { caller, origin },
+      {
+        email: body.email,
+        name: body.name,
+        role: body.role ?? 'member',
+        password: new Secret(temporaryPassword),
+        mustChangePassword: true,
+      },
+    )
+    return { account: toAnswer(account), temporaryPassword }
+  })
+
+  http.person(updateAccount, async ({ caller, origin, params, body }) =>
+    toAnswer(await accounts.update({ caller, origin }, params.accountId, body)),
+  )
+}
+
+/** Not readable by scripts, sent to this site only, gone with the browser session. */
+function sessionCookie(isSecure: boolean, token: string): string {
+  return `${cookieName(isSecure)}=${token}; Path=/; HttpOnly; SameSite=Strict${isSecure ? '; Secure' : ''}`
+}
+
+function toSession(person: Person, account: Account): Session {
+  const { credential } = person
+  return {
+    account: toAnswer(account),
+    authenticatedAt: credential.kind === 'session' ? credential.authenticatedAt.toISOString() : null,
+    expiresAt: credential.expiresAt?.toISOString() ?? null,
+  }
+}

@@ -1,0 +1,312 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { Secret } from '@keyhold/contract/secret'
+import { type Access, instance } from '../access/access.ts'
+import type { Asker, Operator, Person } from '../access/caller.ts'
+import type { AuditLog } from '../audit/audit-log.ts'
+import { AppError } from '../base/app-error.ts'
+import type { Clock } from '../base/clock.ts'
+import { isToken, newId, newToken } from '../base/ids.ts'
+import type { Origin } from '../base/origin.ts'
+import { type Storage, violatedUnique } from '../storage/storage.ts'
+import type { Transaction } from '../storage/tables.ts'
+import { type Account, emailKey } from './account.ts'
+import {
+  countActiveAdmins,
+  deleteSession,
+  deleteSessionsOf,
+  findAccount,
+  findAccountByEmail,
+  findInstanceValue,
+  findLiveSession,
+  insertAccount,
+  insertSession,
+  isAnyAccount,
+  listAccounts,
+  setAuthenticated,
+  setInstanceValue,
+  takeInstanceValue,
+  touchSession,
+  updateAccount,
+} from './accounts.store.ts'
+import { hashPassword, isPassword } from './password.ts'
+
+const SESSION_PREFIX = 'kh_ses_'
+const SETUP_PREFIX = 'kh_setup_'
+/** NIST SP 800-63B-4 §2.2.3 for AAL2: sign in again after 12 hours, or 30 minutes without a request. */
+const SESSION_MS = 12 * 3_600_000
+const SESSION_IDLE_MS = 30 * 60_000
+/** "Last used" is kept to the minute; writing it at every request would cost a commit each. */
+export const LAST_USED_STEP_MS = 60_000
+
+/** Name of the row that holds the hash of the set-up code while the instance is not set up. */
+const SETUP_CODE = 'setup-code-hash'
+
+export interface NewAccount {
+  readonly email: string
+  readonly name: string
+  readonly role: 'admin' | 'member'
+  readonly password: Secret<string>
+  readonly mustChangePassword?: boolean
+}
+
+/** Hash under which sessions, tokens and codes are stored: they are random, so one round of SHA-256 is enough. */
+export function hashToken(token: string): Buffer {
+  return createHash('sha256').update(token).digest()
+}
+
+/** People, their sessions, and the set-up of the instance. */
+export class Accounts {
+  readonly #storage: Storage
+  readonly #access: Access
+  readonly #audit: AuditLog
+  readonly #clock: Clock
+
+  constructor(storage: Storage, access: Access, audit: AuditLog, clock: Clock) {
+    this.#storage = storage
+    this.#access = access
+    this.#audit = audit
+    this.#clock = clock
+  }
+
+  async isSetUp(): Promise<boolean> {
+    return isAnyAccount(this.#storage.db)
+  }
+
+  /**
+   * Makes the one-time set-up code of an instance without accounts; a code made before stops working.
+   * @returns undefined when the instance is set up.
+   */
+  async newSetupCode(): Promise<Secret<string> | undefined> {
+    if (await this.isSetUp()) return undefined
+    const code = newToken(SETUP_PREFIX)
+    const hash = hashToken(code).toString('hex')
+    await this.#storage.transaction((tx) => setInstanceValue(tx, SETUP_CODE, hash))
+    return new Secret(code)
+  }
+
+  /** Makes the first administrator. @throws AppError `setup.done`, `setup.code_wrong`. */
+  async setUp(
+    origin: Origin,
+    code: Secret<string>,
+    account: Omit<NewAccount, 'role'>,
+    also: (tx: Transaction, account: Account) => Promise<void>,
+  ): Promise<Account> {
+    const expected = await findInstanceValue(this.#storage.db, SETUP_CODE)
+    if (await this.isSetUp()) throw new AppError('setup.done')
+    const given = hashToken(code.reveal().trim())
+    if (expected === undefined || !timingSafeEqual(given, Buffer.from(expected, 'hex'))) {
+      await this.#audit.append({
+        action: 'instance.setup',
+        outcome: 'refused',
+        reason: 'setup.code_wrong',
+        actor: { kind: 'anonymous' },
+        origin,
+      })
+      throw new AppError('setup.code_wrong')
+    }
+    const passwordHash = await hashPassword(account.password)
+    return this.#storage.transaction(async (tx) => {
+      // Of two set-ups with the right code at once, one finds the code taken.
+      if (!(await takeInstanceValue(tx, SETUP_CODE))) throw new AppError('setup.done')
+      const created = await this.#insert(tx, { ...account, role: 'admin' }, passwordHash)
+      await also(tx, created)
+      await this.#audit.appendIn(tx, {
+        action: 'instance.setup',
+        outcome: 'success',
+        actor: { kind: 'person', id: created.id, name: created.name },
+        target: { kind: 'account', id: created.id, name: created.email },
+        origin,
+      })
+      return created
+    })
+  }
+
+  /** Creates an account. @throws AppError `account.email_taken`. */
+  async create(asker: Asker<Person | Operator>, account: NewAccount): Promise<Account> {
+    const passwordHash = await hashPassword(account.password)
+    return this.#access.perform(asker, 'account.create', instance, async (tx) => {
+      const result = await this.#insert(tx, account, passwordHash)
+      // An instance that an operator gave its first account needs no set-up code any more.
+      await takeInstanceValue(tx, SETUP_CODE)
+      return { result, record: { target: { kind: 'account', id: result.id, name: result.email } } }
+    })
+  }
+
+  async #insert(tx: Transaction, account: NewAccount, passwordHash: string): Promise<Account> {
+    const id = newId('usr')
+    try {
+      await insertAccount(tx, {
+        id,
+        email: account.email.trim(),
+        email_key: emailKey(account.email),
+        name: account.name,
+        role: account.role,
+        password_hash: passwordHash,
+        must_change_password: account.mustChangePassword ? 1 : 0,
+        created_at: this.#clock.now().getTime(),
+        disabled_at: null,
+      })
+    } catch (error) {
+      if (violatedUnique(error)) throw new AppError('account.email_taken', {}, error)
+      throw error
+    }
+    return (await findAccount(tx, id))!
+  }
+
+  async list(asker: Asker<Person>): Promise<Account[]> {
+    await this.#access.check(asker, 'account.list', instance)
+    return listAccounts(this.#storage.db)
+  }
+
+  async find(id: string): Promise<Account | undefined> {
+    return findAccount(this.#storage.db, id)
+  }
+
+  async findByEmail(email: string): Promise<Account | undefined> {
+    return findAccountByEmail(this.#storage.db, email)
+  }
+
+  /** @throws AppError `account.not_found`, `account.last_admin`. */
+  async update(
+    asker: Asker<Person>,
+    id: string,
+    change: { name?: string; role?: 'admin' | 'member'; isDisabled?: boolean },
+  ): Promise<Account> {
+    return this.#access.perform(asker, 'account.update', instance, async (tx) => {
+      const before = await findAccount(tx, id)
+      if (!before) throw new AppError('account.not_found')
+      const isDisabled = before.disabledAt !== null
+      const changed = [
+        ...(change.name !== undefined && change.name !== before.name ? ['name'] : []),
+        ...(change.role !== undefined && change.role !== before.role ? ['role'] : []),
+        ...(change.isDisabled !== undefined && change.isDisabled !== isDisabled ? ['isDisabled'] : []),
+      ]
+      if (changed.length === 0) return { result: before, record: null }
+      await updateAccount(tx, id, {
+        name: change.name ?? before.name,
+        role: change.role ?? before.role,
+        ...(changed.includes('isDisabled') && {
+          disabled_at: change.isDisabled ? this.#clock.now().getTime() : null,
+        }),
+      })
+      if (change.isDisabled) await deleteSessionsOf(tx, id)
+      if ((await countActiveAdmins(tx)) === 0) throw new AppError('account.last_admin')
+      const result = (await findAccount(tx, id))!
+      return { result, record: { changed, target: { kind: 'account', id, name: result.email } } }
+    })
+  }
+
+  /** Signs in. @returns the session's token, answered once. @throws AppError `sign_in.failed`, alike for all reasons. */
+  async signIn(
+    origin: Origin,
+    email: string,
+    password: Secret<string>,
+  ): Promise<{ token: Secret<string>; person: Person; account: Account }> {
+    const account = await this.findByEmail(email)
+    const isRight = await isPassword(account?.passwordHash, password)
+    if (!account || !isRight || account.disabledAt !== null) {
+      await this.#audit.append({
+        action: 'session.create',
+        outcome: 'refused',
+        reason: 'sign_in.failed',
+        // What was typed as an address may be a password: only a known account is named.
+        actor: account ? { kind: 'person', id: account.id, name: account.name } : { kind: 'anonymous' },
+        origin,
+      })
+      throw new AppError('sign_in.failed')
+    }
+    const token = newToken(SESSION_PREFIX)
+    const id = newId('ses')
+    const now = this.#clock.now().getTime()
+    const expiresAt = now + SESSION_MS
+    const credential = {
+      kind: 'session',
+      id,
+      authenticatedAt: new Date(now),
+      expiresAt: new Date(expiresAt),
+    } as const
+    const person = toPerson(account, credential)
+    await this.#access.perform({ caller: person, origin }, 'session.create', instance, async (tx) => {
+      await insertSession(tx, {
+        id,
+        account_id: account.id,
+        token_hash: hashToken(token),
+        created_at: now,
+        authenticated_at: now,
+        last_used_at: now,
+        expires_at: expiresAt,
+      })
+      return { result: undefined, record: { target: { kind: 'session', id } } }
+    })
+    return { token: new Secret(token), person, account }
+  }
+
+  /** Who holds this session token. @returns undefined when it is not, or no longer, valid. */
+  async authenticateSession(token: string): Promise<Person | undefined> {
+    if (!isToken(SESSION_PREFIX, token)) return undefined
+    const now = this.#clock.now().getTime()
+    const live = await findLiveSession(this.#storage.db, hashToken(token), now, now - SESSION_IDLE_MS)
+    if (!live) return undefined
+    if (now - live.session.last_used_at > LAST_USED_STEP_MS) {
+      await this.#storage.transaction((tx) => touchSession(tx, live.session.id, now))
+    }
+    return toPerson(live.account, {
+      kind: 'session',
+      id: live.session.id,
+      authenticatedAt: new Date(live.session.authenticated_at),
+      expiresAt: new Date(live.session.expires_at),
+    })
+  }
+
+  async signOut(asker: Asker<Person>): Promise<void> {
+    const { credential } = asker.caller
+    await this.#access.perform(asker, 'session.delete', instance, async (tx) => {
+      if (credential.kind === 'session') await deleteSession(tx, credential.id)
+      return { result: undefined, record: { target: { kind: credential.kind, id: credential.id } } }
+    })
+  }
+
+  /** Confirms the password, so that acts which need it fresh are allowed for a while. */
+  async reauthenticate(asker: Asker<Person>, password: Secret<string>): Promise<void> {
+    const { credential } = asker.caller
+    await this.#assertPassword(asker, 'session.create', password)
+    await this.#access.perform(asker, 'session.create', instance, async (tx) => {
+      if (credential.kind === 'session')
+        await setAuthenticated(tx, credential.id, this.#clock.now().getTime())
+      return { result: undefined, record: { target: { kind: credential.kind, id: credential.id } } }
+    })
+  }
+
+  /** Changes the caller's own password and ends their other sessions. */
+  async changePassword(asker: Asker<Person>, current: Secret<string>, next: Secret<string>): Promise<void> {
+    await this.#assertPassword(asker, 'account.password', current)
+    const passwordHash = await hashPassword(next)
+    const { accountId, credential } = asker.caller
+    await this.#access.perform(asker, 'account.password', instance, async (tx) => {
+      await updateAccount(tx, accountId, { password_hash: passwordHash, must_change_password: 0 })
+      await deleteSessionsOf(tx, accountId, credential.kind === 'session' ? credential.id : undefined)
+      return { result: undefined, record: { target: { kind: 'account', id: accountId } } }
+    })
+  }
+
+  async #assertPassword(
+    asker: Asker<Person>,
+    action: 'session.create' | 'account.password',
+    password: Secret<string>,
+  ): Promise<void> {
+    const account = await this.find(asker.caller.accountId)
+    if (await isPassword(account?.passwordHash, password)) return
+    throw await this.#access.refuse(asker, action, 'account.password_wrong')
+  }
+}
+
+export function toPerson(account: Account, credential: Person['credential']): Person {
+  return {
+    kind: 'person',
+    accountId: account.id,
+    name: account.name,
+    role: account.role,
+    mustChangePassword: account.mustChangePassword,
+    credential,
+  }
+}

@@ -1,0 +1,220 @@
+import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
+import type { Action, Outcome } from '@keyhold/contract/actions'
+import type { AuditRecord } from '@keyhold/contract/api/audit'
+import { exportCheckpoint, exportHeader, exportRecord } from '@keyhold/contract/audit-export'
+import {
+  checkpointBody,
+  formatVerifierKey,
+  signedCheckpoint,
+  type VerifierKey,
+} from '@keyhold/contract/checkpoint'
+import type { ErrorCode } from '@keyhold/contract/errors'
+import type { MerkleTree } from '@keyhold/contract/merkle'
+import { AppError } from '../base/app-error.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Origin } from '../base/origin.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { Transaction } from '../storage/tables.ts'
+import type { Vault } from '../vault/vault.ts'
+import {
+  type AuditFilter,
+  addCheckpoint,
+  appendRecords,
+  findRecords,
+  latestCheckpointSize,
+  listCheckpoints,
+  type PendingRecord,
+  readHead,
+  readRecords,
+  sha256,
+} from './audit.store.ts'
+import { type AuditWriter, openAuditWriter } from './audit-writer.ts'
+
+/** PKCS #8 around a raw Ed25519 seed (RFC 8410 §7). */
+const ED25519_PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex')
+const EXPORT_PAGE = 1_000
+/** Records that may wait for the disk before new ones are refused. */
+const WAITING_MAX = 20_000
+
+/** What happened, before it has a place in the tree. Never holds a value. */
+export interface AuditEntry {
+  readonly action: Action
+  readonly outcome: Outcome
+  /** Of a refusal or failure. */
+  readonly reason?: ErrorCode
+  readonly actor: AuditRecord['actor']
+  readonly project?: { readonly id: string; readonly name?: string }
+  readonly environment?: string
+  readonly target?: NonNullable<AuditRecord['target']>
+  readonly changed?: readonly string[]
+  readonly origin: Origin
+}
+
+interface Waiting {
+  readonly records: readonly PendingRecord[]
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+/** The audit trail: an append-only Merkle tree with signed checkpoints. */
+export class AuditLog {
+  readonly verifierKey: string
+  readonly #storage: Storage
+  readonly #clock: Clock
+  readonly #writer: AuditWriter
+  readonly #signingKey: KeyObject
+  readonly #key: VerifierKey
+  #waiting: Waiting[] = []
+  #waitingRecords = 0
+  #isWriting = false
+  #problem: string | undefined
+
+  /** @param instanceId names the log in its checkpoints. */
+  constructor(storage: Storage, vault: Vault, clock: Clock, instanceId: string) {
+    this.#storage = storage
+    this.#clock = clock
+    this.#writer = openAuditWriter(storage)
+    const seed = vault.deriveKey('audit-checkpoint')
+    this.#signingKey = createPrivateKey({
+      key: Buffer.concat([ED25519_PKCS8, seed]),
+      format: 'der',
+      type: 'pkcs8',
+    })
+    const publicKey = createPublicKey(this.#signingKey).export({ format: 'der', type: 'spki' }).subarray(-32)
+    this.#key = { name: `keyhold-audit/${instanceId}`, publicKey }
+    this.verifierKey = formatVerifierKey(sha256, this.#key)
+  }
+
+  /** Why nothing can be recorded, as of the last attempt; undefined when all is well. */
+  get problem(): string | undefined {
+    return this.#problem
+  }
+
+  /**
+   * Records entries; resolves when they are on disk. Entries of requests that come while the disk is busy go together
+   * into the next commit.
+   * @throws AppError `audit.unavailable`: then nothing may be delivered.
+   */
+  append(...entries: readonly AuditEntry[]): Promise<void> {
+    if (this.#waitingRecords >= WAITING_MAX) {
+      return Promise.reject(
+        new AppError('audit.unavailable', { detail: 'too many records wait for the disk' }),
+      )
+    }
+    return new Promise((resolve, reject) => {
+      const records = entries.map((entry) => this.#toPending(entry))
+      this.#waiting.push({ records, resolve, reject })
+      this.#waitingRecords += records.length
+      if (!this.#isWriting) void this.#writeWaiting()
+    })
+  }
+
+  /** Records entries in the transaction of the change they describe. */
+  async appendIn(tx: Transaction, ...entries: readonly AuditEntry[]): Promise<void> {
+    await appendRecords(
+      tx,
+      entries.map((entry) => this.#toPending(entry)),
+    )
+  }
+
+  async #writeWaiting(): Promise<void> {
+    this.#isWriting = true
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting
+      this.#waiting = []
+      this.#waitingRecords = 0
+      try {
+        await this.#writer.write(batch.flatMap((waiting) => waiting.records))
+        this.#problem = undefined
+        for (const waiting of batch) waiting.resolve()
+      } catch (error) {
+        const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+        this.#problem = cause instanceof Error ? cause.message : String(cause)
+        for (const waiting of batch) waiting.reject(new AppError('audit.unavailable', {}, cause))
+      }
+    }
+    this.#isWriting = false
+  }
+
+  #toPending(entry: AuditEntry): PendingRecord {
+    const now = this.#clock.now()
+    const { origin } = entry
+    // The order of these keys is the order in the record.
+    const json = JSON.stringify({
+      time: now.toISOString(),
+      action: entry.action,
+      outcome: entry.outcome,
+      reason: entry.reason,
+      actor: entry.actor,
+      project: entry.project,
+      environment: entry.environment,
+      target: entry.target,
+      changed: entry.changed,
+      address: origin.address,
+      client: origin.client,
+      traceId: origin.traceId,
+    })
+    return {
+      json,
+      time: now.getTime(),
+      action: entry.action,
+      outcome: entry.outcome,
+      actorId: entry.actor.id ?? null,
+      projectId: entry.project?.id ?? null,
+      secretName: entry.target?.kind === 'secret' ? (entry.target.name ?? null) : null,
+    }
+  }
+
+  /** Newest first. @returns the records and where the next page begins. */
+  async list(
+    filter: AuditFilter,
+    limit: number,
+  ): Promise<{ records: AuditRecord[]; nextCursor: number | null }> {
+    const rows = await findRecords(this.#storage.db, filter, limit + 1)
+    const records = rows.slice(0, limit).map((row) => JSON.parse(row.record) as AuditRecord) // `as`: written by #toPending.
+    return { records, nextCursor: rows.length > limit ? records.at(-1)!.index : null }
+  }
+
+  /** Signs the head of the tree as it is on disk now. */
+  async checkpoint(): Promise<string> {
+    return this.#sign(await readHead(this.#storage.db))
+  }
+
+  /** Keeps a signed head in the database when the tree has grown since the last one. */
+  async keepCheckpoint(): Promise<void> {
+    const tree = await readHead(this.#storage.db)
+    if (tree.size === (await latestCheckpointSize(this.#storage.db))) return
+    const row = { size: tree.size, note: this.#sign(tree), time: this.#clock.now().getTime() }
+    await this.#storage.transaction((tx) => addCheckpoint(tx, row))
+  }
+
+  #sign(tree: MerkleTree): string {
+    const checkpoint = { origin: this.#key.name, size: tree.size, root: tree.root() }
+    const signature = sign(null, Buffer.from(checkpointBody(checkpoint)), this.#signingKey)
+    return signedCheckpoint(sha256, checkpoint, this.#key, signature)
+  }
+
+  /** The whole log in the format of contract/audit-export.ts, piece by piece, up to the head of this moment. */
+  async *export(): AsyncGenerator<string> {
+    const { db } = this.#storage
+    const tree = await readHead(db)
+    const kept = (await listCheckpoints(db, tree.size)).filter(({ size }) => size < tree.size)
+    yield exportHeader(this.verifierKey)
+    let next = kept.shift()
+    for (let start = 0; start < tree.size; start += EXPORT_PAGE) {
+      let page = ''
+      for (const row of await readRecords(db, start, Math.min(start + EXPORT_PAGE, tree.size))) {
+        page += exportRecord(row.leaf_hash, row.record)
+        for (; next && next.size === row.leaf_index + 1; next = kept.shift())
+          page += exportCheckpoint(next.size, next.note)
+      }
+      yield page
+    }
+    yield exportCheckpoint(tree.size, this.#sign(tree))
+  }
+
+  /** Waits for what is being written and lets go of the writer. */
+  async close(): Promise<void> {
+    await this.#writer.close()
+  }
+}
