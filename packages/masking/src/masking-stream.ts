@@ -62,7 +62,7 @@ export class MaskingStream {
    */
   write(chunk: Uint8Array): Uint8Array[] {
     if (chunk.length === 0) return []
-    if (this.#patterns.patterns.length === 0) return [chunk]
+    if (this.#patterns.size === 0) return [chunk]
     return this.#advance(chunk, false)
   }
 

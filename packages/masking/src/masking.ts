@@ -55,6 +55,7 @@ export class Masker {
   }
 }
 
+const BUFFER_BYTES = 2 ** 20
 /** Time without output after which a terminal gets what is too short to tell anything. */
 const SHORT_IDLE_MS = 20
 /** Time without output after which a terminal gets what is under half of a value. */
@@ -81,6 +82,9 @@ export function maskingTransform(masker: Masker, options: { terminal?: boolean }
     }, SHORT_IDLE_MS)
   }
   const transform = new Transform({
+    // With the default of 64 KiB, one chunk of a pipe fills the buffer: each would stop and restart the source.
+    readableHighWaterMark: BUFFER_BYTES,
+    writableHighWaterMark: BUFFER_BYTES,
     transform(chunk: Uint8Array, _encoding, done) {
       clearTimeout(idle)
       push(stream.write(chunk))

@@ -30,21 +30,25 @@ export const SEGMENT_BYTES = 64
 /** Patterns shorter than one 3-byte hold have no place in the tables. */
 export const PATTERN_BYTES_MIN = 4
 const WINDOW_BYTES_MAX = 32
+/** 2^32 divided by the golden ratio: multiplying by it spreads similar blocks (Knuth, vol. 3, 6.4). */
+const HASH_FACTOR = 0x9e3779b1
 /** From this length on a pattern is searched by 4-byte blocks; shorter ones by 2-byte blocks, a group apart. */
 const LONG_BYTES_MIN = 8
 
 export class PatternSet {
-  readonly patterns: readonly Pattern[]
+  /** Number of patterns after long ones were cut into segments. */
+  readonly size: number
   readonly #groups: readonly Group[]
   readonly #beginnings: Beginnings
 
   /** @param patterns each at least 4 bytes; of equal ones the first counts, unless a later one is unbounded. */
   constructor(patterns: readonly Pattern[]) {
-    this.patterns = segment(patterns)
-    const long = this.patterns.filter((pattern) => pattern.bytes.length >= LONG_BYTES_MIN)
-    const short = this.patterns.filter((pattern) => pattern.bytes.length < LONG_BYTES_MIN)
+    const segments = segment(patterns)
+    const long = segments.filter((pattern) => pattern.bytes.length >= LONG_BYTES_MIN)
+    const short = segments.filter((pattern) => pattern.bytes.length < LONG_BYTES_MIN)
+    this.size = segments.length
     this.#groups = [long, short].filter((group) => group.length > 0).map((group) => new Group(group))
-    this.#beginnings = new Beginnings(this.patterns)
+    this.#beginnings = new Beginnings(segments)
   }
 
   /** Adds every occurrence in `text` to `matches`, moved by `offset`; in no particular order. */
@@ -66,6 +70,41 @@ export class PatternSet {
   /** Length of the shortest pattern that begins with all of `text` from `at` on, or 0. */
   shortestFrom(text: Uint8Array, at: number): number {
     return this.#beginnings.shortest(text, at)
+  }
+}
+
+/** Patterns in four arrays instead of thousands of objects, which the collector would visit again and again. */
+class PackedPatterns {
+  readonly bytes: Uint8Array
+  /** By pattern: where its bytes begin. One entry more than patterns. */
+  readonly starts: Int32Array
+  readonly owners: Int32Array
+  readonly bounded: Uint8Array
+
+  constructor(patterns: readonly Pattern[]) {
+    this.bytes = new Uint8Array(patterns.reduce((sum, { bytes }) => sum + bytes.length, 0))
+    this.starts = new Int32Array(patterns.length + 1)
+    this.owners = Int32Array.from(patterns, ({ owner }) => owner)
+    this.bounded = Uint8Array.from(patterns, ({ isBounded }) => (isBounded ? 1 : 0))
+    let at = 0
+    patterns.forEach(({ bytes }, index) => {
+      this.bytes.set(bytes, at)
+      at += bytes.length
+      this.starts[index + 1] = at
+    })
+  }
+
+  lengthOf(index: number): number {
+    return (this.starts[index + 1] ?? 0) - (this.starts[index] ?? 0)
+  }
+
+  /** Whether `text` has the first `length` bytes of a pattern at a position. */
+  isAt(text: Uint8Array, at: number, index: number, length: number): boolean {
+    const start = this.starts[index] ?? 0
+    for (let offset = 0; offset < length; offset++) {
+      if (text[at + offset] !== this.bytes[start + offset]) return false
+    }
+    return true
   }
 }
 
@@ -97,7 +136,7 @@ function segment(patterns: readonly Pattern[]): Pattern[] {
 
 /** Patterns searched together. */
 class Group {
-  readonly #patterns: readonly Pattern[]
+  readonly #patterns: PackedPatterns
   readonly #windowBytes: number
   readonly #hasLongBlocks: boolean
   /** Where in its pattern each window begins. */
@@ -115,7 +154,7 @@ class Group {
 
   constructor(patterns: readonly Pattern[]) {
     const shortest = patterns.reduce((min, { bytes }) => Math.min(min, bytes.length), WINDOW_BYTES_MAX)
-    this.#patterns = patterns
+    this.#patterns = new PackedPatterns(patterns)
     this.#windowBytes = shortest
     this.#hasLongBlocks = shortest >= LONG_BYTES_MIN
     const blockBytes = this.#hasLongBlocks ? 4 : 2
@@ -147,8 +186,8 @@ class Group {
   }
 
   #hash(block: number): number {
-    // 2-byte blocks index the table directly; 0x9e3779b1 is 2^32 divided by the golden ratio (Knuth, vol. 3, 6.4).
-    return this.#hasLongBlocks ? Math.imul(block, 0x9e3779b1) >>> this.#hashShift : block
+    // 2-byte blocks index the table directly.
+    return this.#hasLongBlocks ? Math.imul(block, HASH_FACTOR) >>> this.#hashShift : block
   }
 
   find(text: Uint8Array, offset: number, matches: Match[]): void {
@@ -159,21 +198,74 @@ class Group {
 
   #findByLongBlocks(text: Uint8Array, offset: number, matches: Match[]): void {
     const view = new DataView(text.buffer, text.byteOffset, text.byteLength)
+    const first = this.#windowBytes - 4
+    const end = text.length - 3
+    const quarter = (end - first) >> 2
+    const end0 = first + quarter
+    const end1 = end0 + quarter
+    const end2 = end1 + quarter
+    let at0 = first
+    let at1 = end0
+    let at2 = end1
+    let at3 = end2
+    // One cursor would wait for memory at each step; four, each in its quarter of the text, wait together.
     const moves = this.#moves
     const hashShift = this.#hashShift
-    const last = text.length - 4
-    let at = this.#windowBytes - 4
-    while (at <= last) {
-      const block = view.getInt32(at, true)
-      const hash = Math.imul(block, 0x9e3779b1) >>> hashShift
+    while (at0 < end0 && at1 < end1 && at2 < end2 && at3 < end) {
+      const hash0 = Math.imul(view.getInt32(at0, true), HASH_FACTOR) >>> hashShift
+      const hash1 = Math.imul(view.getInt32(at1, true), HASH_FACTOR) >>> hashShift
+      const hash2 = Math.imul(view.getInt32(at2, true), HASH_FACTOR) >>> hashShift
+      const hash3 = Math.imul(view.getInt32(at3, true), HASH_FACTOR) >>> hashShift
       // The hash has as many bits as the table has entries.
-      const move = moves[hash] as number
-      if (move === 0) {
-        const windowStart = at + 4 - this.#windowBytes
-        this.#compare(text, windowStart, block, view.getInt32(windowStart, true), hash, offset, matches)
-        at++
-      } else at += move
+      const move0 = moves[hash0] as number
+      const move1 = moves[hash1] as number
+      const move2 = moves[hash2] as number
+      const move3 = moves[hash3] as number
+      if (move0 === 0) this.#compareAt(text, view, at0, hash0, offset, matches)
+      if (move1 === 0) this.#compareAt(text, view, at1, hash1, offset, matches)
+      if (move2 === 0) this.#compareAt(text, view, at2, hash2, offset, matches)
+      if (move3 === 0) this.#compareAt(text, view, at3, hash3, offset, matches)
+      at0 += move0 || 1
+      at1 += move1 || 1
+      at2 += move2 || 1
+      at3 += move3 || 1
     }
+    this.#finish(text, view, at0, end0, offset, matches)
+    this.#finish(text, view, at1, end1, offset, matches)
+    this.#finish(text, view, at2, end2, offset, matches)
+    this.#finish(text, view, at3, end, offset, matches)
+  }
+
+  #finish(
+    text: Uint8Array,
+    view: DataView,
+    from: number,
+    end: number,
+    offset: number,
+    matches: Match[],
+  ): void {
+    const moves = this.#moves
+    const hashShift = this.#hashShift
+    let at = from
+    while (at < end) {
+      const hash = Math.imul(view.getInt32(at, true), HASH_FACTOR) >>> hashShift
+      const move = moves[hash] as number
+      if (move === 0) this.#compareAt(text, view, at, hash, offset, matches)
+      at += move || 1
+    }
+  }
+
+  #compareAt(
+    text: Uint8Array,
+    view: DataView,
+    at: number,
+    hash: number,
+    offset: number,
+    matches: Match[],
+  ): void {
+    const windowStart = at + 4 - this.#windowBytes
+    const firstBlock = view.getInt32(windowStart, true)
+    this.#compare(text, windowStart, view.getInt32(at, true), firstBlock, hash, offset, matches)
   }
 
   #findByShortBlocks(text: Uint8Array, offset: number, matches: Match[]): void {
@@ -204,12 +296,13 @@ class Group {
     for (let next = this.#firstByBlock[hash] ?? 0; next !== 0; next = this.#next[next - 1] ?? 0) {
       const index = next - 1
       if (this.#lastBlocks[index] !== lastBlock || this.#firstBlocks[index] !== firstBlock) continue
-      // The chain holds indexes of this group's patterns only.
-      const { bytes, owner, isBounded } = this.#patterns[index] as Pattern
       const start = windowStart - (this.#windowStarts[index] ?? 0)
-      if (start < 0 || start + bytes.length > text.length || !hasAt(text, start, bytes, bytes.length))
+      const length = this.#patterns.lengthOf(index)
+      if (start < 0 || start + length > text.length || !this.#patterns.isAt(text, start, index, length))
         continue
-      matches.push({ start: start + offset, end: start + bytes.length + offset, owner, isBounded })
+      const owner = this.#patterns.owners[index] ?? 0
+      const isBounded = this.#patterns.bounded[index] === 1
+      matches.push({ start: start + offset, end: start + length + offset, owner, isBounded })
     }
   }
 }
@@ -248,21 +341,23 @@ function chooseWindows(patterns: readonly Pattern[], windowBytes: number, blockB
 class Beginnings {
   /** Beginnings of 1 to 3 bytes, the length in the top byte. */
   readonly #short = new Set<number>()
-  /** Patterns by their first 4 bytes, and a bitmap of those so that most lookups end early. */
-  readonly #byHead = new Map<number, Pattern[]>()
-  readonly #heads = new Uint8Array(2 ** 16)
+  readonly #patterns: PackedPatterns
+  /** By hash of 4 bytes: 1 + index of the first pattern that begins with them. */
+  readonly #firstByHead = new Int32Array(2 ** 16)
+  /** By pattern: 1 + index of the next pattern of the same hash. */
+  readonly #next: Int32Array
 
   constructor(patterns: readonly Pattern[]) {
-    for (const pattern of patterns) {
+    this.#patterns = new PackedPatterns(patterns)
+    this.#next = new Int32Array(patterns.length)
+    patterns.forEach(({ bytes }, index) => {
       for (let length = 1; length < 4; length++) {
-        this.#short.add((length << 24) | readBlock(pattern.bytes, 0, length))
+        this.#short.add((length << 24) | readBlock(bytes, 0, length))
       }
-      const head = readBlock(pattern.bytes, 0, 4)
-      this.#heads[Math.imul(head, 0x9e3779b1) >>> 16] = 1
-      const sameHead = this.#byHead.get(head)
-      if (sameHead === undefined) this.#byHead.set(head, [pattern])
-      else sameHead.push(pattern)
-    }
+      const hash = Math.imul(readBlock(bytes, 0, 4), HASH_FACTOR) >>> 16
+      this.#next[index] = this.#firstByHead[hash] ?? 0
+      this.#firstByHead[hash] = index + 1
+    })
   }
 
   /** Length of the shortest pattern that begins with `text` from `at` to its end, or 0. */
@@ -273,13 +368,14 @@ class Beginnings {
         ? PATTERN_BYTES_MIN
         : 0
     }
-    const head = readBlock(text, at, 4)
-    if (this.#heads[Math.imul(head, 0x9e3779b1) >>> 16] === 0) return 0
     let shortest = 0
-    for (const { bytes, isBounded } of this.#byHead.get(head) ?? []) {
-      const isOpen = bytes.length > length || (isBounded && bytes.length === length)
-      if (isOpen && (shortest === 0 || bytes.length < shortest) && hasAt(text, at, bytes, length)) {
-        shortest = bytes.length
+    const hash = Math.imul(readBlock(text, at, 4), HASH_FACTOR) >>> 16
+    for (let next = this.#firstByHead[hash] ?? 0; next !== 0; next = this.#next[next - 1] ?? 0) {
+      const index = next - 1
+      const whole = this.#patterns.lengthOf(index)
+      const isOpen = whole > length || (whole === length && this.#patterns.bounded[index] === 1)
+      if (isOpen && (shortest === 0 || whole < shortest) && this.#patterns.isAt(text, at, index, length)) {
+        shortest = whole
       }
     }
     return shortest
@@ -290,11 +386,4 @@ function readBlock(bytes: Uint8Array, at: number, length: number): number {
   let block = 0
   for (let index = 0; index < length; index++) block |= (bytes[at + index] ?? 0) << (8 * index)
   return block
-}
-
-function hasAt(text: Uint8Array, at: number, bytes: Uint8Array, length: number): boolean {
-  for (let index = 0; index < length; index++) {
-    if (text[at + index] !== bytes[index]) return false
-  }
-  return true
 }

@@ -82,7 +82,7 @@ const NO_CONTENT = /^[^\p{L}\p{N}]*$/u
 function addLines(patterns: ValuePattern[], text: string, eachLine: boolean): void {
   const lines = text.split('\n').map((line) => line.trim())
   const content = lines.filter((line) => !PEM_MARK.test(line) && !PEM_HEADER.test(line))
-  for (const joined of [lines.join(''), lines.join(' '), content.join(''), content.join(' ')]) {
+  for (const joined of [content.join(''), content.join(' ')]) {
     addLong(patterns, [encoder.encode(joined)])
   }
   if (!eachLine) return // The lines of JSON are mostly keys and punctuation; its leaves are masked instead.
