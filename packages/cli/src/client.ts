@@ -57,7 +57,9 @@ export function failureOf(error: KeyholdError): Failure {
   if (error.traceId !== undefined && (error.status ?? 0) >= 500) {
     hints.push(`the server's log has more under trace ${error.traceId}`)
   }
-  const message = error.message.charAt(0).toLowerCase() + error.message.slice(1)
+  const message = error.message.startsWith('Keyhold')
+    ? error.message
+    : error.message.charAt(0).toLowerCase() + error.message.slice(1)
   return new Failure(`${message} (${error.code})`, {
     exitCode: error.status === 401 ? ExitCode.NotSignedIn : ExitCode.Failed,
     hints,

@@ -27,9 +27,10 @@ export function parsedTime(text: string, option: string, direction: 1 | -1, nowM
   if (day !== null) {
     // Without a zone it is UTC, as everything that is printed.
     const at = new Date(`${day[1]}T${day[3] ?? '00:00'}${day[6] ?? 'Z'}`)
-    // Date rolls the 31st of February over; what was typed must be what is meant.
-    const isReal = new Date(`${day[1]}T00:00Z`).toISOString?.call(new Date(`${day[1]}T00:00Z`))
-    if (!Number.isNaN(at.getTime()) && isReal?.startsWith(day[1] ?? '')) return at.toISOString()
+    // Date rolls the 31st of February over to March; what was typed must be what is meant.
+    const midnight = new Date(`${day[1]}T00:00Z`)
+    const isReal = !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day[1] ?? '')
+    if (isReal && !Number.isNaN(at.getTime())) return at.toISOString()
   }
   throw usageFailure(`--${option} is not a time`, 'write 30d or 12h, 2026-12-31, or 2026-12-31T18:00 (UTC)')
 }

@@ -19,6 +19,108 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
     summary: 'run a command with the secrets of a project, and take them out of its output',
     load: () => import('./run.ts'),
   },
+  project: {
+    summary: 'groups of secrets, in environments',
+    verbs: {
+      list: { summary: 'list the projects you are a member of', load: () => import('./project/list.ts') },
+      create: { summary: 'create a project', load: () => import('./project/create.ts') },
+      show: { summary: 'show a project', load: () => import('./project/show.ts') },
+      update: {
+        summary: 'change the name or description of a project',
+        load: () => import('./project/update.ts'),
+      },
+      delete: { summary: 'delete a project with its secrets', load: () => import('./project/delete.ts') },
+    },
+  },
+  environment: {
+    summary: 'named sets of values in a project',
+    verbs: {
+      list: { summary: 'list the environments of a project', load: () => import('./environment/list.ts') },
+      create: { summary: 'create an environment', load: () => import('./environment/create.ts') },
+      update: { summary: 'change an environment', load: () => import('./environment/update.ts') },
+      delete: {
+        summary: 'delete an environment with its secrets',
+        load: () => import('./environment/delete.ts'),
+      },
+    },
+  },
+  member: {
+    summary: 'who may do what in a project',
+    verbs: {
+      list: { summary: 'list the members of a project', load: () => import('./member/list.ts') },
+      add: { summary: 'add a person to a project', load: () => import('./member/add.ts') },
+      update: { summary: 'change the role of a member', load: () => import('./member/update.ts') },
+      remove: { summary: 'remove a person from a project', load: () => import('./member/remove.ts') },
+    },
+  },
+  secret: {
+    summary: 'the secrets of a project',
+    verbs: {
+      list: { summary: 'list secrets, never values', load: () => import('./secret/list.ts') },
+      set: { summary: 'create a secret, or give it a new value', load: () => import('./secret/set.ts') },
+      get: { summary: 'print the value of one secret', load: () => import('./secret/get.ts') },
+      history: { summary: 'list the versions of a secret', load: () => import('./secret/history.ts') },
+      unset: { summary: 'delete a secret', load: () => import('./secret/unset.ts') },
+    },
+  },
+  'access-key': {
+    summary: 'how machines use a project',
+    verbs: {
+      list: { summary: "list a project's access keys", load: () => import('./access-key/list.ts') },
+      create: { summary: 'create an access key', load: () => import('./access-key/create.ts') },
+      edit: {
+        summary: 'change the permission or IP restriction of a key',
+        load: () => import('./access-key/edit.ts'),
+      },
+      deactivate: { summary: 'stop an access key', load: () => import('./access-key/deactivate.ts') },
+      activate: {
+        summary: 'let an inactive access key work again',
+        load: () => import('./access-key/activate.ts'),
+      },
+      regenerate: {
+        summary: 'give an access key ID a new access key',
+        load: () => import('./access-key/regenerate.ts'),
+      },
+      delete: { summary: 'delete an access key', load: () => import('./access-key/delete.ts') },
+    },
+  },
+  token: {
+    summary: 'your access tokens for the API of Keyhold',
+    verbs: {
+      list: { summary: 'list your access tokens', load: () => import('./token/list.ts') },
+      create: { summary: 'create an access token', load: () => import('./token/create.ts') },
+      delete: { summary: 'delete an access token', load: () => import('./token/delete.ts') },
+    },
+  },
+  account: {
+    summary: 'accounts of the instance, for administrators',
+    verbs: {
+      list: { summary: 'list accounts', load: () => import('./account/list.ts') },
+      create: { summary: 'create an account', load: () => import('./account/create.ts') },
+      disable: { summary: 'shut an account out', load: () => import('./account/disable.ts') },
+      enable: { summary: 'let a disabled account in again', load: () => import('./account/enable.ts') },
+    },
+  },
+  audit: {
+    summary: 'who did what, when and from where',
+    verbs: {
+      list: { summary: 'read the audit log', load: () => import('./audit/list.ts') },
+      export: { summary: 'write the whole audit log', load: () => import('./audit/export.ts') },
+      checkpoint: {
+        summary: 'print the signed head of the audit log',
+        load: () => import('./audit/checkpoint.ts'),
+      },
+      verify: { summary: 'verify an exported audit log offline', load: () => import('./audit/verify.ts') },
+    },
+  },
+  setup: {
+    summary: 'make the first administrator of a new instance',
+    load: () => import('./setup.ts'),
+  },
+  doctor: {
+    summary: 'find out what keeps Keyhold from working here',
+    load: () => import('./doctor.ts'),
+  },
   server: {
     summary: 'start the server',
     load: () => import('./server.ts'),

@@ -6,7 +6,7 @@ import { Failure } from '../../failure.ts'
 export const environmentOption = {
   type: 'string',
   short: 'e',
-  summary: 'environment; default All',
+  summary: 'environment, such as staging; All if none is named',
   placeholder: 'ENVIRONMENT',
   variable: 'KEYHOLD_ENVIRONMENT',
 } as const

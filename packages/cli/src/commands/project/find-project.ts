@@ -6,7 +6,7 @@ import { Failure, usageFailure } from '../../failure.ts'
 export const projectOption = {
   type: 'string',
   short: 'p',
-  summary: 'name or id of the project; not needed when you are in only one',
+  summary: 'name or id of the project',
   placeholder: 'PROJECT',
   variable: 'KEYHOLD_PROJECT',
 } as const

@@ -1,0 +1,80 @@
+import { actions, outcomes } from '@keyhold/contract/actions'
+import type { CallInput } from '@keyhold/sdk'
+import { connected } from '../../client.ts'
+import { defineCommand } from '../../command.ts'
+import { usageFailure } from '../../failure.ts'
+import { parsedTime, sayEmpty } from '../../present.ts'
+import { findProject } from '../project/find-project.ts'
+
+const PAGE_MAX = 500
+
+export const command = defineCommand({
+  usage:
+    '[--person=PERSON] [--secret=NAME] [--action=ACTION] [--project=PROJECT] [--outcome=OUTCOME] [--json]',
+  description:
+    'Newest first, one line each, times in UTC. Administrators see all of the log, others what they did and the projects they are\n' +
+    'Admin of. With --json it prints one JSON object per line, with who, from where and how.',
+  options: {
+    person: {
+      type: 'string',
+      placeholder: 'PERSON',
+      summary: 'what this person did: e-mail address or account id',
+    },
+    'access-key': { type: 'string', placeholder: 'ID', summary: 'what was done with this access key' },
+    secret: { type: 'string', placeholder: 'NAME', summary: 'what was done to secrets of this name' },
+    action: { type: 'string', placeholder: 'ACTION', summary: 'only this action, such as secret.read' },
+    project: { type: 'string', short: 'p', placeholder: 'PROJECT', summary: 'only this project: name or id' },
+    outcome: { type: 'string', placeholder: 'OUTCOME', summary: 'how it ended', choices: outcomes },
+    from: {
+      type: 'string',
+      placeholder: 'WHEN',
+      summary: 'not before: 7d, 12h, 2026-01-31 or 2026-01-31T18:00',
+    },
+    to: { type: 'string', placeholder: 'WHEN', summary: 'before, written as for --from' },
+    limit: { type: 'string', short: 'n', placeholder: 'COUNT', summary: 'at most this many; default 50' },
+    json: { type: 'boolean', summary: 'print JSON, one object per line' },
+  },
+  examples: [
+    {
+      does: 'who read a secret in the last week',
+      command: 'keyhold audit list --secret=GITHUB_TOKEN --action=secret.read --from=7d --json',
+    },
+    { does: 'what was refused', command: 'keyhold audit list --outcome=refused' },
+  ],
+  run: ({ options, env, terminal }) =>
+    connected(env, 'person', async (keyhold) => {
+      const { person, 'access-key': accessKey, secret, action, outcome, from, to } = options
+      if (action !== undefined && !Object.hasOwn(actions, action)) {
+        throw usageFailure(`--action is one of ${Object.keys(actions).join(', ')}`)
+      }
+      if (options.limit !== undefined && !/^[1-9]\d{0,6}$/.test(options.limit)) {
+        throw usageFailure('--limit is not a number from 1')
+      }
+      const project =
+        options.project === undefined ? undefined : (await findProject(keyhold, options.project)).id
+      const filters = {
+        ...(person !== undefined && { person }),
+        ...(accessKey !== undefined && { accessKey }),
+        ...(secret !== undefined && { secret }),
+        ...(action !== undefined && { action }),
+        ...(project !== undefined && { project }),
+        ...(outcome !== undefined && { outcome }),
+        ...(from !== undefined && { from: parsedTime(from, 'from', -1) }),
+        ...(to !== undefined && { to: parsedTime(to, 'to', -1) }),
+      } as NonNullable<CallInput<'audit.list'>['query']> // `as`: action and outcome were checked.
+      let wanted = Number(options.limit ?? 50)
+      let cursor: number | undefined
+      let printed = 0
+      while (wanted > 0) {
+        const { records, nextCursor } = await keyhold.call('audit.list', {
+          query: { ...filters, limit: Math.min(wanted, PAGE_MAX), ...(cursor !== undefined && { cursor }) },
+        })
+        for (const record of records) terminal.print(options.json ? JSON.stringify(record) : record.line)
+        printed += records.length
+        wanted -= records.length
+        if (nextCursor === null || records.length === 0) break
+        cursor = nextCursor
+      }
+      if (printed === 0 && !options.json) sayEmpty(terminal, 'the audit log has nothing that matches')
+    }),
+})

@@ -1,0 +1,89 @@
+import { createHash, createPublicKey, verify } from 'node:crypto'
+import { createReadStream, readFileSync } from 'node:fs'
+import { verifyAuditExport } from '@keyhold/contract/audit-export'
+import { defineCommand, jsonOption } from '../../command.ts'
+import { ExitCode } from '../../exit-codes.ts'
+import { Failure } from '../../failure.ts'
+
+export const command = defineCommand({
+  usage: 'FILE [--key=VERIFIER] [--checkpoint=FILE] [--json]',
+  description:
+    'Verifies an exported log without the server: every record, their order and every signature. It names the first place that was\n' +
+    'changed, removed, added or reordered. Give the verifier key that you noted when the instance was set up: the one in the file is\n' +
+    'only as good as the file. A checkpoint that you kept shows that nothing from before it was rewritten.',
+  arguments: [{ name: 'FILE', summary: 'what "keyhold audit export" wrote; - is standard input' }],
+  options: {
+    key: {
+      type: 'string',
+      placeholder: 'VERIFIER',
+      summary: 'the verifier key you trust, from "keyhold audit checkpoint"',
+    },
+    checkpoint: { type: 'string', placeholder: 'FILE', summary: 'a checkpoint kept from earlier' },
+    json: jsonOption,
+  },
+  examples: [
+    { does: 'verify a log', command: 'keyhold audit verify audit.log --key=keyhold.example.com+1a2b3c4d+…' },
+  ],
+  async run({ options, args, terminal }) {
+    const [path = ''] = args
+    const earlierCheckpoint = options.checkpoint === undefined ? undefined : readText(options.checkpoint)
+    const result = await verifyAuditExport(linesOf(path), {
+      sha256: (bytes) => createHash('sha256').update(bytes).digest(),
+      verifySignature,
+      ...(options.key !== undefined && { verifierKey: options.key }),
+      ...(earlierCheckpoint !== undefined && { earlierCheckpoint }),
+    })
+    if (options.json) {
+      terminal.printJson(result)
+    } else if (result.ok) {
+      terminal.print(
+        `verified: ${result.size} records, ${result.checkpoints} checkpoints, root ${result.root}`,
+      )
+      if (options.key === undefined) {
+        terminal.hint('this used the key in the file; --key with the key that you noted proves more')
+      }
+    } else {
+      terminal.note(`line ${result.line}: ${result.problem}`)
+      terminal.hint('keep the file as it is: together with earlier exports it shows what was changed')
+    }
+    return result.ok ? ExitCode.Ok : ExitCode.Failed
+  },
+})
+
+/** Splits at newlines alone: `node:readline` also splits at characters that a record may hold. */
+async function* linesOf(path: string): AsyncGenerator<string, void> {
+  const input = path === '-' ? process.stdin : createReadStream(path)
+  // Bytes that are not UTF-8 become a replacement character, with which the record's hash is no longer right.
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+  let rest = ''
+  try {
+    for await (const bytes of input) {
+      const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n')
+      rest = lines.pop() ?? ''
+      yield* lines
+    }
+  } catch (error) {
+    throw new Failure(`${path} cannot be read (${codeOf(error)})`)
+  }
+  rest += decoder.decode()
+  if (rest !== '') yield rest
+}
+
+/** Verifies Ed25519 (RFC 8032) with a bare public key, which node:crypto takes as JWK. */
+function verifySignature(publicKey: Uint8Array, signature: Uint8Array, message: Uint8Array): boolean {
+  const x = Buffer.from(publicKey).toString('base64url')
+  const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' })
+  return verify(null, message, key, signature)
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new Failure(`${path} cannot be read (${codeOf(error)})`)
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+}

@@ -1,0 +1,36 @@
+import type { SecretInfo } from '@keyhold/contract/api/secrets'
+import { nearMatches } from '@keyhold/contract/names'
+import type { Keyhold } from '@keyhold/sdk'
+import { secretNotFound } from '../../client.ts'
+
+/** The environment that the others fall back to. */
+export const DEFAULT_ENVIRONMENT = 'All'
+
+/**
+ * Finds a secret by name, as a program would get it: the environment's own, or else the one of All.
+ *
+ * @throws Failure `NAME not found`, with the reasons that may have; KeyholdError
+ */
+export async function findSecret(
+  keyhold: Keyhold,
+  projectId: string,
+  name: string,
+  environment: string,
+): Promise<SecretInfo> {
+  const { secrets } = await keyhold.call('secret.list', { params: { projectId }, query: { environment } })
+  const found = secrets.filter((secret) => secret.name === name)
+  const secret =
+    found.find((one) => one.environment === environment) ??
+    found.find((one) => one.environment === DEFAULT_ENVIRONMENT)
+  if (secret !== undefined) return secret
+  const near = nearMatches(
+    name,
+    secrets.map((one) => one.name),
+  )
+  const isCaseOnly = near.some((one) => one.toUpperCase() === name.toUpperCase())
+  throw secretNotFound(`${name} not found`, near, [
+    ...(isCaseOnly ? ['upper and lower case differ'] : ['the name is misspelt']),
+    `it is not in the environment ${environment} of this project${environment === DEFAULT_ENVIRONMENT ? '; others may have it' : ''}`,
+    'it was added after this program or terminal started',
+  ])
+}

@@ -1,0 +1,43 @@
+import { connected } from '../../client.ts'
+import { defineCommand } from '../../command.ts'
+import { Failure } from '../../failure.ts'
+import { confirmed, yesOption } from '../../present.ts'
+import { environmentOption } from '../environment/find-environment.ts'
+import { findProject, projectOption } from '../project/find-project.ts'
+import { DEFAULT_ENVIRONMENT, findSecret } from './find-secret.ts'
+
+export const command = defineCommand({
+  usage: 'NAME [--environment=ENVIRONMENT] [--project=PROJECT] [--yes]',
+  description:
+    'Deletes the secret of exactly this environment, with its versions. No access key may do this.',
+  arguments: [{ name: 'NAME', summary: 'name of the secret' }],
+  options: { environment: environmentOption, project: projectOption, yes: yesOption },
+  examples: [
+    {
+      does: 'delete the value of an environment',
+      command: 'keyhold secret unset API_KEY --environment=staging',
+    },
+  ],
+  run: ({ options, args, env, terminal }) =>
+    connected(env, 'person', async (keyhold) => {
+      const [name = ''] = args
+      const environment = options.environment ?? keyhold.environment ?? DEFAULT_ENVIRONMENT
+      const project = await findProject(keyhold, options.project)
+      const secret = await findSecret(keyhold, project.id, name, environment)
+      if (secret.environment !== environment) {
+        throw new Failure(
+          `${environment} has no ${name} of its own; it takes the one of ${secret.environment}`,
+          {
+            hints: [`to delete that one: keyhold secret unset ${name} --environment=${secret.environment}`],
+          },
+        )
+      }
+      confirmed(
+        terminal,
+        options.yes,
+        `delete ${name} from ${environment} of ${project.name}, with its versions?`,
+      )
+      await keyhold.call('secret.delete', { params: { projectId: project.id, secretId: secret.id } })
+      terminal.note(`${name} deleted from ${environment} of ${project.name}`)
+    }),
+})

@@ -1,0 +1,120 @@
+import { hostname } from 'node:os'
+import { Keyhold } from '@keyhold/sdk'
+import { explained, userAgent } from '../client.ts'
+import { defineCommand } from '../command.ts'
+import {
+  credentialsPath,
+  prepareCredentials,
+  readCredentials,
+  readSettings,
+  sameUrl,
+} from '../credentials.ts'
+import { Failure, usageFailure } from '../failure.ts'
+import type { Terminal } from '../terminal.ts'
+
+const DEFAULT_URL = 'http://localhost:8080'
+
+export const command = defineCommand({
+  usage: '--email=EMAIL --name=NAME [--url=URL] [--answers-stdin]',
+  description:
+    'Makes the first administrator of a new instance, with the one-time code that the server printed when it started. An access\n' +
+    'token for this machine is made with it and stored, so that the other commands work at once.',
+  options: {
+    url: {
+      type: 'string',
+      placeholder: 'URL',
+      summary: `where Keyhold is; default ${DEFAULT_URL}`,
+      variable: 'KEYHOLD_URL',
+    },
+    email: { type: 'string', placeholder: 'EMAIL', summary: 'your e-mail address' },
+    name: { type: 'string', placeholder: 'NAME', summary: 'your name' },
+    'answers-stdin': {
+      type: 'boolean',
+      summary: 'take the one-time code and the password from standard input, a line each',
+    },
+  },
+  examples: [
+    {
+      does: 'set up; code and password are asked for',
+      command: 'keyhold setup --email=ada@example.com --name=Ada',
+    },
+    {
+      does: 'set up in a script',
+      command: 'cat code-and-password | keyhold setup --email=ada@example.com --name=Ada --answers-stdin',
+    },
+  ],
+  async run({ options, env, terminal }) {
+    const { email, name } = options
+    if (email === undefined) throw usageFailure('--email is missing')
+    if (name === undefined) throw usageFailure('--name is missing')
+    const url = options.url ?? readSettings(env).url ?? DEFAULT_URL
+    const stored = readCredentials(env)
+    if (stored !== undefined && !sameUrl(stored.url, url)) {
+      throw new Failure(`${credentialsPath(env)} has the credentials of another instance`, {
+        hints: ['move it away, or set XDG_CONFIG_HOME to another folder'],
+      })
+    }
+    await explained(async () => {
+      const keyhold = new Keyhold({ url }, { userAgent })
+      const { isDone } = await keyhold.call('setup.get')
+      if (isDone) {
+        throw new Failure('this instance is already set up (setup.done)', {
+          hints: [
+            "an access token: web page, Settings, Access Token; or on the server's machine: keyhold admin create-token --email=E --name=N",
+            'then set KEYHOLD_URL and KEYHOLD_TOKEN',
+          ],
+        })
+      }
+      const { code, password } = options['answers-stdin']
+        ? answersOf(terminal.readInput(4_096))
+        : await ask(terminal)
+      // First of all, so that the token is not answered and then lost.
+      const credentials = prepareCredentials(env)
+      let token: string | undefined
+      try {
+        const answer = await keyhold.call('setup.create', {
+          body: { code, email, name, password, accessTokenName: `keyhold on ${hostname()}`.slice(0, 100) },
+        })
+        token = answer.accessToken
+        if (token === undefined) throw new Failure('the server made no access token')
+      } catch (error) {
+        credentials.abandon()
+        throw error
+      }
+      try {
+        credentials.commit({ url: keyhold.url, token })
+      } catch {
+        terminal.print(token)
+        throw new Failure(
+          `${credentials.path} could not be written, so the access token is on standard output`,
+          {
+            hints: ['the instance is set up; keep the token and set KEYHOLD_TOKEN to it'],
+          },
+        )
+      }
+      terminal.note(`${keyhold.url} is set up, and ${email} is its administrator`)
+      terminal.note(`this machine is signed in: ${credentials.path}`)
+      terminal.hint('next: keyhold project create NAME')
+    })
+  },
+})
+
+async function ask(terminal: Terminal): Promise<{ code: string; password: string }> {
+  const code = (await terminal.askSecret('one-time code, which the server printed:')).trim()
+  const password = await terminal.askSecret('password, at least 15 characters:')
+  if ((await terminal.askSecret('the same password again:')) !== password) {
+    throw new Failure('the two passwords differ; nothing was changed')
+  }
+  return { code, password }
+}
+
+function answersOf(bytes: Uint8Array): { code: string; password: string } {
+  const [code = '', password = '', ...more] = new TextDecoder()
+    .decode(bytes)
+    .replace(/\r?\n$/, '')
+    .split(/\r?\n/)
+  if (code.trim() === '' || password === '' || more.length > 0) {
+    throw usageFailure('standard input does not have two lines: the one-time code, and the password')
+  }
+  return { code: code.trim(), password }
+}
