@@ -24,7 +24,7 @@ export const command = defineCommand({
         versions.map(({ version, createdAt, createdBy, isCurrent }) => [
           String(version),
           shownTime(createdAt),
-          createdBy === null ? '' : 'name' in createdBy ? createdBy.name : createdBy.id,
+          createdBy ?? '',
           isCurrent ? 'current' : '',
         ]),
       )
