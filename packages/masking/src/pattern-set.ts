@@ -32,6 +32,9 @@ export const PATTERN_BYTES_MIN = 4
 const WINDOW_BYTES_MAX = 32
 /** 2^32 divided by the golden ratio: multiplying by it spreads similar blocks (Knuth, vol. 3, 6.4). */
 const HASH_FACTOR = 0x9e3779b1
+/** A window may end here; whether it does or not, the next place to look is 1 further. */
+const CANDIDATE = 0x81
+const MOVE = 0x7f
 /** From this length on a pattern is searched by 4-byte blocks; shorter ones by 2-byte blocks, a group apart. */
 const LONG_BYTES_MIN = 8
 
@@ -142,8 +145,10 @@ class Group {
   /** Where in its pattern each window begins. */
   readonly #windowStarts: Int32Array
   readonly #hashShift: number
-  /** By hash of a block: how far the window may move. */
+  /** By hash of a block: how far the window may move, or CANDIDATE. */
   readonly #moves: Uint8Array
+  /** By hash of a block: one bit of a finer hash for each window that ends with it. Refuses 7 of 8 wrong candidates. */
+  readonly #fineHashes: Uint8Array
   /** By hash of a block: 1 + index of the first pattern whose window ends with it. */
   readonly #firstByBlock: Int32Array
   /** By pattern: 1 + index of the next pattern of the same hash. */
@@ -163,6 +168,7 @@ class Group {
     const hashBits = this.#hasLongBlocks ? Math.min(18, Math.max(12, Math.ceil(Math.log2(blocks * 8)))) : 16
     this.#hashShift = 32 - hashBits
     this.#moves = new Uint8Array(2 ** hashBits).fill(blocksPerWindow)
+    this.#fineHashes = new Uint8Array(2 ** hashBits)
     this.#firstByBlock = new Int32Array(2 ** hashBits)
     this.#next = new Int32Array(patterns.length)
     this.#lastBlocks = new Int32Array(patterns.length)
@@ -174,10 +180,12 @@ class Group {
       for (let block = 0; block < blocksPerWindow; block++) {
         const hash = this.#hash(readBlock(bytes, start + block, blockBytes))
         const move = blocksPerWindow - 1 - block
-        if (move < (this.#moves[hash] ?? 0)) this.#moves[hash] = move
+        if (move === 0) this.#moves[hash] = CANDIDATE
+        else if (move < (this.#moves[hash] ?? 0) && this.#moves[hash] !== CANDIDATE) this.#moves[hash] = move
       }
       const lastBlock = readBlock(bytes, start + blocksPerWindow - 1, blockBytes)
       const hash = this.#hash(lastBlock)
+      this.#fineHashes[hash] = (this.#fineHashes[hash] ?? 0) | this.#fineHash(lastBlock)
       this.#next[index] = this.#firstByBlock[hash] ?? 0
       this.#firstByBlock[hash] = index + 1
       this.#lastBlocks[index] = lastBlock
@@ -188,6 +196,11 @@ class Group {
   #hash(block: number): number {
     // 2-byte blocks index the table directly.
     return this.#hasLongBlocks ? Math.imul(block, HASH_FACTOR) >>> this.#hashShift : block
+  }
+
+  /** One of 8 bits, chosen by the three bits of the product below those of the hash. */
+  #fineHash(block: number): number {
+    return 1 << ((Math.imul(block, HASH_FACTOR) >>> (this.#hashShift - 3)) & 7)
   }
 
   find(text: Uint8Array, offset: number, matches: Match[]): void {
@@ -221,14 +234,16 @@ class Group {
       const move1 = moves[hash1] as number
       const move2 = moves[hash2] as number
       const move3 = moves[hash3] as number
-      if (move0 === 0) this.#compareAt(text, view, at0, hash0, offset, matches)
-      if (move1 === 0) this.#compareAt(text, view, at1, hash1, offset, matches)
-      if (move2 === 0) this.#compareAt(text, view, at2, hash2, offset, matches)
-      if (move3 === 0) this.#compareAt(text, view, at3, hash3, offset, matches)
-      at0 += move0 || 1
-      at1 += move1 || 1
-      at2 += move2 || 1
-      at3 += move3 || 1
+      if ((move0 | move1 | move2 | move3) > MOVE) {
+        if (move0 === CANDIDATE) this.#compareAt(text, view, at0, hash0, offset, matches)
+        if (move1 === CANDIDATE) this.#compareAt(text, view, at1, hash1, offset, matches)
+        if (move2 === CANDIDATE) this.#compareAt(text, view, at2, hash2, offset, matches)
+        if (move3 === CANDIDATE) this.#compareAt(text, view, at3, hash3, offset, matches)
+      }
+      at0 += move0 & MOVE
+      at1 += move1 & MOVE
+      at2 += move2 & MOVE
+      at3 += move3 & MOVE
     }
     this.#finish(text, view, at0, end0, offset, matches)
     this.#finish(text, view, at1, end1, offset, matches)
@@ -250,8 +265,8 @@ class Group {
     while (at < end) {
       const hash = Math.imul(view.getInt32(at, true), HASH_FACTOR) >>> hashShift
       const move = moves[hash] as number
-      if (move === 0) this.#compareAt(text, view, at, hash, offset, matches)
-      at += move || 1
+      if (move === CANDIDATE) this.#compareAt(text, view, at, hash, offset, matches)
+      at += move & MOVE
     }
   }
 
@@ -263,9 +278,11 @@ class Group {
     offset: number,
     matches: Match[],
   ): void {
+    const lastBlock = view.getInt32(at, true)
+    if (((this.#fineHashes[hash] ?? 0) & this.#fineHash(lastBlock)) === 0) return
     const windowStart = at + 4 - this.#windowBytes
     const firstBlock = view.getInt32(windowStart, true)
-    this.#compare(text, windowStart, view.getInt32(at, true), firstBlock, hash, offset, matches)
+    this.#compare(text, windowStart, lastBlock, firstBlock, hash, offset, matches)
   }
 
   #findByShortBlocks(text: Uint8Array, offset: number, matches: Match[]): void {
@@ -276,11 +293,11 @@ class Group {
       // Both positions are inside the text, and a 2-byte block is below the table's 65,536 entries.
       const block = (text[at] as number) | ((text[at + 1] as number) << 8)
       const move = moves[block] as number
-      if (move === 0) {
+      if (move === CANDIDATE) {
         const windowStart = at + 2 - this.#windowBytes
         this.#compare(text, windowStart, block, readBlock(text, windowStart, 2), block, offset, matches)
-        at++
-      } else at += move
+      }
+      at += move & MOVE
     }
   }
 
