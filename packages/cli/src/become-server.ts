@@ -15,11 +15,10 @@ export function becomeServer(line: readonly string[], env: NodeJS.ProcessEnv): n
       hints: ['install the package @keyhold/server'],
     })
   }
-  const execArgv = process.execArgv.filter((option) => option !== '--disable-sigusr1')
   // execve exists on every system but Windows, where there is no server either.
   return process.execve!(
     process.execPath,
-    [process.execPath, ...execArgv, decodeURIComponent(path), ...line],
+    [process.execPath, ...process.execArgv, decodeURIComponent(path), ...line],
     env,
   )
 }

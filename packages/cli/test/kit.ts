@@ -175,7 +175,8 @@ export class TerminalRun {
       })
     })
     this.pty.onData((text) => {
-      this.output += text
+      // bash switches bracketed paste on and off around its prompt.
+      this.output += text.replaceAll(/\x1b\[\?2004[hl]\r?/g, '')
       this.#wake()
     })
     onTestFinished(() => {

@@ -27,7 +27,8 @@ export class SignalCatcher {
     for (const signal of FORWARDED) {
       this.#listen(signal, () => (this.#plan ? this.#plan.forward(signal) : this.#waiting.push(signal)))
     }
-    this.#listen('SIGWINCH', () => this.#plan?.resize())
+    // Afterwards, because Node's streams ask for the new size in a listener of theirs.
+    this.#listen('SIGWINCH', () => setImmediate(() => this.#plan?.resize()))
     this.#listen('SIGTSTP', () => this.#plan?.suspend())
     this.#listen('SIGCONT', () => this.#plan?.resume())
   }
