@@ -109,7 +109,7 @@ export async function verifyAuditExport(
       }
       if (!sameBytes(checkpoint.root, tree.root())) {
         return fail(
-          `the records ${covered < 0 ? 0 : covered} to ${tree.size - 1} are not the ones that were signed`,
+          `the records ${Math.max(covered, 0)} to ${tree.size - 1} are not the ones that were signed`,
           Math.max(covered, 0),
         )
       }

@@ -1,4 +1,4 @@
-import { type Action, actions } from './actions.ts'
+import { actions } from './actions.ts'
 import type { AuditRecord } from './api/audit.ts'
 
 /** Characters that would let a name forge a line or drive a terminal. */
@@ -12,7 +12,7 @@ export function auditLine(record: AuditRecord): string {
   const time = record.time.slice(0, 19).replace('T', ' ')
   // `as`: a log may be older or newer than this code; unknown actions fall through to their name.
   const event = (actions as Partial<typeof actions>)[record.action]?.line ?? record.action
-  const name = record.target?.name ?? record.target?.id ?? record.project?.name
+  const name = record.target?.name ?? record.target?.id
   const outcome =
     record.outcome === 'success' ? '' : ` (${record.outcome}${record.reason ? `: ${record.reason}` : ''})`
   return `${time} - ${event}${name === undefined ? '' : `: ${name}`}${outcome}`.replace(UNPRINTABLE, '\ufffd')

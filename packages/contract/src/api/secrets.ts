@@ -2,7 +2,7 @@ import Type, { type Static } from 'typebox'
 import { limits } from '../limits.ts'
 import { route } from '../route.ts'
 import { EnvironmentName } from './projects.ts'
-import { Description, Id, Nullable, OneOf, PersonRef, Time } from './shapes.ts'
+import { Description, Id, Nullable, OneOf, Time } from './shapes.ts'
 
 export const secretTypes = ['token', 'password', 'key', 'file'] as const
 export type SecretType = (typeof secretTypes)[number]
@@ -46,7 +46,7 @@ export type SecretInfo = Static<typeof SecretInfo>
 export const SecretVersion = Type.Object({
   version: Type.Integer(),
   createdAt: Time,
-  createdBy: Nullable(Type.Union([PersonRef, Type.Object({ id: Id })])),
+  createdBy: Nullable(Type.String({ description: 'Name of the person, or id of the access key' })),
   isCurrent: Type.Boolean(),
 })
 export type SecretVersion = Static<typeof SecretVersion>

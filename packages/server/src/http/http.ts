@@ -10,6 +10,7 @@ import Fastify, {
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  LogController,
 } from 'fastify'
 import type { Logger } from 'pino'
 import { AppError } from '../base/app-error.ts'
@@ -149,7 +150,7 @@ export class Http<P, M> {
 function createFastify<P, M>(options: HttpOptions<P, M>): FastifyInstance {
   const fastify = Fastify({
     loggerInstance: options.logger as FastifyBaseLogger, // `as`: pino is what that interface describes.
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomBytes(8).toString('hex'),
     requestIdHeader: false,
     bodyLimit: limits.bodyBytes,

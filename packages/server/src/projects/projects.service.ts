@@ -6,6 +6,7 @@ import type { Accounts } from '../accounts/accounts.service.ts'
 import { AppError } from '../base/app-error.ts'
 import type { Clock } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
+import { lockProject } from '../storage/locks.ts'
 import { type Storage, violatedUnique } from '../storage/storage.ts'
 import type { Transaction } from '../storage/tables.ts'
 import { ALL, type Environment, type Member, nameKey, type Project } from './project.ts'
@@ -23,7 +24,6 @@ import {
   listEnvironments,
   listMembers,
   listProjectsOf,
-  lockProject,
   updateEnvironment,
   updateMember,
   updateProject,

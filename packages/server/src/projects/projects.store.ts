@@ -67,18 +67,6 @@ export async function deleteProject(tx: Transaction, id: string): Promise<void> 
   await tx.deleteFrom('projects').where('id', '=', id).execute()
 }
 
-/**
- * Makes other changes of the project wait until the transaction ends: an update that changes nothing locks the row on
- * PostgreSQL, and on SQLite there is one writer at a time anyway.
- */
-export async function lockProject(tx: Transaction, id: string): Promise<void> {
-  await tx
-    .updateTable('projects')
-    .set((eb) => ({ name: eb.ref('name') }))
-    .where('id', '=', id)
-    .execute()
-}
-
 const memberColumns = [
   'accounts.id',
   'accounts.name',

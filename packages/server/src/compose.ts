@@ -1,0 +1,243 @@
+import { mkdirSync } from 'node:fs'
+import type { AnyRoute } from '@keyhold/contract/route'
+import type { Logger } from 'pino'
+import packageJson from '../package.json' with { type: 'json' }
+import { Access } from './access/access.ts'
+import type { Asker, Machine, Person } from './access/caller.ts'
+import { accountRoutes } from './accounts/accounts.routes.ts'
+import { Accounts } from './accounts/accounts.service.ts'
+import { findInstanceValue, setInstanceValueOnce } from './accounts/accounts.store.ts'
+import { AuditLog } from './audit/audit-log.ts'
+import { AppError } from './base/app-error.ts'
+import { type Clock, systemClock } from './base/clock.ts'
+import { newId } from './base/ids.ts'
+import type { Origin } from './base/origin.ts'
+import type { Config } from './config/config.ts'
+import { accessKeyRoutes } from './credentials/access-key/access-key.routes.ts'
+import { AccessKeys } from './credentials/access-key/access-key.service.ts'
+import { accessTokenRoutes } from './credentials/access-token/access-token.routes.ts'
+import { AccessTokens } from './credentials/access-token/access-token.service.ts'
+import { secretRoutes } from './credentials/secret/secret.routes.ts'
+import { Secrets } from './credentials/secret/secret.service.ts'
+import { FailedAttempts } from './http/attempts.ts'
+import type { Credential } from './http/credential.ts'
+import { type Authenticated, Http } from './http/http.ts'
+import { collectMetrics, listenForMetrics } from './http/metrics.ts'
+import { openapi } from './http/openapi.ts'
+import { operationRoutes, type Readiness } from './http/operations.ts'
+import { activityRoutes } from './projects/activity.routes.ts'
+import { projectRoutes } from './projects/projects.routes.ts'
+import { Projects } from './projects/projects.service.ts'
+import { openStorage, type Storage } from './storage/storage.ts'
+import { deriveRootKey, readRootKeyFile } from './vault/root-key.ts'
+import { Vault } from './vault/vault.ts'
+
+/** Wrong tokens and keys per address and minute before the address has to wait. */
+const WRONG_CREDENTIALS_MAX = 120
+const MINUTE_MS = 60_000
+
+/** Everything below HTTP, joined. */
+export interface Core {
+  readonly storage: Storage
+  readonly vault: Vault
+  readonly audit: AuditLog
+  readonly access: Access
+  readonly accounts: Accounts
+  readonly accessTokens: AccessTokens
+  readonly projects: Projects
+  readonly secrets: Secrets
+  readonly accessKeys: AccessKeys
+  /** Where a new root key was written, when this start made one. */
+  readonly newRootKeyPath?: string
+  close(): Promise<void>
+}
+
+/** Opens database and vault and joins the parts. @throws WrongRootKeyError and errors of the database. */
+export async function composeCore(config: Config, clock: Clock = systemClock): Promise<Core> {
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
+  const storage = await openStorage(
+    config.databaseUrl ? { databaseUrl: config.databaseUrl } : { dataDir: config.dataDir },
+  )
+  try {
+    const isNew =
+      (await storage.db.selectFrom('keyring').select('version').limit(1).executeTakeFirst()) === undefined
+    const root = config.rootKey
+      ? { key: config.rootKey, isNew: false, path: '' }
+      : readRootKeyFile(config.dataDir, isNew)
+    const vault = await Vault.open(storage, deriveRootKey(root.key), clock)
+    const instanceId = await readInstanceId(storage)
+    const audit = new AuditLog(storage, vault, clock, instanceId)
+    const access = new Access(storage, audit, clock)
+    const accounts = new Accounts(storage, access, audit, clock)
+    return {
+      storage,
+      vault,
+      audit,
+      access,
+      accounts,
+      accessTokens: new AccessTokens(storage, access, clock),
+      projects: new Projects(storage, access, accounts, clock),
+      secrets: new Secrets(storage, access, vault, clock),
+      accessKeys: new AccessKeys(storage, access, audit, clock),
+      ...(root.isNew && { newRootKeyPath: root.path }),
+      close: async () => {
+        await audit.close()
+        await storage.close()
+      },
+    }
+  } catch (error) {
+    await storage.close()
+    throw error
+  }
+}
+
+async function readInstanceId(storage: Storage): Promise<string> {
+  return (
+    (await findInstanceValue(storage.db, 'id')) ??
+    storage.transaction((tx) => setInstanceValueOnce(tx, 'id', newId('kh').slice(3)))
+  )
+}
+
+export interface Server {
+  readonly http: Http<Person, Machine>
+  /** Listens; resolves with the address that is reached. */
+  listen(): Promise<string>
+  /** Lets running requests end, then closes everything. */
+  close(): Promise<void>
+}
+
+/** Joins the parts to HTTP. */
+export async function composeServer(
+  config: Config,
+  core: Core,
+  logger: Logger,
+  clock: Clock = systemClock,
+): Promise<Server> {
+  const { accounts, accessTokens, accessKeys, access } = core
+  const wrongCredentials = new FailedAttempts(clock, WRONG_CREDENTIALS_MAX, MINUTE_MS)
+
+  async function identify(
+    credential: Credential,
+    origin: Origin,
+  ): Promise<Authenticated<Person, Machine> | undefined> {
+    if (credential.kind === 'access-key') {
+      const caller = await accessKeys.authenticate(credential.id, credential.secret, origin)
+      return caller && { kind: 'machine', caller }
+    }
+    const caller =
+      credential.kind === 'session'
+        ? await accounts.authenticateSession(credential.token)
+        : await accessTokens.authenticate(credential.token)
+    return caller && { kind: 'person', caller }
+  }
+
+  const http = new Http<Person, Machine>({
+    publicUrl: config.publicUrl,
+    trustedProxies: config.trustedProxies,
+    tls: config.tls,
+    logger,
+    authenticate: async (credential, origin) => {
+      const address = origin.address ?? ''
+      wrongCredentials.assertAllowed(address)
+      const who = await identify(credential, origin)
+      if (!who) wrongCredentials.recordFailure(address)
+      return who
+    },
+    admit: async (row, who, origin) => {
+      const refusal = whyNotAdmitted(row, who)
+      // A row without an action touches nothing that is recorded; the refusal is then one of reading.
+      if (refusal)
+        throw await access.refuse(
+          { caller: who.caller, origin } as Asker,
+          row.action ?? 'project.read',
+          refusal,
+        )
+    },
+    used: (who, origin) => {
+      if (who.kind === 'machine') return accessKeys.used(who.caller, origin.address)
+      const { credential } = who.caller
+      return credential.kind === 'access-token'
+        ? accessTokens.used(credential.id, credential.lastUsedAt)
+        : undefined
+    },
+  })
+
+  const { address: metricsAddress, token: metricsToken } = config.metrics
+  const wantsMetrics = metricsAddress !== undefined || metricsToken !== undefined
+  const metrics = wantsMetrics
+    ? await collectMetrics(http.fastify, {
+        keyhold_audit_available: () => (core.audit.problem === undefined ? 1 : 0),
+      })
+    : async () => ''
+
+  accountRoutes(http, accounts, clock, async (tx, account, name) => {
+    const created = await accessTokens.add(tx, account.id, { name, scopes: null, expiresAt: null })
+    return created.token
+  })
+  accessTokenRoutes(http, accessTokens, clock)
+  projectRoutes(http, core.projects)
+  secretRoutes(http, core.secrets)
+  accessKeyRoutes(http, accessKeys, core.projects, clock)
+  activityRoutes(http, core.audit, access, accounts, core.projects)
+  operationRoutes(http.fastify, {
+    readiness: () => readiness(core),
+    metricsToken,
+    metrics,
+    openapi: () => openapi(packageJson.version),
+    errorPages: new URL('../../../docs/errors/', import.meta.url),
+  })
+
+  const keeping = setInterval(() => {
+    core.audit
+      .keepCheckpoint()
+      .catch((error: unknown) => logger.warn({ err: error }, 'cannot keep a checkpoint'))
+  }, MINUTE_MS)
+  keeping.unref()
+  const metricsServer = metricsAddress && (await listenForMetrics(metrics, metricsAddress))
+
+  return {
+    http,
+    listen: () => http.fastify.listen({ host: config.http.host || '::', port: config.http.port }),
+    close: async () => {
+      clearInterval(keeping)
+      await http.fastify.close()
+      metricsServer?.close()
+      await core.audit
+        .keepCheckpoint()
+        .catch((error: unknown) => logger.warn({ err: error }, 'cannot keep a checkpoint'))
+      await core.close()
+    },
+  }
+}
+
+/** The wrong kind of caller, a token without the scope, a temporary password. */
+function whyNotAdmitted(row: AnyRoute, who: Authenticated<Person, Machine>) {
+  if (row.caller !== who.kind) return row.path.includes('/projects/') ? 'project.not_found' : 'access.refused'
+  if (who.kind === 'machine') return undefined
+  const { credential, mustChangePassword } = who.caller
+  const isAboutSession = row.id === 'account.password' || row.id.startsWith('session.')
+  if (mustChangePassword && !isAboutSession) return 'account.password_change_required'
+  if (credential.kind !== 'access-token' || credential.scopes === null) return undefined
+  // Without a scope on the row: reading who one is suits any token, the rest needs a whole one.
+  const isCovered = row.scope ? credential.scopes.includes(row.scope) : row.id === 'session.get'
+  return isCovered ? undefined : 'access.scope_missing'
+}
+
+/** Whether requests can be served, and if not, why. */
+async function readiness({ storage, vault, audit }: Core): Promise<Readiness> {
+  const database = await storage.db
+    .selectFrom('instance')
+    .select('name')
+    .limit(1)
+    .execute()
+    .then(
+      () => 'ok',
+      (error: unknown) => `unavailable: ${error instanceof AppError ? error.code : 'no answer'}`,
+    )
+  const checks = {
+    database,
+    rootKey: `ok: ${vault.rootFingerprint}`,
+    audit: audit.problem === undefined ? 'ok' : `unavailable: ${audit.problem}`,
+  }
+  return { isReady: database === 'ok' && audit.problem === undefined, checks }
+}

@@ -1,0 +1,61 @@
+import * as api from '@keyhold/contract/api/secrets'
+import type { Machine, Person } from '../../access/caller.ts'
+import type { Http } from '../../http/http.ts'
+import type { Secrets } from './secret.service.ts'
+import { toInfo, toVersion } from './secret.ts'
+
+export function secretRoutes(http: Http<Person, Machine>, secrets: Secrets): void {
+  http.person(api.listSecrets, async ({ caller, origin, params, query }) => ({
+    secrets: (await secrets.list({ caller, origin }, params.projectId, query.environment)).map(toInfo),
+  }))
+  http.person(api.createSecret, async ({ caller, origin, params, body }) =>
+    toInfo(await secrets.create({ caller, origin }, params.projectId, body)),
+  )
+  http.person(api.getSecret, async ({ caller, origin, params }) =>
+    toInfo(await secrets.get({ caller, origin }, params.projectId, params.secretId)),
+  )
+  http.person(api.updateSecret, async ({ caller, origin, params, body }) =>
+    toInfo(await secrets.update({ caller, origin }, params.projectId, { id: params.secretId }, body)),
+  )
+  http.person(api.deleteSecret, async ({ caller, origin, params }) =>
+    secrets.delete({ caller, origin }, params.projectId, { id: params.secretId }),
+  )
+  http.person(api.revealSecret, async ({ caller, origin, params, body }) =>
+    secrets.reveal({ caller, origin }, params.projectId, params.secretId, body.version),
+  )
+  http.person(api.listSecretVersions, async ({ caller, origin, params }) => {
+    const { versions, current } = await secrets.versions(
+      { caller, origin },
+      params.projectId,
+      params.secretId,
+    )
+    return { versions: versions.map((version) => toVersion(version, current)) }
+  })
+
+  http.machine(api.readCurrentSecrets, async ({ caller, origin, query }) => ({
+    project: caller.project,
+    ...(await secrets.readAll({ caller, origin }, query.environment)),
+  }))
+  http.machine(api.readCurrentSecret, async ({ caller, origin, params, query }) =>
+    secrets.read({ caller, origin }, query.environment, params.name),
+  )
+  http.machine(api.createCurrentSecret, async ({ caller, origin, body }) =>
+    toInfo(await secrets.create({ caller, origin }, caller.project.id, body)),
+  )
+  http.machine(api.updateCurrentSecret, async ({ caller, origin, params, query, body }) =>
+    toInfo(
+      await secrets.update(
+        { caller, origin },
+        caller.project.id,
+        { environment: query.environment, name: params.name },
+        body,
+      ),
+    ),
+  )
+  http.machine(api.deleteCurrentSecret, async ({ caller, origin, params, query }) =>
+    secrets.delete({ caller, origin }, caller.project.id, {
+      environment: query.environment,
+      name: params.name,
+    }),
+  )
+}

@@ -1,0 +1,333 @@
+import { timingSafeEqual } from 'node:crypto'
+import type { SecretType, SecretValue } from '@keyhold/contract/api/secrets'
+import { limits } from '@keyhold/contract/limits'
+import { nearMatches } from '@keyhold/contract/names'
+import { type Access, type Grant, inProject } from '../../access/access.ts'
+import type { Asker, Machine, Person } from '../../access/caller.ts'
+import { LAST_USED_STEP_MS } from '../../accounts/accounts.service.ts'
+import { AppError } from '../../base/app-error.ts'
+import type { Clock } from '../../base/clock.ts'
+import { newId } from '../../base/ids.ts'
+import { ALL, nameKey } from '../../projects/project.ts'
+import { lockProject } from '../../storage/locks.ts'
+import { type Storage, violatedUnique } from '../../storage/storage.ts'
+import type { Queries, Transaction } from '../../storage/tables.ts'
+import type { Vault } from '../../vault/vault.ts'
+import * as store from './secret.store.ts'
+import {
+  assertSecretName,
+  isMaskable,
+  parseValue,
+  type SealedSecret,
+  type StoredSecret,
+  type StoredVersion,
+  toValue,
+} from './secret.ts'
+
+export interface NewSecret {
+  readonly name: string
+  readonly type: SecretType
+  readonly value: string
+  readonly encoding?: 'utf8' | 'base64'
+  readonly environment?: string
+  readonly description?: string
+}
+
+export interface SecretChange {
+  readonly type?: SecretType
+  readonly value?: string
+  readonly encoding?: 'utf8' | 'base64'
+  readonly description?: string
+  readonly expectedVersion?: number
+}
+
+/** How a look-up names one secret of a project: by id (people) or by environment and name (machines). */
+export type SecretKey =
+  | { readonly id: string }
+  | { readonly environment: string | undefined; readonly name: string }
+
+/** Why a name may not be found, most likely first (acceptance SEC-34). */
+const notFoundReasons = [
+  'the name has a typo',
+  'the name differs in upper and lower case',
+  'the secret was not added to this project and environment',
+  'it was added after this program started: restart the terminal or program',
+]
+
+/** Projects' secrets. */
+export class Secrets {
+  readonly #storage: Storage
+  readonly #access: Access
+  readonly #vault: Vault
+  readonly #clock: Clock
+
+  constructor(storage: Storage, access: Access, vault: Vault, clock: Clock) {
+    this.#storage = storage
+    this.#access = access
+    this.#vault = vault
+    this.#clock = clock
+  }
+
+  /** Names and facts, no values. With an environment: its own, and those it takes from `All`. */
+  async list(
+    asker: Asker<Person>,
+    projectId: string,
+    environment: string | undefined,
+  ): Promise<StoredSecret[]> {
+    await this.#access.check(asker, 'secret.list', inProject(projectId))
+    if (environment === undefined) return store.listSecrets(this.#storage.db, projectId)
+    const { id } = await this.#environment(this.#storage.db, projectId, environment)
+    const secrets = await store.listSecrets(this.#storage.db, projectId, nameKey(environment))
+    const own = new Set(secrets.filter((secret) => secret.environmentId === id).map((secret) => secret.name))
+    return secrets.filter((secret) => secret.environmentId === id || !own.has(secret.name))
+  }
+
+  async get(asker: Asker<Person>, projectId: string, id: string): Promise<StoredSecret> {
+    await this.#access.check(asker, 'secret.list', inProject(projectId))
+    const secret = await store.findSecret(this.#storage.db, projectId, id)
+    if (!secret) throw new AppError('secret.not_found')
+    return secret
+  }
+
+  async versions(
+    asker: Asker<Person>,
+    projectId: string,
+    id: string,
+  ): Promise<{ versions: StoredVersion[]; current: number }> {
+    const secret = await this.get(asker, projectId, id)
+    return { versions: await store.listVersions(this.#storage.db, id), current: secret.version }
+  }
+
+  async create(asker: Asker<Person | Machine>, projectId: string, secret: NewSecret): Promise<StoredSecret> {
+    return this.#access.perform(asker, 'secret.create', inProject(projectId), async (tx, grant) => {
+      assertSecretName(secret.name)
+      const value = parseValue(secret.type, secret.value, secret.encoding)
+      const environment = await this.#environment(tx, projectId, secret.environment)
+      // The lock keeps two creations from passing the limit together.
+      await lockProject(tx, projectId)
+      if ((await store.countSecrets(tx, environment.id)) >= limits.secretsPerEnvironment) {
+        throw new AppError('secret.limit')
+      }
+      const id = newId('sec')
+      const now = this.#clock.now().getTime()
+      const by = callerId(asker)
+      try {
+        await store.insertSecret(tx, {
+          id,
+          project_id: projectId,
+          environment_id: environment.id,
+          name: secret.name,
+          type: secret.type,
+          description: secret.description ?? '',
+          current_version: 1,
+          is_masked: isMaskable(secret.name, value) ? 1 : 0,
+          created_at: now,
+          updated_at: now,
+          updated_by: by,
+          last_accessed_at: null,
+        })
+      } catch (error) {
+        throw violatedUnique(error) ? new AppError('secret.exists', {}, error) : error
+      }
+      const version = { id, projectId, name: secret.name, version: 1 }
+      await store.insertVersion(tx, this.#vault, grant, version, value.bytes, {
+        encoding: value.encoding,
+        createdAt: now,
+        createdBy: by,
+      })
+      const result = (await store.findSecret(tx, projectId, id))!
+      return { result, record: secretRecord(result) }
+    })
+  }
+
+  /** Changes a secret. An equal value makes no version, and no change at all makes no record. */
+  async update(
+    asker: Asker<Person | Machine>,
+    projectId: string,
+    key: SecretKey,
+    change: SecretChange,
+  ): Promise<StoredSecret> {
+    return this.#access.perform(asker, 'secret.update', inProject(projectId), async (tx, grant) => {
+      const before = await this.#find(tx, projectId, key)
+      if (change.expectedVersion !== undefined && change.expectedVersion !== before.version) {
+        throw new AppError('secret.changed')
+      }
+      const changed: string[] = []
+      const type = change.type ?? before.type
+      if (type !== before.type) changed.push('type')
+      if (change.description !== undefined && change.description !== before.description)
+        changed.push('description')
+
+      const current = (await store.findVersion(tx, before, before.version))!
+      const now = this.#clock.now().getTime()
+      const by = callerId(asker)
+      let { version, isMasked } = before
+      if (change.value !== undefined || changed.includes('type')) {
+        const old = await store.openValue(tx, this.#vault, grant, current)
+        // A new type checks the old value too.
+        const value = parseValue(
+          type,
+          change.value ?? Buffer.from(old.reveal()).toString('base64'),
+          change.value === undefined ? 'base64' : change.encoding,
+        )
+        if (!sameBytes(old.reveal(), value.bytes.reveal())) {
+          changed.push('value')
+          version += 1
+          isMasked = isMaskable(before.name, value)
+          const next = { id: before.id, projectId, name: before.name, version }
+          await store
+            .insertVersion(tx, this.#vault, grant, next, value.bytes, {
+              encoding: value.encoding,
+              createdAt: now,
+              createdBy: by,
+            })
+            .catch((error: unknown) => {
+              // Of two updates at once, the second one's version number is taken.
+              throw violatedUnique(error) ? new AppError('secret.changed', {}, error) : error
+            })
+        }
+      }
+      if (changed.length === 0) return { result: before, record: null }
+      const isUpdated = await store.updateSecret(tx, before.id, before.version, {
+        type,
+        description: change.description ?? before.description,
+        current_version: version,
+        is_masked: isMasked ? 1 : 0,
+        updated_at: now,
+        updated_by: by,
+      })
+      if (!isUpdated) throw new AppError('secret.changed')
+      const result = (await store.findSecret(tx, projectId, before.id))!
+      return { result, record: { changed, ...secretRecord(result) } }
+    })
+  }
+
+  /** Deletes a secret with all its versions. */
+  async delete(asker: Asker<Person | Machine>, projectId: string, key: SecretKey): Promise<void> {
+    await this.#access.perform(asker, 'secret.delete', inProject(projectId), async (tx) => {
+      const secret = await this.#find(tx, projectId, key)
+      if (!(await store.deleteSecret(tx, secret.id))) throw new AppError('secret.not_found')
+      return { result: undefined, record: secretRecord(secret) }
+    })
+  }
+
+  /** Delivers one value to a person. @param version default: the current one. */
+  async reveal(asker: Asker<Person>, projectId: string, id: string, version?: number): Promise<SecretValue> {
+    return this.#deliver(asker, projectId, async (db) => {
+      const secret = await store.findSecret(db, projectId, id)
+      const sealed = secret && (await store.findVersion(db, secret, version ?? secret.version))
+      if (!sealed) throw new AppError('secret.not_found')
+      return [sealed]
+    }).then((values) => values[0]!)
+  }
+
+  /** Delivers one value to a machine: the environment's, else the one of `All`. */
+  async read(asker: Asker<Machine>, environment: string | undefined, name: string): Promise<SecretValue> {
+    const { id: projectId } = asker.caller.project
+    return this.#deliver(asker, projectId, async (db) => {
+      const key = nameKey(environment ?? ALL)
+      const secret = await store.findEffective(db, projectId, key, name)
+      // A name found in `All` says nothing about the environment that was asked for.
+      if (!secret || (secret.isInDefault && key !== nameKey(ALL)))
+        await this.#environment(db, projectId, environment)
+      if (!secret) throw await this.#notFound(db, projectId, key, name)
+      return [secret]
+    }).then((values) => values[0]!)
+  }
+
+  /** Delivers all values of an environment to a machine. */
+  async readAll(
+    asker: Asker<Machine>,
+    environment: string | undefined,
+  ): Promise<{ environment: string; secrets: SecretValue[] }> {
+    const { id: projectId } = asker.caller.project
+    let name = ALL
+    const secrets = await this.#deliver(asker, projectId, async (db) => {
+      name = (await this.#environment(db, projectId, environment)).name
+      return store.listEffective(db, projectId, nameKey(name))
+    })
+    return { environment: name, secrets }
+  }
+
+  async #deliver(
+    asker: Asker<Person | Machine>,
+    projectId: string,
+    find: (db: Queries) => Promise<SealedSecret[]>,
+  ): Promise<SecretValue[]> {
+    const { db } = this.#storage
+    return this.#access.deliver(
+      asker,
+      'secret.read',
+      inProject(projectId),
+      async () => {
+        const found = await find(db)
+        return { found, records: found.map(secretRecord) }
+      },
+      async (grant: Grant<'secret.read'>, found) => {
+        const values: SecretValue[] = []
+        for (const secret of found)
+          values.push(toValue(secret, await store.openValue(db, this.#vault, grant, secret)))
+        await this.#touch(found)
+        return values
+      },
+    )
+  }
+
+  /** Keeps "last accessed", to the minute. */
+  async #touch(secrets: readonly SealedSecret[]): Promise<void> {
+    const now = this.#clock.now().getTime()
+    const unlessSince = now - LAST_USED_STEP_MS
+    const stale = secrets.filter(
+      ({ lastAccessedAt }) => !lastAccessedAt || lastAccessedAt.getTime() < unlessSince,
+    )
+    if (stale.length === 0) return
+    const ids = stale.map((secret) => secret.id)
+    await this.#storage.transaction((tx) => store.touchSecrets(tx, ids, now, unlessSince))
+  }
+
+  async #environment(
+    db: Queries,
+    projectId: string,
+    name: string | undefined,
+  ): Promise<{ id: string; name: string }> {
+    const environment = await store.findEnvironmentByKey(db, projectId, nameKey(name ?? ALL))
+    if (!environment) throw new AppError('environment.not_found')
+    return environment
+  }
+
+  async #find(tx: Transaction, projectId: string, key: SecretKey): Promise<StoredSecret> {
+    if ('id' in key) {
+      const secret = await store.findSecret(tx, projectId, key.id)
+      if (!secret) throw new AppError('secret.not_found')
+      return secret
+    }
+    const environment = await this.#environment(tx, projectId, key.environment)
+    const secret = await store.findSecretByName(tx, environment.id, key.name)
+    if (!secret) throw await this.#notFound(tx, projectId, nameKey(environment.name), key.name)
+    return secret
+  }
+
+  /** The explained not-found error: the caller may list the names, so near ones are no secret to them. */
+  async #notFound(db: Queries, projectId: string, environmentKey: string, name: string): Promise<AppError> {
+    // A name that could not exist is not repeated: what was pasted there may be a value.
+    if (!/^[A-Za-z_][A-Za-z0-9_]{0,255}$/.test(name)) return new AppError('secret.not_found')
+    const names = (await store.listSecrets(db, projectId, environmentKey)).map((secret) => secret.name)
+    return new AppError('secret.not_found', {
+      detail: `${name} not found`,
+      reasons: notFoundReasons,
+      nearMatches: nearMatches(name, [...new Set(names)]),
+    })
+  }
+}
+
+function callerId({ caller }: Asker<Person | Machine>): string {
+  return caller.kind === 'person' ? caller.name : caller.accessKeyId
+}
+
+function secretRecord({ id, name, version, environment }: StoredSecret) {
+  return { environment, target: { kind: 'secret', id, name, version } }
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && timingSafeEqual(a, b)
+}

@@ -1,0 +1,282 @@
+import type { Secret } from '@keyhold/contract/secret'
+import type { Grant } from '../../access/access.ts'
+import type { Queries, Tables, Transaction } from '../../storage/tables.ts'
+import type { Vault } from '../../vault/vault.ts'
+import type { Encoding, SealedSecret, StoredSecret, StoredVersion } from './secret.ts'
+
+const secretColumns = [
+  'secrets.id',
+  'secrets.project_id',
+  'secrets.environment_id',
+  'secrets.name',
+  'secrets.type',
+  'secrets.description',
+  'secrets.current_version',
+  'secrets.is_masked',
+  'secrets.created_at',
+  'secrets.updated_at',
+  'secrets.updated_by',
+  'secrets.last_accessed_at',
+  'environments.name as environment_name',
+  'environments.is_default',
+] as const
+const sealedColumns = ['secret_versions.sealed', 'secret_versions.encoding'] as const
+
+interface SecretRow extends Omit<Tables['secrets'], never> {
+  environment_name: string
+  is_default: number
+}
+
+function rowToSecret(row: SecretRow): StoredSecret {
+  return {
+    id: row.id,
+    projectId: row.project_id,
+    environmentId: row.environment_id,
+    environment: row.environment_name,
+    isInDefault: row.is_default === 1,
+    name: row.name,
+    type: row.type,
+    description: row.description,
+    version: row.current_version,
+    isMasked: row.is_masked === 1,
+    createdAt: new Date(row.created_at),
+    updatedAt: new Date(row.updated_at),
+    updatedBy: row.updated_by,
+    lastAccessedAt: row.last_accessed_at === null ? null : new Date(row.last_accessed_at),
+  }
+}
+
+function rowToSealed(row: SecretRow & { sealed: Uint8Array; encoding: Encoding }): SealedSecret {
+  return { ...rowToSecret(row), sealed: row.sealed, encoding: row.encoding }
+}
+
+/** The environment's id and name as stored. @param key the name's unique form. */
+export async function findEnvironmentByKey(
+  db: Queries,
+  projectId: string,
+  key: string,
+): Promise<{ id: string; name: string } | undefined> {
+  return db
+    .selectFrom('environments')
+    .select(['id', 'name'])
+    .where('project_id', '=', projectId)
+    .where('name_key', '=', key)
+    .executeTakeFirst()
+}
+
+function selectSecrets(db: Queries) {
+  return db
+    .selectFrom('secrets')
+    .innerJoin('environments', 'environments.id', 'secrets.environment_id')
+    .select(secretColumns)
+}
+
+function selectSealed(db: Queries) {
+  return selectSecrets(db)
+    .innerJoin('secret_versions', (join) =>
+      join
+        .onRef('secret_versions.secret_id', '=', 'secrets.id')
+        .onRef('secret_versions.version', '=', 'secrets.current_version'),
+    )
+    .select(sealedColumns)
+}
+
+/** All secrets of the project, or those of one environment and of `All`. */
+export async function listSecrets(
+  db: Queries,
+  projectId: string,
+  environmentKey?: string,
+): Promise<StoredSecret[]> {
+  let query = selectSecrets(db).where('secrets.project_id', '=', projectId)
+  if (environmentKey !== undefined) {
+    query = query.where((eb) =>
+      eb.or([eb('environments.name_key', '=', environmentKey), eb('environments.is_default', '=', 1)]),
+    )
+  }
+  const rows = await query
+    .orderBy('secrets.name')
+    .orderBy('environments.is_default', 'desc')
+    .orderBy('environments.name_key')
+    .execute()
+  return rows.map(rowToSecret)
+}
+
+export async function findSecret(
+  db: Queries,
+  projectId: string,
+  id: string,
+): Promise<StoredSecret | undefined> {
+  const row = await selectSecrets(db)
+    .where('secrets.project_id', '=', projectId)
+    .where('secrets.id', '=', id)
+    .executeTakeFirst()
+  return row && rowToSecret(row)
+}
+
+/** The secret of exactly this environment. */
+export async function findSecretByName(
+  db: Queries,
+  environmentId: string,
+  name: string,
+): Promise<StoredSecret | undefined> {
+  const row = await selectSecrets(db)
+    .where('secrets.environment_id', '=', environmentId)
+    .where('secrets.name', '=', name)
+    .executeTakeFirst()
+  return row && rowToSecret(row)
+}
+
+/** What a look-up in an environment finds: its own secret, else the one of `All`. Still sealed. */
+export async function findEffective(
+  db: Queries,
+  projectId: string,
+  environmentKey: string,
+  name: string,
+): Promise<SealedSecret | undefined> {
+  const row = await selectSealed(db)
+    .where('secrets.project_id', '=', projectId)
+    .where('secrets.name', '=', name)
+    .where((eb) =>
+      eb.or([eb('environments.name_key', '=', environmentKey), eb('environments.is_default', '=', 1)]),
+    )
+    .orderBy('environments.is_default')
+    .limit(1)
+    .executeTakeFirst()
+  return row && rowToSealed(row)
+}
+
+/** Everything a look-up in an environment finds, by name. Still sealed. */
+export async function listEffective(
+  db: Queries,
+  projectId: string,
+  environmentKey: string,
+): Promise<SealedSecret[]> {
+  const rows = await selectSealed(db)
+    .where('secrets.project_id', '=', projectId)
+    .where((eb) =>
+      eb.or([eb('environments.name_key', '=', environmentKey), eb('environments.is_default', '=', 1)]),
+    )
+    .orderBy('secrets.name')
+    .orderBy('environments.is_default')
+    .execute()
+  // Of two with one name the environment's own comes first.
+  return rows.filter((row, i) => rows[i - 1]?.name !== row.name).map(rowToSealed)
+}
+
+export async function findVersion(
+  db: Queries,
+  secret: StoredSecret,
+  version: number,
+): Promise<SealedSecret | undefined> {
+  const row = await db
+    .selectFrom('secret_versions')
+    .select(['sealed', 'encoding'])
+    .where('secret_id', '=', secret.id)
+    .where('version', '=', version)
+    .executeTakeFirst()
+  return row && { ...secret, version, ...row }
+}
+
+export async function listVersions(db: Queries, secretId: string): Promise<StoredVersion[]> {
+  const rows = await db
+    .selectFrom('secret_versions')
+    .select(['version', 'created_at', 'created_by'])
+    .where('secret_id', '=', secretId)
+    .orderBy('version', 'desc')
+    .execute()
+  return rows.map((row) => ({
+    version: row.version,
+    createdAt: new Date(row.created_at),
+    createdBy: row.created_by,
+  }))
+}
+
+/** Opens a value. The grant proves that reading (or replacing) it was decided and recorded, for this project. */
+export async function openValue(
+  db: Queries,
+  vault: Vault,
+  grant: Grant<'secret.read' | 'secret.update'>,
+  secret: SealedSecret,
+): Promise<Secret<Uint8Array>> {
+  if (grant.projectId !== secret.projectId) throw new Error('the grant is for another project')
+  return vault.open(db, `project:${secret.projectId}`, valueContext(secret), secret.sealed)
+}
+
+/** What a value is bound to: a row that was swapped, moved or rolled back does not open. */
+function valueContext(secret: Pick<StoredSecret, 'id' | 'name' | 'version'>) {
+  return ['keyhold/v1/secret-value', secret.id, secret.name, secret.version]
+}
+
+/** Seals a value as a version of its secret. */
+export async function insertVersion(
+  tx: Transaction,
+  vault: Vault,
+  grant: Grant<'secret.create' | 'secret.update'>,
+  secret: Pick<StoredSecret, 'id' | 'projectId' | 'name' | 'version'>,
+  value: Secret<Uint8Array>,
+  row: { encoding: Encoding; createdAt: number; createdBy: string | null },
+): Promise<void> {
+  if (grant.projectId !== secret.projectId) throw new Error('the grant is for another project')
+  const sealed = await vault.seal(tx, `project:${secret.projectId}`, valueContext(secret), value)
+  await tx
+    .insertInto('secret_versions')
+    .values({
+      secret_id: secret.id,
+      version: secret.version,
+      sealed,
+      encoding: row.encoding,
+      created_at: row.createdAt,
+      created_by: row.createdBy,
+    })
+    .execute()
+}
+
+/** @throws a unique violation when the environment has a secret of this name. */
+export async function insertSecret(tx: Transaction, row: Tables['secrets']): Promise<void> {
+  await tx.insertInto('secrets').values(row).execute()
+}
+
+export async function countSecrets(db: Queries, environmentId: string): Promise<number> {
+  const { count } = await db
+    .selectFrom('secrets')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('environment_id', '=', environmentId)
+    .executeTakeFirstOrThrow()
+  return Number(count)
+}
+
+/** @returns false when the secret is no longer at `version`: of two updates at once, one comes second. */
+export async function updateSecret(
+  tx: Transaction,
+  id: string,
+  version: number,
+  change: Partial<Tables['secrets']>,
+): Promise<boolean> {
+  const result = await tx
+    .updateTable('secrets')
+    .set(change)
+    .where('id', '=', id)
+    .where('current_version', '=', version)
+    .executeTakeFirst()
+  return result.numUpdatedRows === 1n
+}
+
+export async function deleteSecret(tx: Transaction, id: string): Promise<boolean> {
+  const result = await tx.deleteFrom('secrets').where('id', '=', id).executeTakeFirst()
+  return result.numDeletedRows === 1n
+}
+
+/** Moves "last accessed" on where another request did not just do so. */
+export async function touchSecrets(
+  tx: Transaction,
+  ids: readonly string[],
+  now: number,
+  unlessSince: number,
+): Promise<void> {
+  await tx
+    .updateTable('secrets')
+    .set({ last_accessed_at: now })
+    .where('id', 'in', ids)
+    .where((eb) => eb.or([eb('last_accessed_at', 'is', null), eb('last_accessed_at', '<', unlessSince)]))
+    .execute()
+}

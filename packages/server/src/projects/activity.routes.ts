@@ -1,0 +1,66 @@
+import { Readable } from 'node:stream'
+import { exportAudit, getCheckpoint, listAudit } from '@keyhold/contract/api/audit'
+import { auditLine } from '@keyhold/contract/audit-line'
+import { type Access, instance } from '../access/access.ts'
+import type { Asker, Machine, Person } from '../access/caller.ts'
+import type { Accounts } from '../accounts/accounts.service.ts'
+import type { AuditLog } from '../audit/audit-log.ts'
+import type { Http } from '../http/http.ts'
+import type { Projects } from './projects.service.ts'
+
+const PAGE = 50
+
+/** Reading the audit log: administrators see all of it, others their own acts and the projects they are Admin of. */
+export function activityRoutes(
+  http: Http<Person, Machine>,
+  audit: AuditLog,
+  access: Access,
+  accounts: Accounts,
+  projects: Projects,
+): void {
+  async function visibleTo({ caller }: Asker<Person>) {
+    if (caller.role === 'admin') return undefined
+    return { accountId: caller.accountId, projectIds: await projects.listAdministered(caller.accountId) }
+  }
+
+  http.person(listAudit, async ({ caller, origin, query }) => {
+    await access.check({ caller, origin }, 'audit.read', instance)
+    // An unknown address filters to nothing, like an unknown id.
+    const person = query.person?.includes('@')
+      ? ((await accounts.findByEmail(query.person))?.id ?? '')
+      : query.person
+    const page = await audit.list(
+      {
+        actorId: query.accessKey ?? person,
+        secretName: query.secret,
+        action: query.action,
+        projectId: query.project,
+        outcome: query.outcome,
+        from: query.from === undefined ? undefined : Date.parse(query.from),
+        to: query.to === undefined ? undefined : Date.parse(query.to),
+        before: query.cursor,
+        visibleTo: await visibleTo({ caller, origin }),
+      },
+      query.limit ?? PAGE,
+    )
+    return {
+      records: page.records.map((record) => ({ ...record, line: auditLine(record) })),
+      nextCursor: page.nextCursor,
+    }
+  })
+
+  http.person(getCheckpoint, async ({ caller, origin }) => {
+    await access.check({ caller, origin }, 'audit.read', instance)
+    return { checkpoint: await audit.checkpoint(), verifierKey: audit.verifierKey }
+  })
+
+  http.person(exportAudit, async ({ caller, origin, setHeader }) => {
+    await access.perform({ caller, origin }, 'audit.export', instance, async () => ({
+      result: undefined,
+      record: {},
+    }))
+    setHeader('content-type', 'text/plain; charset=utf-8')
+    // `as`: the one answer that is a stream; its row says so.
+    return Readable.from(audit.export()) as unknown as string
+  })
+}

@@ -1,0 +1,233 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { pino } from 'pino'
+import { inject } from 'vitest'
+import { type Core, composeCore, composeServer, type Server } from '../src/compose.ts'
+import { type Config, readConfig } from '../src/config/config.ts'
+
+/** Every test of stores and routes runs on both. */
+export const databases = ['sqlite', 'postgres'] as const
+export type TestDatabase = (typeof databases)[number]
+
+/** A clock that tests move. Starts now, since certificates and cookies are compared with the real one. */
+export class TestClock {
+  #offsetMs = 0
+
+  now(): Date {
+    return new Date(Date.now() + this.#offsetMs)
+  }
+
+  advance(ms: number): void {
+    this.#offsetMs += ms
+  }
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  /** Parsed JSON, or the text of other answers. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look at answers of every shape.
+  readonly body: any
+  readonly text: string
+}
+
+export interface RequestOptions {
+  readonly token?: string
+  readonly key?: { readonly id: string; readonly secret: string }
+  readonly headers?: Readonly<Record<string, string>>
+  /** Sent as JSON; a string is sent as it is. */
+  readonly body?: unknown
+}
+
+export interface TestPerson {
+  readonly id: string
+  readonly email: string
+  readonly name: string
+  readonly password: string
+  readonly token: string
+}
+
+export interface TestKey {
+  readonly id: string
+  readonly secret: string
+}
+
+let people = 0
+
+/** A server of the real parts, on a free port of loopback, with an empty database. */
+export class TestServer {
+  readonly url: string
+  readonly core: Core
+  readonly server: Server
+  readonly clock: TestClock
+  readonly config: Config
+  /** Lines of the server's log, at level trace. */
+  readonly log: string[]
+  readonly database: TestDatabase
+
+  constructor(parts: Pick<TestServer, 'url' | 'core' | 'server' | 'clock' | 'config' | 'log' | 'database'>) {
+    this.url = parts.url
+    this.core = parts.core
+    this.server = parts.server
+    this.clock = parts.clock
+    this.config = parts.config
+    this.log = parts.log
+    this.database = parts.database
+  }
+
+  async request(method: string, path: string, options: RequestOptions = {}): Promise<Answer> {
+    const { token, key, body } = options
+    const response = await fetch(this.url + path, {
+      method,
+      redirect: 'manual',
+      headers: {
+        ...(token && { authorization: `Bearer ${token}` }),
+        ...(key && { authorization: `Basic ${Buffer.from(`${key.id}:${key.secret}`).toString('base64')}` }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...options.headers,
+      },
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    const isJson = response.headers.get('content-type')?.includes('json')
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      body: isJson ? JSON.parse(text) : text,
+    }
+  }
+
+  /** Sends a request that has to succeed. @returns its body. */
+  // biome-ignore lint/suspicious/noExplicitAny: see Answer.
+  async ok(method: string, path: string, options: RequestOptions = {}): Promise<any> {
+    const answer = await this.request(method, path, options)
+    if (answer.status >= 300) throw new Error(`${method} ${path} answered ${answer.status}: ${answer.text}`)
+    return answer.body
+  }
+
+  /** Creates a person with an access token of all rights, as an operator would. */
+  async addPerson(role: 'admin' | 'member' = 'member'): Promise<TestPerson> {
+    const { Secret } = await import('@keyhold/contract/secret')
+    people += 1
+    const operator = { caller: { kind: 'operator' }, origin: { traceId: 'test' } } as const
+    const name = `Person ${people}`
+    const email = `person${people}@example.com`
+    const password = `password of person ${people}`
+    const account = await this.core.accounts.create(operator, {
+      email,
+      name,
+      role,
+      password: new Secret(password),
+    })
+    const token = await this.core.accessTokens.create(operator, account.id, {
+      name: 'test',
+      scopes: null,
+      expiresAt: null,
+    })
+    return { id: account.id, email, name, password, token: token.token.reveal() }
+  }
+
+  /** Signs in. @returns the Cookie header. */
+  async signIn(person: TestPerson): Promise<string> {
+    const answer = await this.request('POST', '/api/v1/session', {
+      body: { email: person.email, password: person.password },
+    })
+    if (answer.status !== 201) throw new Error(`signing in answered ${answer.status}: ${answer.text}`)
+    return answer.headers.get('set-cookie')!.split(';')[0]!
+  }
+
+  async addProject(
+    owner: TestPerson,
+    name = `Project ${randomBytes(4).toString('hex')}`,
+  ): Promise<{ id: string; name: string }> {
+    return this.ok('POST', '/api/v1/projects', { token: owner.token, body: { name } })
+  }
+
+  async addEnvironment(owner: TestPerson, projectId: string, name: string): Promise<{ id: string }> {
+    return this.ok('POST', `/api/v1/projects/${projectId}/environments`, {
+      token: owner.token,
+      body: { name },
+    })
+  }
+
+  async addSecret(
+    owner: TestPerson,
+    projectId: string,
+    secret: { name: string; value: string; type?: string; environment?: string },
+  ): Promise<{ id: string; version: number }> {
+    return this.ok('POST', `/api/v1/projects/${projectId}/secrets`, {
+      token: owner.token,
+      body: { type: 'token', ...secret },
+    })
+  }
+
+  async addKey(owner: TestPerson, projectId: string, wish: object = {}): Promise<TestKey> {
+    const { accessKey, secret } = await this.ok('POST', `/api/v1/projects/${projectId}/access-keys`, {
+      token: owner.token,
+      body: { permission: 'read', ...wish },
+    })
+    return { id: accessKey.id, secret }
+  }
+
+  async addMember(owner: TestPerson, projectId: string, member: TestPerson, role: string): Promise<void> {
+    await this.ok('POST', `/api/v1/projects/${projectId}/members`, {
+      token: owner.token,
+      body: { email: member.email, role },
+    })
+  }
+
+  /** Newest audit records first, read past HTTP so that reading leaves no trace. */
+  async records(limit = 100) {
+    return (await this.core.audit.list({}, limit)).records
+  }
+}
+
+/** An empty database in the run's PostgreSQL server. */
+export async function newPostgresDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
+  const admin = inject('postgresUrl')
+  const name = `keyhold_${randomBytes(6).toString('hex')}`
+  const run = async (sql: string) => {
+    const client = new pg.Client({ connectionString: admin })
+    await client.connect()
+    await client.query(sql)
+    await client.end()
+  }
+  await run(`create database ${name}`)
+  const url = new URL(admin)
+  url.pathname = `/${name}`
+  return { url: url.href, drop: () => run(`drop database ${name} with (force)`) }
+}
+
+/** Starts a server and stops it when `onTestFinished` or `afterAll` calls the returned function. */
+export async function startServer(
+  database: TestDatabase,
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ server: TestServer; stop: () => Promise<void> }> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'keyhold-test-'))
+  const postgres = database === 'postgres' ? await newPostgresDatabase() : undefined
+  const config = readConfig({
+    KEYHOLD_DATA_DIR: dataDir,
+    KEYHOLD_HTTP_ADDR: '127.0.0.1:0',
+    KEYHOLD_PUBLIC_URL: 'http://localhost:8080',
+    ...(postgres && { KEYHOLD_DATABASE_URL: postgres.url }),
+    ...env,
+  })
+  const clock = new TestClock()
+  const log: string[] = []
+  const logger = pino({ level: 'trace' }, { write: (line: string) => void log.push(line) })
+  const core = await composeCore(config, clock)
+  const server = await composeServer(config, core, logger, clock)
+  const url = await server.listen()
+  return {
+    server: new TestServer({ url, core, server, clock, config, log, database }),
+    stop: async () => {
+      await server.close()
+      await postgres?.drop()
+      rmSync(dataDir, { recursive: true, force: true })
+    },
+  }
+}
