@@ -174,7 +174,6 @@ export class MaskingStream {
     if (carry.length > 0) {
       const seam = Buffer.concat([carry, chunk.subarray(0, SEGMENT_BYTES)])
       this.#patterns.find(seam, 0, matches)
-      keepFrom(matches, first, (match) => match.start < carry.length)
     }
     this.#patterns.find(chunk, carry.length, matches)
     keepFrom(matches, first, (match) => {

@@ -36,6 +36,15 @@ describe('M6, M8: idle terminals', () => {
     expect(await shownAfter(1)).toBe('Continue?')
   })
 
+  test('M8: output restarts the wait', async () => {
+    const { transform, shownAfter } = terminal()
+    transform.write('first?')
+    await shownAfter(15)
+    transform.write(' second?')
+    expect(await shownAfter(19)).toBe('first? second')
+    expect(await shownAfter(1)).toBe('first? second?')
+  })
+
   test('M8: 4 bytes and more wait for 250 ms', async () => {
     const { transform, shownAfter } = terminal()
     transform.write('$ sk_live')
@@ -91,6 +100,42 @@ describe('M6, M8: idle terminals', () => {
     transform.write('-012!')
     await vi.advanceTimersByTimeAsync(0)
     expect(shown).toBe('abcd!')
+  })
+
+  test('M8: what counts is half of the shortest value that could follow, and never 3 bytes or less', async () => {
+    for (const values of [
+      ['abcdab-0123456789-0123456789', 'abcdab-01'],
+      ['abcdab-01', 'abcdab-0123456789-0123456789'],
+    ]) {
+      const transform = maskingTransform(
+        new Masker(values.map((value) => ({ name: 'A', value: Buffer.from(value) }))),
+        { terminal: true },
+      )
+      let shown = ''
+      transform.on('data', (piece: Buffer) => {
+        shown += piece.toString()
+      })
+      transform.write('abcda')
+      await vi.advanceTimersByTimeAsync(1000)
+      expect(shown).toBe('')
+    }
+    const { transform, shownAfter } = terminal()
+    transform.write('?what')
+    // "?wh" to "?what" is under half of it; a value that begins inside is only in its first 3 bytes.
+    expect(await shownAfter(1000)).toBe('?what')
+    const repeating = maskingTransform(
+      new Masker([{ name: 'A', value: Buffer.from('abcdab-0123456789-x') }]),
+      {
+        terminal: true,
+      },
+    )
+    let shown = ''
+    repeating.on('data', (piece: Buffer) => {
+      shown += piece.toString()
+    })
+    repeating.write('abcdab')
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(shown).toBe('abcdab')
   })
 
   test('M6: an escape sequence after the possible beginning does not count as text', async () => {

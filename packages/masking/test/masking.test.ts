@@ -338,7 +338,7 @@ describe('M4: structured values', () => {
 
   test('braces, keys, public addresses and ordinary words of a JSON secret stay visible', () => {
     const log =
-      'function f() { return {} } "type": "private_key" service_account https://accounts.google.com/o/oauth2/auth'
+      'function f() { return {} }\n  "type": "service_account",\n "private_key" service_account https://accounts.google.com/o/oauth2/auth'
     expect(mask(secrets, log)).toBe(log)
   })
 
@@ -512,6 +512,26 @@ describe('M5: terminals', () => {
 
   test('UTF-8 cut in the middle of a character, in a value and around it', () => {
     expect(mask({ A: 'pässwörd-€uro' }, 'é pässwörd-€uro ü')).toBe('é  ü')
+  })
+
+  test('a short value cut by the line break of wrapped output is two words', () => {
+    const text = `${'A'.repeat(60)}/hun\nt3r x`
+    expect(mask({ A: 'hunt3r' }, text)).toBe(text)
+  })
+
+  test('endless colours after the beginning of a value are not held back for ever', () => {
+    const stream = maskerOf({ A: TOKEN }).stream()
+    const bytesOut = stream
+      .write(Buffer.from(`sk_live_${'\x1b[0m'.repeat(10_000)}`))
+      .reduce((sum, piece) => sum + piece.length, 0)
+    expect(bytesOut).toBe(40_008)
+  })
+
+  test('a stream that ended begins anew', () => {
+    const stream = maskerOf({ A: 'hunt3r' }).stream()
+    stream.write(Buffer.from(`x${'A'.repeat(60)}`))
+    stream.end()
+    expect(Buffer.concat([...stream.write(Buffer.from('hunt3r ')), ...stream.end()]).toString()).toBe(' ')
   })
 
   test('an endless sequence is not held back for ever', () => {
