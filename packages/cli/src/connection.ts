@@ -11,6 +11,11 @@ export interface MachineConnection {
   readonly accessKey: string
 }
 
+/** Says whether the environment names an access key, or a part of one. */
+export function hasAccessKey(env: NodeJS.ProcessEnv): boolean {
+  return ['KEYHOLD_ACCESS_KEY_ID', 'KEYHOLD_ACCESS_KEY'].some((name) => env[name] || env[`${name}_FILE`])
+}
+
 /** Reads the connection from `KEYHOLD_*` variables. @throws Failure that says what to set. */
 export function machineConnection(env: NodeJS.ProcessEnv): MachineConnection {
   const accessKeyId = variable(env, 'KEYHOLD_ACCESS_KEY_ID')
@@ -25,6 +30,7 @@ export function machineConnection(env: NodeJS.ProcessEnv): MachineConnection {
           ? ['KEYHOLD_TOKEN is a person’s; people read one value at a time, a project needs its access key']
           : []),
         'make an access key on the project’s page and set KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY (or …_FILE)',
+        'or use a project as the person who is signed in: keyhold run --project=…',
       ],
     })
   }

@@ -1,5 +1,5 @@
 import { defineCommand } from '../command.ts'
-import { machineConnection } from '../connection.ts'
+import { hasAccessKey, machineConnection } from '../connection.ts'
 import { usageFailure } from '../failure.ts'
 import { checkCommand } from '../run/command-path.ts'
 import { fetchDelivery } from '../run/delivery.ts'
@@ -13,7 +13,10 @@ path in NAME_FILE. The files go when COMMAND ends.
 
 What COMMAND prints is searched for the values, and they are left out. This stops accidents, not a program that means to
 show them. COMMAND has a terminal where keyhold has one, and exits as itself: with its code, or 128 and the number of the
-signal that ended it; 127 when it is not found, 126 when it cannot be executed.
+signal that ended it; 127 when it is not found, 126 when it cannot be executed. A pager at the end of a pipeline needs the
+pipeline inside, or --no-mask.
+
+With --project it is the person that is signed in who gets the secrets, each with a request of its own.
 
 Reads KEYHOLD_URL, KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY, or the files that KEYHOLD_ACCESS_KEY_ID_FILE and
 KEYHOLD_ACCESS_KEY_FILE name. COMMAND does not get these.`,
@@ -24,6 +27,13 @@ KEYHOLD_ACCESS_KEY_FILE name. COMMAND does not get these.`,
       placeholder: 'NAME',
       summary: 'the environment whose values are wanted',
       variable: 'KEYHOLD_ENVIRONMENT',
+    },
+    project: {
+      type: 'string',
+      short: 'p',
+      placeholder: 'PROJECT',
+      summary:
+        'as the signed-in person, use this project; else $KEYHOLD_PROJECT, unless there is an access key',
     },
     mask: {
       type: 'string',
@@ -49,6 +59,7 @@ KEYHOLD_ACCESS_KEY_FILE name. COMMAND does not get these.`,
       does: 'a shell’s features need a shell',
       command: 'keyhold run -- sh -c \'psql "$DATABASE_URL" < schema.sql\'',
     },
+    { does: 'a pager in a pipeline', command: "keyhold run -- sh -c 'make report | less'" },
     { does: 'show which secret was printed where', command: 'keyhold run --mask=label -- make test' },
   ],
   async run({ options, afterDashes, env, terminal }) {
@@ -58,10 +69,16 @@ KEYHOLD_ACCESS_KEY_FILE name. COMMAND does not get these.`,
     if (program === undefined)
       throw usageFailure('the command is missing', 'keyhold run [OPTIONS] -- COMMAND ARGUMENT…')
     if (options['no-mask'] && options.mask) throw usageFailure('--mask and --no-mask exclude each other')
-    const connection = machineConnection(env)
+    const project = options.project ?? (hasAccessKey(env) ? undefined : env.KEYHOLD_PROJECT || undefined)
+    const connection = project === undefined ? machineConnection(env) : undefined
     // Before anything is delivered, and so recorded.
     checkCommand(program, env.PATH)
-    const delivery = fetchDelivery(connection, options.environment)
+    const delivery =
+      connection === undefined
+        ? import('../run/person-delivery.ts').then(({ fetchPersonDelivery }) =>
+            fetchPersonDelivery(env, project, options.environment),
+          )
+        : fetchDelivery(connection, options.environment)
     // It is awaited below; until then its failure must not count as unhandled.
     delivery.catch(() => {})
     // Loaded while the request is on its way.
