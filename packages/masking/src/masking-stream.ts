@@ -162,8 +162,9 @@ export class MaskingStream {
       region.start -= hold
       region.end -= hold
     }
-    // A copy: the chunk's memory belongs to the caller, and a view would keep all of it alive.
-    this.#carry = hold < total ? window.chunk.slice(hold - window.carry.length) : NOTHING
+    // A copy: the chunk's memory belongs to the caller, and a view would keep all of it alive. (Buffer's own slice
+    // makes a view.)
+    this.#carry = hold < total ? Uint8Array.from(window.chunk.subarray(hold - window.carry.length)) : NOTHING
     this.#isCarryShadowed = isShadowed && hold < total
     return pieces
   }

@@ -161,7 +161,7 @@ function trim(bytes: Uint8Array): Uint8Array {
   let end = bytes.length
   while (start < end && isBlank(bytes[start])) start++
   while (end > start && isBlank(bytes[end - 1])) end--
-  return bytes.slice(start, end)
+  return bytes.subarray(start, end)
 }
 
 function isBlank(byte: number | undefined): boolean {

@@ -193,6 +193,18 @@ describe('values cut in two', () => {
     expect(emitted.map(({ copy }) => copy).join('')).toBe('one sk_liv two  three')
   })
 
+  test('what is held back and what is compiled do not change when the caller reuses the memory', () => {
+    const value = Buffer.from('sk_live_0123456789')
+    const set = new PatternSet([{ bytes: value, owner: 0, isBounded: false }])
+    value.fill(0)
+    for (const chunk of [Buffer.from('log sk_live_01'), new Uint8Array(Buffer.from('log sk_live_01'))]) {
+      const stream = new MaskingStream(set, [])
+      expect(stream.write(chunk).map(latin1)).toEqual(['log '])
+      chunk.fill(0)
+      expect([...stream.write(bytes('23456789.')), ...stream.end()].map(latin1)).toEqual(['.'])
+    }
+  })
+
   test('a chunk without values comes out as the same memory, not as a copy', () => {
     const chunk = Buffer.alloc(65_536, 'log line ')
     const [piece, ...rest] = new MaskingStream(new PatternSet(patternsOf('sk_live_01')), []).write(chunk)
