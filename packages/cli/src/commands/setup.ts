@@ -15,7 +15,7 @@ import type { Terminal } from '../terminal.ts'
 const DEFAULT_URL = 'http://localhost:8080'
 
 export const command = defineCommand({
-  usage: '--email=EMAIL --name=NAME [--url=URL] [--answers-stdin]',
+  usage: '[--email=EMAIL] [--name=NAME] [--url=URL] [--answers-stdin]',
   description:
     'Makes the first administrator of a new instance, with the one-time code that the server printed when it started. An access\n' +
     'token for this machine is made with it and stored, so that the other commands work at once.',
@@ -44,9 +44,9 @@ export const command = defineCommand({
     },
   ],
   async run({ options, env, terminal }) {
-    const { email, name } = options
-    if (email === undefined) throw usageFailure('--email is missing')
-    if (name === undefined) throw usageFailure('--name is missing')
+    if (options['answers-stdin'] && (options.email === undefined || options.name === undefined)) {
+      throw usageFailure('--answers-stdin needs --email and --name as well')
+    }
     const url = options.url ?? readSettings(env).url ?? DEFAULT_URL
     const stored = readCredentials(env)
     if (stored !== undefined && !sameUrl(stored.url, url)) {
@@ -65,6 +65,8 @@ export const command = defineCommand({
           ],
         })
       }
+      const email = options.email ?? terminal.ask('your e-mail address:').trim()
+      const name = options.name ?? terminal.ask('your name:').trim()
       const { code, password } = options['answers-stdin']
         ? answersOf(terminal.readInput(4_096))
         : await ask(terminal)
@@ -100,7 +102,7 @@ export const command = defineCommand({
 })
 
 async function ask(terminal: Terminal): Promise<{ code: string; password: string }> {
-  const code = (await terminal.askSecret('one-time code, which the server printed:')).trim()
+  const code = codeOf(await terminal.askSecret('one-time code, which the server printed:'))
   const password = await terminal.askSecret('password, at least 15 characters:')
   if ((await terminal.askSecret('the same password again:')) !== password) {
     throw new Failure('the two passwords differ; nothing was changed')
@@ -116,5 +118,8 @@ function answersOf(bytes: Uint8Array): { code: string; password: string } {
   if (code.trim() === '' || password === '' || more.length > 0) {
     throw usageFailure('standard input does not have two lines: the one-time code, and the password')
   }
-  return { code: code.trim(), password }
+  return { code: codeOf(code), password }
 }
+
+/** The server prints a link with the code after `#code=`; all of it may be given. */
+const codeOf = (typed: string): string => typed.trim().replace(/^.*#code=/, '')

@@ -27,10 +27,11 @@ export async function findSecret(
     name,
     secrets.map((one) => one.name),
   )
-  const isCaseOnly = near.some((one) => one.toUpperCase() === name.toUpperCase())
+  // In the words of the server, which gives them to programs.
   throw secretNotFound(`${name} not found`, near, [
-    ...(isCaseOnly ? ['upper and lower case differ'] : ['the name is misspelt']),
-    `it is not in the environment ${environment} of this project${environment === DEFAULT_ENVIRONMENT ? '; others may have it' : ''}`,
-    'it was added after this program or terminal started',
+    'the name has a typo',
+    'the name differs in upper and lower case',
+    'the secret was not added to this project and environment',
+    'it was added after this program started: restart the terminal or program',
   ])
 }
