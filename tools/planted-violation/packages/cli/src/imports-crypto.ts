@@ -1,0 +1,2 @@
+// violates cryptography-has-few-places
+import 'crypto'

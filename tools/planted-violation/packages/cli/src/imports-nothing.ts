@@ -1,0 +1,3 @@
+// violates imports-resolve
+// @ts-expect-error: on purpose
+import './there-is-no-such-file.ts'

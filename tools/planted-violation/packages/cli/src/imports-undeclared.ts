@@ -1,0 +1,2 @@
+// violates dependencies-are-declared
+import 'pino'

@@ -1,0 +1,2 @@
+// violates contract-does-no-io
+import 'node:fs'

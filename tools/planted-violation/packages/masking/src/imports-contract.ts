@@ -1,0 +1,3 @@
+// violates masking-stands-alone
+// violates packages-meet-by-name
+import '../../contract/src/contract.ts'

@@ -1,0 +1,2 @@
+// violates masking-stands-alone
+import 'node:fs'

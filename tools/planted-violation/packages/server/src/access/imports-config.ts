@@ -1,0 +1,2 @@
+// violates config-is-passed-in
+import '../config/config.ts'

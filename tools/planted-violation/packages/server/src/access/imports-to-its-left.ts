@@ -1,0 +1,2 @@
+// violates server-access-imports-to-its-right
+import '../accounts/accounts.ts'

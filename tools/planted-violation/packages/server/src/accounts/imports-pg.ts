@@ -1,0 +1,2 @@
+// violates only-stores-touch-sql
+export const used = () => import('pg')

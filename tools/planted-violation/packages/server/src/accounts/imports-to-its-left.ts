@@ -1,0 +1,2 @@
+// violates server-accounts-imports-to-its-right
+import '../projects/projects.ts'

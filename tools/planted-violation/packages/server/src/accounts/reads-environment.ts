@@ -1,0 +1,2 @@
+// violates environment-is-read-in-config
+export const used = process.env.HOME

@@ -1,0 +1,2 @@
+// violates only-stores-touch-sql
+import 'node:sqlite'

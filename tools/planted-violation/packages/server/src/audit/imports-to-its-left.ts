@@ -1,0 +1,2 @@
+// violates server-audit-imports-to-its-right
+import '../access/access.ts'

@@ -1,0 +1,2 @@
+// violates server-base-imports-to-its-right
+import '../storage/storage.ts'

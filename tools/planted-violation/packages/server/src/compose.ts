@@ -1,0 +1,2 @@
+// violates server-compose-imports-to-its-right
+import './main.ts'

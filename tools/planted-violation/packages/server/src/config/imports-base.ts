@@ -1,0 +1,3 @@
+// violates config-is-a-leaf
+import type { Base } from '../base/base.ts'
+export type Used = Base

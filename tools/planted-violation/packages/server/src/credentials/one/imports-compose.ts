@@ -1,0 +1,2 @@
+// violates server-credentials-imports-to-its-right
+import '../../compose.ts'

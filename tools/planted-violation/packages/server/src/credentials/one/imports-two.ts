@@ -1,0 +1,2 @@
+// violates kinds-do-not-import-each-other
+import '../two/two.ts'

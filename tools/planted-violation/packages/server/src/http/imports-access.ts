@@ -1,0 +1,2 @@
+// violates http-imports-only-base
+import '../access/access.ts'

@@ -1,0 +1,2 @@
+// violates only-http-imports-fastify
+import 'fastify'

@@ -1,0 +1,3 @@
+// violates only-stores-touch-sql
+import type { Kysely } from 'kysely'
+export type Used = Kysely<unknown>

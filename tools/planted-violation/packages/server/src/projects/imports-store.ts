@@ -1,0 +1,2 @@
+// violates stores-are-private-to-their-folder
+import '../access/access.store.ts'

@@ -1,0 +1,2 @@
+// violates server-projects-imports-to-its-right
+import '../credentials/one/one.ts'

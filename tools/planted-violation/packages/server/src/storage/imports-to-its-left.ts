@@ -1,0 +1,2 @@
+// violates server-storage-imports-to-its-right
+import '../vault/vault.ts'

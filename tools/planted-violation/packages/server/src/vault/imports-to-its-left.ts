@@ -1,0 +1,2 @@
+// violates server-vault-imports-to-its-right
+import '../audit/audit.ts'
