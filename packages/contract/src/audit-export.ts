@@ -1,5 +1,6 @@
 import {
   type Checkpoint,
+  formatVerifierKey,
   fromBase64,
   openCheckpoint,
   parseVerifierKey,
@@ -86,7 +87,7 @@ export async function verifyAuditExport(
       if (fields[0] !== HEADER || fields.length !== 2) return fail('this is not an exported audit log')
       key = parseVerifierKey(sha256, options.verifierKey ?? fields[1]!)
       if (!key) return fail('the verifier key is malformed')
-      if (options.verifierKey !== undefined && options.verifierKey.trim() !== fields[1]) {
+      if (formatVerifierKey(sha256, key) !== fields[1]) {
         return fail('the log names another verifier key than the one you trust')
       }
       if (options.earlierCheckpoint !== undefined) {
@@ -99,7 +100,7 @@ export async function verifyAuditExport(
     } else if (fields[0] === 'checkpoint' && fields.length === 3) {
       const note = fromBase64(fields[2]!)
       const checkpoint =
-        note && (await openCheckpoint(sha256, options.verifySignature, new TextDecoder().decode(note), key!))
+        note && (await openCheckpoint(sha256, options.verifySignature, decodeUtf8(note), key!))
       if (!checkpoint) return fail('the checkpoint is malformed or its signature is wrong')
       if (String(checkpoint.size) !== fields[1] || checkpoint.size !== tree.size) {
         return fail(
@@ -144,6 +145,11 @@ function appendRecord(tree: MerkleTree, sha256: Sha256, hash: string, record: st
   }
   tree.append(actual)
   return undefined
+}
+
+/** Every byte counts: no byte order mark is dropped. What is not UTF-8 becomes a character that no checkpoint has. */
+function decodeUtf8(bytes: Uint8Array): string {
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

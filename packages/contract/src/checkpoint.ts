@@ -103,9 +103,9 @@ export async function openCheckpoint(
     const signed = encoded === undefined ? undefined : fromBase64(encoded)
     if (name !== key.name || !signed || signed.length !== KEY_HASH_BYTES + 64) continue
     if (!hash.every((byte, i) => signed[i] === byte)) continue
-    if (await verify(key.publicKey, signed.slice(KEY_HASH_BYTES), body)) {
-      return { origin: match[1]!, size: Number(match[2]), root }
-    }
+    // A wrong signature by the key itself spoils the note, whatever else is on it, as in Go's sumdb/note.
+    const isRight = await verify(key.publicKey, signed.slice(KEY_HASH_BYTES), body)
+    return isRight ? { origin: match[1]!, size: Number(match[2]), root } : undefined
   }
   return undefined
 }

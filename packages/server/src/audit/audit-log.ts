@@ -20,6 +20,7 @@ import {
   type AuditFilter,
   addCheckpoint,
   appendRecords,
+  countRecords,
   findRecords,
   latestCheckpointSize,
   listCheckpoints,
@@ -33,6 +34,8 @@ import { type AuditWriter, openAuditWriter } from './audit-writer.ts'
 /** PKCS #8 around a raw Ed25519 seed (RFC 8410 §7). */
 const ED25519_PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex')
 const EXPORT_PAGE = 1_000
+/** After a failure the log tries again by itself, so that readiness comes back without a request. */
+const RETRY_MS = 1_000
 /** Records that may wait for the disk before new ones are refused. */
 const WAITING_MAX = 20_000
 
@@ -68,6 +71,7 @@ export class AuditLog {
   #waitingRecords = 0
   #isWriting = false
   #problem: string | undefined
+  #retry: NodeJS.Timeout | undefined
 
   /** @param instanceId names the log in its checkpoints. */
   constructor(storage: Storage, vault: Vault, clock: Clock, instanceId: string) {
@@ -130,10 +134,19 @@ export class AuditLog {
       } catch (error) {
         const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
         this.#problem = cause instanceof Error ? cause.message : String(cause)
+        this.#retryLater()
         for (const waiting of batch) waiting.reject(new AppError('audit.unavailable', {}, cause))
       }
     }
     this.#isWriting = false
+  }
+
+  /** A balancer that heeds readiness sends nothing that could show that the disk is back: an empty batch does. */
+  #retryLater(): void {
+    clearTimeout(this.#retry)
+    // Its failure is in `problem` like any other, and comes back here.
+    this.#retry = setTimeout(() => void this.append().catch(() => {}), RETRY_MS)
+    this.#retry.unref()
   }
 
   #toPending(entry: AuditEntry): PendingRecord {
@@ -194,27 +207,35 @@ export class AuditLog {
     return signedCheckpoint(sha256, checkpoint, this.#key, signature)
   }
 
-  /** The whole log in the format of contract/audit-export.ts, piece by piece, up to the head of this moment. */
+  /**
+   * The whole log in the format of contract/audit-export.ts, piece by piece, up to the head of this moment. What the
+   * database holds beyond its head goes out too: the head was set back then, and the verifier has to see it.
+   */
   async *export(): AsyncGenerator<string> {
     const { db } = this.#storage
+    // Read before the head, which only grows: nothing of these can lie beyond it.
+    const kept = await listCheckpoints(db)
+    const recorded = await countRecords(db)
     const tree = await readHead(db)
-    const kept = (await listCheckpoints(db, tree.size)).filter(({ size }) => size < tree.size)
+    const end = Math.max(tree.size, recorded, kept.at(-1)?.size ?? 0)
     yield exportHeader(this.verifierKey)
-    let next = kept.shift()
-    for (let start = 0; start < tree.size; start += EXPORT_PAGE) {
+    for (let start = 0; start < end; start += EXPORT_PAGE) {
       let page = ''
-      for (const row of await readRecords(db, start, Math.min(start + EXPORT_PAGE, tree.size))) {
+      for (const row of await readRecords(db, start, Math.min(start + EXPORT_PAGE, end))) {
+        for (; kept[0] && kept[0].size <= row.leaf_index; kept.shift())
+          page += exportCheckpoint(kept[0].size, kept[0].note)
         page += exportRecord(row.leaf_hash, row.record)
-        for (; next && next.size === row.leaf_index + 1; next = kept.shift())
-          page += exportCheckpoint(next.size, next.note)
       }
       yield page
     }
-    yield exportCheckpoint(tree.size, this.#sign(tree))
+    const head = this.#sign(tree)
+    for (const { size, note } of kept) if (note !== head) yield exportCheckpoint(size, note)
+    yield exportCheckpoint(tree.size, head)
   }
 
   /** Waits for what is being written and lets go of the writer. */
   async close(): Promise<void> {
+    clearTimeout(this.#retry)
     await this.#writer.close()
   }
 }

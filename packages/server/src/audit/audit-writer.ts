@@ -28,10 +28,17 @@ export function openAuditWriter(storage: Storage): AuditWriter {
   return new ThreadWriter(storage.sqlitePath)
 }
 
+interface Pending {
+  /** The thread that has the batch: what another thread says does not concern it. */
+  readonly worker: Worker
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
 class ThreadWriter implements AuditWriter {
   readonly #path: string
   #worker: Worker | undefined
-  #pending: { resolve: () => void; reject: (error: Error) => void } | undefined
+  #pending: Pending | undefined
 
   constructor(path: string) {
     this.#path = path
@@ -46,28 +53,34 @@ class ThreadWriter implements AuditWriter {
     )
     const worker = new Worker(file, { workerData: { path: this.#path } })
     worker.on('message', (answer: WriterAnswer) => {
-      const pending = this.#pending
-      this.#pending = undefined
+      const pending = this.#take(worker)
       if (answer.ok) pending?.resolve()
       else
         pending?.reject(new AppError('audit.unavailable', {}, new Error(`${answer.code}: ${answer.message}`)))
     })
     const fail = (error: Error) => {
-      this.#pending?.reject(new AppError('audit.unavailable', {}, error))
-      this.#pending = undefined
-      this.#worker = undefined
+      if (this.#worker === worker) this.#worker = undefined
+      this.#take(worker)?.reject(new AppError('audit.unavailable', {}, error))
     }
     worker.on('error', fail)
     worker.on('exit', () => fail(new Error('the audit writer ended')))
     return worker
   }
 
+  /** The batch that `worker` has, which ends with this. A thread that failed still tells its end, when the next has work. */
+  #take(worker: Worker): Pending | undefined {
+    if (this.#pending?.worker !== worker) return undefined
+    const pending = this.#pending
+    this.#pending = undefined
+    return pending
+  }
+
   /** One batch at a time: the caller collects the next one meanwhile. */
   write(records: readonly PendingRecord[]): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#pending = { resolve, reject }
       // A thread that died is replaced by the next batch, so that recovery needs no restart.
       this.#worker ??= this.#start()
+      this.#pending = { worker: this.#worker, resolve, reject }
       this.#worker.postMessage(records)
     })
   }
@@ -75,7 +88,6 @@ class ThreadWriter implements AuditWriter {
   async close(): Promise<void> {
     const worker = this.#worker
     if (!worker) return
-    worker.removeAllListeners('exit')
     const ended = new Promise((resolve) => worker.once('exit', resolve))
     worker.postMessage('close')
     await ended

@@ -82,16 +82,20 @@ export async function addCheckpoint(tx: Transaction, row: Tables['audit_checkpoi
     .execute()
 }
 
-export async function listCheckpoints(
-  db: Queries,
-  sizeMax: number,
-): Promise<{ size: number; note: string }[]> {
-  return db
-    .selectFrom('audit_checkpoints')
-    .select(['size', 'note'])
-    .where('size', '<=', sizeMax)
-    .orderBy('size')
-    .execute()
+/** Kept heads, smallest first. */
+export async function listCheckpoints(db: Queries): Promise<{ size: number; note: string }[]> {
+  return db.selectFrom('audit_checkpoints').select(['size', 'note']).orderBy('size').execute()
+}
+
+/** How many records there are, going by the index of the last. */
+export async function countRecords(db: Queries): Promise<number> {
+  const row = await db
+    .selectFrom('audit_records')
+    .select('leaf_index')
+    .orderBy('leaf_index', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row ? row.leaf_index + 1 : 0
 }
 
 export async function latestCheckpointSize(db: Queries): Promise<number> {

@@ -107,6 +107,13 @@ class NodeSqliteDriver implements Driver {
   }
 }
 
+class WritingAdapter extends SqliteAdapter {
+  /** Kysely says no; SQLite can, and without it a migration that was interrupted would stay half done. */
+  override get supportsTransactionalDdl(): boolean {
+    return true
+  }
+}
+
 class ReadingAdapter extends SqliteAdapter {
   /** Every statement is answered synchronously, so parallel readers may share the connection without waiting. */
   override get supportsMultipleConnections(): boolean {
@@ -117,7 +124,7 @@ class ReadingAdapter extends SqliteAdapter {
 /** @param use `write`: callers wait for each other's transactions; `read`: single statements only. */
 export function sqliteDialect(db: DatabaseSync, use: 'read' | 'write'): Dialect {
   return {
-    createAdapter: () => (use === 'read' ? new ReadingAdapter() : new SqliteAdapter()),
+    createAdapter: () => (use === 'read' ? new ReadingAdapter() : new WritingAdapter()),
     createDriver: () => new NodeSqliteDriver(db),
     createIntrospector: (kysely) => new SqliteIntrospector(kysely),
     createQueryCompiler: (): QueryCompiler => new SqliteQueryCompiler(),

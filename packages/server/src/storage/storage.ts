@@ -5,6 +5,7 @@ import { Kysely, PostgresDialect } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import { AppError } from '../base/app-error.ts'
 import { migrations } from './migrations/migrations.ts'
+import { withNamedErrors } from './named-errors.ts'
 import { openSqlite, sqliteDialect, sqliteProblem } from './sqlite.ts'
 import type { Database, Tables, Transaction } from './tables.ts'
 
@@ -49,14 +50,16 @@ export async function openStorage(location: StorageLocation): Promise<Storage> {
 function openSqliteStorage(dataDir: string): Storage {
   const sqlitePath = join(dataDir, 'keyhold.db')
   const isNew = !existsSync(sqlitePath)
-  const writing = new Kysely<Tables>({ dialect: sqliteDialect(openSqlite(sqlitePath), 'write') })
+  const open = (use: 'read' | 'write') =>
+    new Kysely<Tables>({ dialect: withNamedErrors(sqliteDialect(openSqlite(sqlitePath), use), storageError) })
+  const writing = open('write')
   if (isNew) chmodSync(sqlitePath, 0o600)
-  const db = new Kysely<Tables>({ dialect: sqliteDialect(openSqlite(sqlitePath), 'read') })
+  const db = open('read')
   return {
     dialect: 'sqlite',
     sqlitePath,
     db,
-    transaction: (work) => asAppError(writing.transaction().execute(work)),
+    transaction: (work) => writing.transaction().execute(work),
     close: async () => {
       await db.destroy()
       await writing.destroy()
@@ -79,11 +82,11 @@ async function openPostgres(databaseUrl: string): Promise<Storage> {
   })
   // An idle connection that breaks is replaced at the next use, which reports the failure if there still is one.
   pool.on('error', () => {})
-  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+  const db = new Kysely<Tables>({ dialect: withNamedErrors(new PostgresDialect({ pool }), storageError) })
   return {
     dialect: 'postgres',
     db,
-    transaction: (work) => asAppError(db.transaction().execute(work)),
+    transaction: (work) => db.transaction().execute(work),
     close: () => db.destroy(),
   }
 }
@@ -120,14 +123,6 @@ export function storageError(error: unknown): unknown {
   return error
 }
 
-async function asAppError<T>(promise: Promise<T>): Promise<T> {
-  try {
-    return await promise
-  } catch (error) {
-    throw storageError(error)
-  }
-}
-
 function pgCode(error: unknown): string | undefined {
   // Errors of the PostgreSQL server carry a five-character SQLSTATE and a severity.
   const isPg = error instanceof Error && 'severity' in error && 'code' in error
@@ -142,7 +137,9 @@ function isPgUnavailable(error: unknown): boolean {
   const system = 'code' in error ? String(error.code) : ''
   return (
     /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN)/.test(system) ||
-    /[Cc]onnection (terminated|ended)|timeout exceeded when trying to connect/.test(error.message)
+    /[Cc]onnection (terminated|ended)|not queryable|timeout exceeded when trying to connect/.test(
+      error.message,
+    )
   )
 }
 
@@ -158,20 +155,21 @@ export function violatedUnique(error: unknown): string | undefined {
 
 /**
  * Keeps a data directory to one server: an exclusive lock on a file of its own, which ends with the process however
- * that ends. @returns a function that lets go. @throws Error when another server holds it.
+ * that ends. @returns a function that lets go. @throws Error when another server holds it, or nobody may write there.
  */
 export function lockDataDir(dataDir: string): () => void {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  const path = join(dataDir, 'server.lock')
-  const lock = new DatabaseSync(path, { timeout: 0 })
+  let lock: DatabaseSync | undefined
   try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+    lock = new DatabaseSync(join(dataDir, 'server.lock'), { timeout: 0 })
     lock.exec('pragma locking_mode = exclusive; begin exclusive')
   } catch (error) {
-    lock.close()
-    if (sqliteProblem(error) !== 'unavailable' || !isBusy(error)) throw error
-    throw new Error(`another Keyhold server is using ${dataDir}`)
+    lock?.close()
+    if (isBusy(error)) throw new Error(`another Keyhold server is using ${dataDir}`)
+    throw new Error(`cannot write in the data directory ${dataDir}`, { cause: error })
   }
-  return () => lock.close()
+  const held = lock
+  return () => held.close()
 }
 
 function isBusy(error: unknown): boolean {

@@ -1,6 +1,15 @@
 import { createHmac, hkdfSync, randomBytes } from 'node:crypto'
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
 
 const ROOT_KEY_BYTES = 32
 
@@ -42,13 +51,32 @@ export function readRootKeyFile(
     )
   }
   const key = randomBytes(ROOT_KEY_BYTES)
-  // `wx`: of two first starts at once, one makes the key and the other fails. On disk before anything is sealed with it.
-  const file = openSync(path, 'wx', 0o600)
-  try {
-    writeSync(file, `${key.toString('base64')}\n`)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
+  writeNewFile(path, `${key.toString('base64')}\n`)
   return { key, isNew: true, path }
+}
+
+/**
+ * Writes a file that is there whole or not at all, and stays after a power cut: nothing may be sealed with a key that
+ * could be lost. @throws Error with code `EEXIST` when there is one already: of two first starts at once, one fails.
+ */
+function writeNewFile(path: string, text: string): void {
+  const temporary = `${path}.${randomBytes(4).toString('hex')}`
+  try {
+    const file = openSync(temporary, 'wx', 0o600)
+    try {
+      writeSync(file, text)
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    linkSync(temporary, path)
+  } finally {
+    rmSync(temporary, { force: true })
+  }
+  const directory = openSync(dirname(path), 'r')
+  try {
+    fsyncSync(directory)
+  } finally {
+    closeSync(directory)
+  }
 }

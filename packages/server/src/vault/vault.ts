@@ -13,6 +13,7 @@ import {
   countKeyringUse,
   type DataKeyRow,
   findDataKey,
+  type KeyringRow,
   listKeyring,
   retireDataKey,
   useCurrentDataKey,
@@ -82,22 +83,13 @@ export class Vault {
       await storage.transaction((tx) => addKeyringKey(tx, newKeyringRow(1, rootKey, clock)))
       rows = await listKeyring(storage.db)
     }
+    let keyring = unwrapKeyring(rows, rootKey)
     const current = rows.at(-1)!
+    // Only a root key that opens what is there may add to it: a wrong one would leave a keyring that nothing opens.
     if (current.uses >= usesMax) {
       await storage.transaction((tx) => addKeyringKey(tx, newKeyringRow(current.version + 1, rootKey, clock)))
       rows = await listKeyring(storage.db)
-    }
-    const keyring = new Map<number, KeyObject>()
-    for (const row of rows) {
-      const bytes = decrypt(createSecretKey(rootKey.wrappingKey), keyringContext(row.version), row.wrapped)
-      if (!bytes) {
-        throw new WrongRootKeyError(
-          row.root_fingerprint === rootKey.fingerprint
-            ? `keyring key ${row.version} does not open with its root key ${rootKey.fingerprint}: the database was changed`
-            : `this database needs the root key with fingerprint ${row.root_fingerprint}, but was given ${rootKey.fingerprint}`,
-        )
-      }
-      keyring.set(row.version, toKey(bytes))
+      keyring = unwrapKeyring(rows, rootKey)
     }
     return new Vault(rootKey.fingerprint, keyring, clock, usesMax)
   }
@@ -188,6 +180,24 @@ export class Vault {
       hkdfSync('sha256', this.#keyring.get(1)!, new Uint8Array(), `keyhold/v1/derive/${purpose}`, 32),
     )
   }
+}
+
+/** @throws WrongRootKeyError */
+function unwrapKeyring(rows: readonly KeyringRow[], rootKey: RootKey): Map<number, KeyObject> {
+  const wrapping = createSecretKey(rootKey.wrappingKey)
+  const keyring = new Map<number, KeyObject>()
+  for (const row of rows) {
+    const bytes = decrypt(wrapping, keyringContext(row.version), row.wrapped)
+    if (!bytes) {
+      throw new WrongRootKeyError(
+        row.root_fingerprint === rootKey.fingerprint
+          ? `keyring key ${row.version} does not open with its root key ${rootKey.fingerprint}: the database was changed`
+          : `this database needs the root key with fingerprint ${row.root_fingerprint}, but was given ${rootKey.fingerprint}`,
+      )
+    }
+    keyring.set(row.version, toKey(bytes))
+  }
+  return keyring
 }
 
 function toKey(bytes: Buffer): KeyObject {
