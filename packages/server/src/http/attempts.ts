@@ -1,3 +1,5 @@
+import { isIP } from 'node:net'
+import { addressBlock } from '../base/address.ts'
 import { AppError } from '../base/app-error.ts'
 import type { Clock } from '../base/clock.ts'
 
@@ -20,13 +22,14 @@ export class FailedAttempts {
 
   /** @throws AppError `rate.limited` with the seconds to wait. */
   assertAllowed(key: string): void {
-    const window = this.#windows.get(key)
+    const window = this.#windows.get(toKey(key))
     const now = this.#clock.now().getTime()
     if (!window || window.endsAt <= now || window.count < this.#max) return
     throw new AppError('rate.limited', { retryAfterSeconds: Math.ceil((window.endsAt - now) / 1000) })
   }
 
-  recordFailure(key: string): void {
+  recordFailure(nameOrAddress: string): void {
+    const key = toKey(nameOrAddress)
     const now = this.#clock.now().getTime()
     const window = this.#windows.get(key)
     if (window && window.endsAt > now) {
@@ -40,7 +43,10 @@ export class FailedAttempts {
 
   /** Takes one failure back: for callers that count before they know the answer, so that parallel guesses cannot all pass. */
   forgive(key: string): void {
-    const window = this.#windows.get(key)
+    const window = this.#windows.get(toKey(key))
     if (window) window.count -= 1
   }
 }
+
+/** One customer gets a whole /64 of IPv6 addresses: counted singly, a fresh one for each guess would never be refused. */
+const toKey = (key: string) => (isIP(key) === 6 ? addressBlock(key) : key)

@@ -27,7 +27,8 @@ function readAuthorization(header: string): Credential | undefined {
   if (scheme !== 'basic') return undefined
   const pair = Buffer.from(rest, 'base64').toString('utf8')
   const colon = pair.indexOf(':')
-  return colon < 0
-    ? undefined
-    : { kind: 'access-key', id: pair.slice(0, colon), secret: pair.slice(colon + 1) }
+  const id = pair.slice(0, colon)
+  // What is no id is not looked up: PostgreSQL takes no NUL.
+  if (colon < 0 || !/^\w{1,64}$/.test(id)) return undefined
+  return { kind: 'access-key', id, secret: pair.slice(colon + 1) }
 }

@@ -1,10 +1,12 @@
+import { isUtf8 } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
+import { STATUS_CODES } from 'node:http'
 import type { BlockList } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { errors as errorRegistry } from '@keyhold/contract/errors'
 import { limits } from '@keyhold/contract/limits'
 import type { AnswerOf, AnyRoute, BodyOf, ParamsOf, QueryOf } from '@keyhold/contract/route'
 import { Ajv } from 'ajv'
-import addFormats from 'ajv-formats'
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -17,15 +19,35 @@ import { AppError } from '../base/app-error.ts'
 import type { Origin } from '../base/origin.ts'
 import { clientConnection, isLoopbackAddress } from './client-address.ts'
 import { type Credential, readCredential } from './credential.ts'
-import { isWithinJsonLimits } from './json-limits.ts'
+import { countJsonMembers, countMembers } from './json-limits.ts'
 import { toAppError, toProblem } from './problem.ts'
+import { withFormats, withStorableBounds } from './schema-bounds.ts'
 
 /** Slow clients: a request has to arrive whole within this time, its headers sooner. */
 const REQUEST_TIMEOUT_MS = 30_000
 const HEADERS_TIMEOUT_MS = 10_000
 const KEEP_ALIVE_MS = 75_000
+/** Somebody who takes no byte of an answer for this long gets no more of it. */
+const SILENCE_MS = 120_000
 const CONNECTION_CHECK_MS = 2_000
 const HEADER_BYTES_MAX = 16 * 1024
+
+/** How long clients may take. */
+export interface HttpTimes {
+  readonly requestMs: number
+  readonly headersMs: number
+  readonly keepAliveMs: number
+  readonly silenceMs: number
+  readonly checkMs: number
+}
+
+const defaultTimes: HttpTimes = {
+  requestMs: REQUEST_TIMEOUT_MS,
+  headersMs: HEADERS_TIMEOUT_MS,
+  keepAliveMs: KEEP_ALIVE_MS,
+  silenceMs: SILENCE_MS,
+  checkMs: CONNECTION_CHECK_MS,
+}
 
 const securityHeaders = {
   'cache-control': 'no-store',
@@ -35,6 +57,11 @@ const securityHeaders = {
   'referrer-policy': 'no-referrer',
   'cross-origin-resource-policy': 'same-origin',
 }
+
+const httpsOnly = { 'strict-transport-security': 'max-age=31536000; includeSubDomains' }
+
+/** What an orchestrator asks over plain HTTP, from its own address; the answers hold nothing that is secret. */
+const healthPaths = new Set(['/healthz', '/readyz'])
 
 /** Who is calling, as `authenticate` found out. */
 export type Authenticated<P, M> =
@@ -46,6 +73,8 @@ export interface HttpOptions<P, M> {
   readonly trustedProxies?: BlockList | undefined
   readonly tls?: { readonly cert: string; readonly key: string } | undefined
   readonly logger: Logger
+  /** Shorter ones, for tests of slow clients. */
+  readonly times?: HttpTimes | undefined
   /** @returns undefined for a credential that is not valid (401). @throws AppError for a valid one refused here. */
   authenticate(credential: Credential, origin: Origin): Promise<Authenticated<P, M> | undefined>
   /** Refuses callers of the wrong kind and tokens without the scope, and records it. @throws AppError */
@@ -148,44 +177,45 @@ export class Http<P, M> {
 }
 
 function createFastify<P, M>(options: HttpOptions<P, M>): FastifyInstance {
+  const times = options.times ?? defaultTimes
+  const nodeOptions = {
+    headersTimeout: times.headersMs,
+    connectionsCheckingInterval: times.checkMs,
+    maxHeaderSize: HEADER_BYTES_MAX,
+    // Node's own answer to a request without Host has no headers of ours; see the onRequest hook.
+    requireHostHeader: false,
+  }
   const fastify = Fastify({
     loggerInstance: options.logger as FastifyBaseLogger, // `as`: pino is what that interface describes.
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomBytes(8).toString('hex'),
     requestIdHeader: false,
     bodyLimit: limits.bodyBytes,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    connectionTimeout: 0,
+    requestTimeout: times.requestMs,
+    keepAliveTimeout: times.keepAliveMs,
+    connectionTimeout: times.silenceMs,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     routerOptions: { maxParamLength: 512, caseSensitive: true, ignoreTrailingSlash: false },
-    http: {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      connectionsCheckingInterval: CONNECTION_CHECK_MS,
-      maxHeaderSize: HEADER_BYTES_MAX,
-    },
+    http: nodeOptions,
     ...(options.tls && {
       https: {
+        ...nodeOptions,
         cert: options.tls.cert,
         key: options.tls.key,
         minVersion: 'TLSv1.2' as const,
-        headersTimeout: HEADERS_TIMEOUT_MS,
-        connectionsCheckingInterval: CONNECTION_CHECK_MS,
-        maxHeaderSize: HEADER_BYTES_MAX,
+        handshakeTimeout: times.headersMs,
       },
     }),
+    clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket, options),
     frameworkErrors: (error, request, reply) =>
       sendProblem(toAppError(error), request, reply, options.publicUrl),
   })
 
-  const strict = addFormats.default(
-    new Ajv({ removeAdditional: false, useDefaults: false, allErrors: false }),
-    ['date-time'],
-  )
-  const coercing = addFormats.default(new Ajv({ removeAdditional: false, coerceTypes: true }), ['date-time'])
+  const strict = withFormats(new Ajv({ removeAdditional: false, useDefaults: false, allErrors: false }))
+  const coercing = withFormats(new Ajv({ removeAdditional: false, coerceTypes: true }))
   fastify.setValidatorCompiler(({ schema, httpPart }) =>
-    (httpPart === 'body' ? strict : coercing).compile(schema),
+    (httpPart === 'body' ? strict : coercing).compile(withStorableBounds(schema)),
   )
   fastify.setSchemaErrorFormatter((failures) => {
     const fields = failures.map((failure) => ({
@@ -194,16 +224,22 @@ function createFastify<P, M>(options: HttpOptions<P, M>): FastifyInstance {
       message:
         failure.keyword === 'additionalProperties'
           ? 'there is no such field'
-          : (failure.message ?? 'is not valid'),
+          : failure.keyword === 'not'
+            ? 'cannot hold a NUL character'
+            : (failure.message ?? 'is not valid'),
     }))
     return new AppError('request.invalid', { errors: fields })
   })
 
   fastify.removeAllContentTypeParsers()
-  fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
-    const text = body as string // `as`: parseAs string.
-    if (text === '') return done(null, undefined)
-    if (!isWithinJsonLimits(text)) {
+  fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    const bytes = body as Buffer // `as`: parseAs buffer.
+    if (bytes.length === 0) return done(null, undefined)
+    // Decoding would put U+FFFD in place of what is wrong, and a value would be stored that was never sent.
+    if (!isUtf8(bytes)) return done(new AppError('request.invalid', { detail: 'The body is not UTF-8' }))
+    const text = bytes.toString('utf8')
+    const members = countJsonMembers(text)
+    if (members === undefined) {
       return done(
         new AppError('request.too_large', { detail: 'The JSON is nested too deeply or has too many items' }),
       )
@@ -215,6 +251,9 @@ function createFastify<P, M>(options: HttpOptions<P, M>): FastifyInstance {
       // JSON.parse quotes its input in the error, and the input may be a secret.
       return done(new AppError('request.invalid', { detail: 'The body is not JSON' }))
     }
+    // Of two members with one name JSON.parse keeps the last, a proxy or a log may see the first.
+    if (countMembers(parsed) !== members)
+      return done(new AppError('request.invalid', { detail: 'The JSON names a field twice' }))
     done(null, parsed)
   })
 
@@ -231,8 +270,11 @@ function createFastify<P, M>(options: HttpOptions<P, M>): FastifyInstance {
       },
     })
     reply.headers(securityHeaders)
-    if (connection.isSecure) reply.header('strict-transport-security', 'max-age=31536000; includeSubDomains')
-    else if (!isLoopbackAddress(connection.address)) throw new AppError('transport.insecure')
+    if (connection.isSecure) reply.headers(httpsOnly)
+    else if (!isLoopbackAddress(connection.address) && !healthPaths.has(request.raw.url ?? ''))
+      throw new AppError('transport.insecure')
+    if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
+      throw new AppError('request.invalid', { detail: 'The Host header is missing' })
     if (hasPathTrick(request.raw.url ?? ''))
       throw new AppError('request.invalid', { detail: 'The path is not in its plain form' })
     if (request.method !== 'GET' && isCrossSite(request, options.publicUrl))
@@ -275,14 +317,50 @@ function sendProblem(
   else if (error.status >= 500)
     request.log.warn({ traceId: request.id, err: error.cause ?? error, code: error.code }, 'failed')
   const { status } = errorRegistry[error.code]
+  // Here as well: what the framework refuses by itself has passed no hook.
   reply.headers(securityHeaders).code(status).header('content-type', 'application/problem+json')
   if (status === 401) reply.header('www-authenticate', 'Bearer realm="keyhold"')
   if (error.shown.retryAfterSeconds !== undefined)
     reply.header('retry-after', String(error.shown.retryAfterSeconds))
   // What is left of a body that was not read must not be taken for the next request.
-  if (request.raw.headers['content-length'] !== undefined && !request.raw.complete)
+  const { headers, complete } = request.raw
+  if ((headers['content-length'] ?? headers['transfer-encoding']) !== undefined && !complete)
     reply.header('connection', 'close')
   return reply.serializer(JSON.stringify).send(toProblem(error, request.id, publicUrl))
+}
+
+/** What Node itself refuses, before there is a request: broken syntax, headers that are too large or too slow. */
+function answerBrokenRequest<P, M>(
+  error: Error & { code?: string },
+  socket: Duplex,
+  options: HttpOptions<P, M>,
+): void {
+  // Nobody is left to read an answer; or one is half-way out, and a second one would be taken for its rest.
+  const { _httpMessage: answer } = socket as { _httpMessage?: { headersSent: boolean } } // `as`: what Node itself looks at.
+  if (error.code === 'ECONNRESET' || !socket.writable || answer?.headersSent) {
+    socket.destroy()
+    return
+  }
+  const code =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? 'request.too_large'
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? 'request.timeout'
+        : 'request.invalid'
+  const traceId = randomBytes(8).toString('hex')
+  const { status } = errorRegistry[code]
+  const body = JSON.stringify(toProblem(new AppError(code), traceId, options.publicUrl))
+  const headers = {
+    ...securityHeaders,
+    ...(options.tls && httpsOnly),
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`)
+  // The error's text and its raw packet are what was sent; only its code may be logged.
+  options.logger.info({ traceId, status, cause: error.code }, 'broken request')
 }
 
 /** Escapes that no path of ours needs, and forms that proxies read differently. Looks at the path only, never the query. */
