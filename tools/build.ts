@@ -5,12 +5,12 @@ import { rolldown } from 'rolldown'
 
 const root = join(import.meta.dirname, '..')
 
-await buildCommandLine()
+// Tests name a place of their own, so that they neither need nor disturb what is there.
+await buildCommandLine(process.argv[2] ?? join(root, 'packages/cli/dist'))
 
-/** Writes packages/cli/dist: ES modules, with a chunk for each command, so that one does not load the others. */
-async function buildCommandLine(): Promise<void> {
+/** Bundles the command line: ES modules, with a chunk for each command, so that one does not load the others. */
+async function buildCommandLine(target: string): Promise<void> {
   const home = join(root, 'packages/cli')
-  const target = join(home, 'dist')
   const startedAt = new Date()
   rmSync(target, { recursive: true, force: true })
   const bundle = await rolldown({

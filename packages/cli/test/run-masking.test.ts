@@ -117,7 +117,7 @@ test('M9: with debug on, no value and no credential is in what keyhold says, fai
     { name: 'A', value: Buffer.alloc(100_000, value) },
     ...Array.from({ length: 40 }, (_, i) => ({ name: `B${i}`, value: Buffer.alloc(100_000, value) })),
   ]
-  const tooLong = await run(['run', '--', 'true'], env)
+  const tooLong = await run(['run', '--no-mask', '--', 'true'], env)
   expect(tooLong.code).toBe(126)
   said.push(tooLong.stderr)
   server.answer = (req, res) => {
@@ -132,12 +132,15 @@ test('M9: with debug on, no value and no credential is in what keyhold says, fai
   }
 })
 
-test('a child that is killed in the middle of a value shows none of it through a pipe', async () => {
+test('when keyhold is killed, nothing unmasked has left through a pipe', async () => {
   const server = await startServer([{ name: 'GITHUB_TOKEN', value }])
-  const program = `process.stdout.write('begin\\n' + process.env.GITHUB_TOKEN + process.env.GITHUB_TOKEN.slice(0, 20) + '\\n'); setInterval(() => {}, 1000)`
+  const program = `const v = process.env.GITHUB_TOKEN
+    process.stdout.write('pid ' + process.pid + '\\n' + v + v.slice(0, 20) + '\\n')
+    setInterval(() => {}, 1000)`
   const running = start(['run', '--', node, '-e', program], environmentFor(server))
-  await running.sees(/begin/)
+  const [, pid] = await running.sees(/pid (\d+)\n/)
   running.child.kill('SIGKILL')
+  process.kill(Number(pid), 'SIGKILL')
   await running.ended
   expect(running.stdout).not.toContain(value)
 })

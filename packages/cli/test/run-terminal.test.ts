@@ -217,7 +217,10 @@ describe('M8: programs for terminals are unharmed', () => {
     await run.sees(/text\.txt/)
     run.type('ihello vim\x1b')
     await run.sees(/hello vim/)
+    const from = run.output.length
     run.pty.resize(100, 30)
+    // It draws the window anew.
+    await run.sees(/hello vim/, from)
     run.type(':put =&columns\r')
     await run.sees(/100/)
     run.type(':wq\r')

@@ -23,7 +23,7 @@ function temporaryDirectory(): string {
 }
 
 describe('R1: run exits as its child did', () => {
-  test('every exit code from 0 to 255', { timeout: 60_000 }, async () => {
+  test('every exit code from 0 to 255', { timeout: 120_000 }, async () => {
     const server = await startServer([{ name: 'API_TOKEN', value: 'tok_Zq81LmQx7' }])
     const env = environmentFor(server)
     const codes = Array.from({ length: 256 }, (_, code) => code)
