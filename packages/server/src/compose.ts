@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { accessSync, constants, mkdirSync } from 'node:fs'
 import type { AnyRoute } from '@keyhold/contract/route'
 import type { Logger } from 'pino'
 import packageJson from '../package.json' with { type: 'json' }
@@ -12,7 +12,7 @@ import { AppError } from './base/app-error.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { newId } from './base/ids.ts'
 import type { Origin } from './base/origin.ts'
-import type { Config } from './config/config.ts'
+import { type Config, ConfigError } from './config/config.ts'
 import { accessKeyRoutes } from './credentials/access-key/access-key.routes.ts'
 import { AccessKeys } from './credentials/access-key/access-key.service.ts'
 import { accessTokenRoutes } from './credentials/access-token/access-token.routes.ts'
@@ -52,12 +52,34 @@ export interface Core {
   close(): Promise<void>
 }
 
+/** Makes the data directory, or sees that it can be used. @throws ConfigError */
+export function makeDataDir({ dataDir }: Config): void {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+    accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (error) {
+    throw unusable('KEYHOLD_DATA_DIR: cannot use that directory', error)
+  }
+}
+
+/** What a variable leads to cannot be used. The cause's text may quote a value, its code does not. */
+function unusable(message: string, error: unknown): ConfigError {
+  let cause = error
+  while (cause instanceof Error && cause.cause instanceof Error) cause = cause.cause
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'no answer'
+  return new ConfigError(`${message} (${code})`, { cause: error })
+}
+
 /** Opens database and vault and joins the parts. @throws WrongRootKeyError and errors of the database. */
 export async function composeCore(config: Config, clock: Clock = systemClock): Promise<Core> {
-  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
+  makeDataDir(config)
   const storage = await openStorage(
     config.databaseUrl ? { databaseUrl: config.databaseUrl } : { dataDir: config.dataDir },
-  )
+  ).catch((error: unknown) => {
+    throw config.databaseUrl
+      ? unusable('KEYHOLD_DATABASE_URL: cannot use the PostgreSQL database', error)
+      : error
+  })
   try {
     const isNew =
       (await storage.db.selectFrom('keyring').select('version').limit(1).executeTakeFirst()) === undefined
@@ -184,6 +206,7 @@ export async function composeServer(
     metricsToken,
     metrics,
     openapi: () => openapi(packageJson.version),
+    publicUrl: config.publicUrl,
     errorPages: new URL('../../../docs/errors/', import.meta.url),
   })
 
@@ -193,15 +216,25 @@ export async function composeServer(
       .catch((error: unknown) => logger.warn({ err: error }, 'cannot keep a checkpoint'))
   }, MINUTE_MS)
   keeping.unref()
-  const metricsServer = metricsAddress && (await listenForMetrics(metrics, metricsAddress))
+  const metricsServer =
+    metricsAddress &&
+    (await listenForMetrics(metrics, metricsAddress).catch((error: unknown) => {
+      throw unusable('KEYHOLD_METRICS_ADDR: cannot listen there', error)
+    }))
 
   return {
     http,
-    listen: () => http.fastify.listen({ host: config.http.host || '::', port: config.http.port }),
+    listen: () =>
+      http.fastify
+        .listen({ host: config.http.host || '::', port: config.http.port })
+        .catch((error: unknown) => {
+          throw unusable('KEYHOLD_HTTP_ADDR: cannot listen there', error)
+        }),
     close: async () => {
       clearInterval(keeping)
       await http.fastify.close()
       metricsServer?.close()
+      metricsServer?.closeAllConnections()
       await core.audit
         .keepCheckpoint()
         .catch((error: unknown) => logger.warn({ err: error }, 'cannot keep a checkpoint'))

@@ -1,15 +1,18 @@
 import { parseArgs } from 'node:util'
+import { Email, Name } from '@keyhold/contract/api/shapes'
+import { limits } from '@keyhold/contract/limits'
 import { Secret } from '@keyhold/contract/secret'
 import { pino } from 'pino'
 import { AppError } from './base/app-error.ts'
-import { composeCore, composeServer } from './compose.ts'
+import { composeCore, composeServer, makeDataDir } from './compose.ts'
 import { ConfigError, readConfig } from './config/config.ts'
 import { env } from './config/environment.ts'
 import { lockDataDir } from './storage/storage.ts'
 import { WrongRootKeyError } from './vault/vault.ts'
 
-/** How long requests may take to end after SIGTERM. */
+/** How long requests may take to end after SIGTERM, and then the rest. */
 const SHUTDOWN_MS = 10_000
+const CLOSING_MS = 5_000
 
 /** A mistake in the command line. */
 class UsageError extends Error {}
@@ -17,6 +20,7 @@ class UsageError extends Error {}
 async function serve(): Promise<void> {
   const config = readConfig(env)
   const logger = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime })
+  makeDataDir(config)
   // PostgreSQL takes any number of servers; a directory with SQLite takes one.
   const unlock = config.databaseUrl === undefined ? lockDataDir(config.dataDir) : () => {}
   const core = await composeCore(config)
@@ -33,7 +37,9 @@ async function serve(): Promise<void> {
     if (isStopping) return
     isStopping = true
     logger.info({ signal }, 'stopping')
-    setTimeout(() => process.exit(1), SHUTDOWN_MS).unref()
+    // A client that never ends its request must not keep the database from being closed.
+    setTimeout(() => server.http.fastify.server.closeAllConnections(), SHUTDOWN_MS).unref()
+    setTimeout(() => process.exit(1), SHUTDOWN_MS + CLOSING_MS).unref()
     await server.close()
     unlock()
     process.exit(0)
@@ -88,8 +94,14 @@ async function admin(args: readonly string[]): Promise<void> {
     throw new UsageError(adminUsage)
   if (command === 'create-user' && !values['password-stdin'])
     throw new UsageError('the password is read from stdin: give --password-stdin')
+  if (!fits(Email, email)) throw new UsageError('--email is no e-mail address')
+  if (!fits(Name, name))
+    throw new UsageError(
+      `--name must have 1 to ${limits.nameLength} characters, none of them control characters`,
+    )
 
   const core = await composeCore(readConfig(env))
+  if (core.newRootKeyPath) say(newRootKeyText(core.newRootKeyPath, core.vault.rootFingerprint))
   const operator = {
     caller: { kind: 'operator' },
     origin: { traceId: 'admin', client: `keyhold admin ${command}` },
@@ -119,13 +131,28 @@ async function admin(args: readonly string[]): Promise<void> {
   }
 }
 
+/** Whether text keeps to a string of the contract, as it would have to over HTTP. */
+function fits(schema: object, text: string): boolean {
+  // `as`: strings of the contract say no more than this.
+  const { minLength, maxLength, pattern } = schema as {
+    minLength: number
+    maxLength: number
+    pattern: string
+  }
+  return text.length >= minLength && text.length <= maxLength && new RegExp(pattern, 'u').test(text)
+}
+
 /** The first line of stdin. */
 async function readPassword(): Promise<Secret<string>> {
   let text = ''
-  for await (const chunk of process.stdin.setEncoding('utf8')) text += chunk
-  const password = text.split(/\r?\n/)[0]!
-  const { length } = password
-  if (length < 15 || length > 256) throw new UsageError('the password must have 15 to 256 characters')
+  for await (const chunk of process.stdin.setEncoding('utf8')) {
+    text += chunk
+    if (text.includes('\n')) break
+  }
+  const [password = ''] = text.split(/\r?\n/)
+  const { passwordLengthMin: min, passwordLengthMax: max } = limits
+  if (password.length < min || password.length > max)
+    throw new UsageError(`the password must have ${min} to ${max} characters`)
   return new Secret(password)
 }
 
@@ -149,6 +176,7 @@ try {
   const isUsage =
     error instanceof UsageError ||
     (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
-  say(`keyhold: ${explain(error)}\n`)
+  // Node's message quotes what was typed, which may be a password that should have gone to stdin.
+  say(`keyhold: ${isUsage && !(error instanceof UsageError) ? adminUsage : `${explain(error)}\n`}`)
   process.exit(isUsage ? 2 : 1)
 }

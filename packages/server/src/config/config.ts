@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { BlockList, isIP } from 'node:net'
 import { resolve } from 'node:path'
+import { createSecureContext } from 'node:tls'
 import { foreignVariables, type Option, type OptionName, options } from './options.ts'
 
 export interface ListenAddress {
@@ -52,8 +53,8 @@ function readOptionFile(variable: string, path: string): string {
   try {
     return readFileSync(path, 'utf8').trimEnd()
   } catch (error) {
-    // `as`: readFileSync throws system errors.
-    throw new ConfigError(`${variable}: cannot read ${path} (${(error as NodeJS.ErrnoException).code})`)
+    // Without the path: whoever mistakes the variable puts the value itself there. `as`: readFileSync throws system errors.
+    throw new ConfigError(`${variable}: cannot read that file (${(error as NodeJS.ErrnoException).code})`)
   }
 }
 
@@ -93,11 +94,33 @@ function parsePublicUrl(text: string): string {
     !['http:', 'https:'].includes(url.protocol) ||
     url.username !== '' ||
     url.password !== '' ||
-    url.search !== ''
+    url.search !== '' ||
+    url.hash !== ''
   ) {
-    throw new ConfigError('KEYHOLD_PUBLIC_URL must be http or https, without user, password or query')
+    throw new ConfigError(
+      'KEYHOLD_PUBLIC_URL must be http or https, without user, password, query or fragment',
+    )
   }
-  return text.replace(/\/+$/, '')
+  return url.href.replace(/\/+$/, '')
+}
+
+function parseDatabaseUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (!url || !['postgres:', 'postgresql:'].includes(url.protocol) || url.pathname.length < 2)
+    throw new ConfigError('KEYHOLD_DATABASE_URL must be postgres://user:password@host/database')
+  return text
+}
+
+/** A certificate and its key, tried before anything is started. OpenSSL's messages quote nothing, but say little. */
+function parseTls(cert: string, key: string): { cert: string; key: string } {
+  try {
+    createSecureContext({ cert, key, minVersion: 'TLSv1.2' })
+  } catch {
+    throw new ConfigError(
+      'KEYHOLD_TLS_CERT and KEYHOLD_TLS_KEY must be a certificate and its private key, both in PEM',
+    )
+  }
+  return { cert, key }
 }
 
 function parseRootKey(text: string): Buffer {
@@ -126,7 +149,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   }
   if (!isLoopback(http.host) && !cert && !trustedProxies) {
     throw new ConfigError(
-      `KEYHOLD_HTTP_ADDR: refusing plain HTTP on ${http.host || 'all addresses'}, which is not loopback. ` +
+      'KEYHOLD_HTTP_ADDR: refusing plain HTTP on an address that is not loopback. ' +
         'Set KEYHOLD_TLS_CERT_FILE and KEYHOLD_TLS_KEY_FILE, or put a TLS proxy in front and set KEYHOLD_TRUSTED_PROXIES',
     )
   }
@@ -137,11 +160,11 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const host = http.host.includes(':') ? `[${http.host}]` : http.host || 'localhost'
   return Object.freeze({
     dataDir: resolve(values.KEYHOLD_DATA_DIR!),
-    ...(values.KEYHOLD_DATABASE_URL && { databaseUrl: values.KEYHOLD_DATABASE_URL }),
+    ...(values.KEYHOLD_DATABASE_URL && { databaseUrl: parseDatabaseUrl(values.KEYHOLD_DATABASE_URL) }),
     http,
     publicUrl: parsePublicUrl(values.KEYHOLD_PUBLIC_URL ?? `${scheme}://${host}:${http.port}`),
     ...(trustedProxies && { trustedProxies }),
-    ...(cert && key && { tls: { cert, key } }),
+    ...(cert && key && { tls: parseTls(cert, key) }),
     ...(values.KEYHOLD_ROOT_KEY && { rootKey: parseRootKey(values.KEYHOLD_ROOT_KEY) }),
     metrics: {
       ...(values.KEYHOLD_METRICS_ADDR && {
@@ -150,7 +173,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       ...(values.KEYHOLD_METRICS_TOKEN && { token: values.KEYHOLD_METRICS_TOKEN }),
     },
     logLevel: values.KEYHOLD_LOG_LEVEL!,
-    warnings: unknownVariables(env),
+    warnings: [...unknownVariables(env), ...tooManyProxies(trustedProxies)],
   })
 }
 
@@ -159,4 +182,11 @@ function unknownVariables(env: NodeJS.ProcessEnv): string[] {
   return Object.keys(env)
     .filter((name) => name.startsWith('KEYHOLD_') && !known.has(name.replace(/_FILE$/, '')))
     .map((name) => `${name} is set, but there is no such option`)
+}
+
+function tooManyProxies(proxies: BlockList | undefined): string[] {
+  // Two addresses that have nothing in common but 0.0.0.0/0.
+  return proxies?.check('1.1.1.1') && proxies.check('192.0.2.1')
+    ? ['KEYHOLD_TRUSTED_PROXIES trusts every address: anybody can say to be anybody']
+    : []
 }

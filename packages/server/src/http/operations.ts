@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { errors } from '@keyhold/contract/errors'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { AppError } from '../base/app-error.ts'
 
 export interface Readiness {
@@ -16,14 +16,55 @@ export interface OperationsOptions {
   readonly metricsToken?: string | undefined
   readonly metrics: () => Promise<string>
   readonly openapi: () => object
+  readonly publicUrl: string
   /** Folder with a page per error code. */
   readonly errorPages: URL
 }
 
 const digest = (text: string) => createHash('sha256').update(text).digest()
 
+const escapeHtml = (text: string) => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
+
+/** A page of text. The headers of every answer forbid scripts, styles and frames, and none is needed. */
+function sendPage(reply: FastifyReply, title: string, body: string): FastifyReply {
+  return reply.type('text/html; charset=utf-8').send(`<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>${title}</title>
+<h1>${title}</h1>
+${body}
+</html>
+`)
+}
+
 /** What operators and tools ask of the server itself: health, metrics, the API's description, pages of error codes. */
 export function operationRoutes(fastify: FastifyInstance, options: OperationsOptions): void {
+  const url = escapeHtml(options.publicUrl)
+
+  fastify.get('/', async (_request, reply) =>
+    sendPage(
+      reply,
+      'This is Keyhold',
+      `<p>One place for every key a developer's work needs. It is used from the command line:</p>
+<pre>npx keyhold setup --url ${url}     the first time, with the code that the server printed
+npx keyhold help                   what else there is</pre>
+<p>Programs use the API: <a href="/api/openapi.json">/api/openapi.json</a> describes it.</p>`,
+    ),
+  )
+
+  // Where the link leads that the server prints. The code stands after the #, which browsers do not send.
+  fastify.get('/setup', async (_request, reply) =>
+    sendPage(
+      reply,
+      'Set up Keyhold',
+      `<p>Run this in a terminal:</p>
+<pre>npx keyhold setup --url ${url}</pre>
+<p>It asks for the one-time code. The code is in the address of this page, after <code>#code=</code>; the whole address may
+be pasted as well. When Keyhold is set up already, the code no longer works.</p>`,
+    ),
+  )
+
   // Alive: the process answers. Nothing else is looked at, so that a slow database does not get the process killed.
   fastify.get('/healthz', async () => ({ status: 'ok' }))
 
