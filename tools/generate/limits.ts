@@ -1,0 +1,41 @@
+import { limits } from '@keyhold/contract/limits'
+import { page, table } from './markdown.ts'
+
+/** What each limit bounds, and in which unit. A limit without a row here does not compile. */
+const meanings: Record<keyof typeof limits, readonly [meaning: string, unit: string]> = {
+  bodyBytes: ['Body of a request; the largest file in base64 fits', 'bytes'],
+  jsonDepth: ['Nesting of objects and arrays in a request', 'levels'],
+  jsonItems: ['Object keys and array elements in a request', ''],
+  valueBytes: [
+    'Value of type token, password or key, which has to fit into the environment of a process',
+    'bytes',
+  ],
+  fileValueBytes: ['Value of type file', 'bytes'],
+  secretNameBytes: ['Name of a secret', 'bytes'],
+  nameLength: ['Name of a person, project or access token', 'UTF-16 units'],
+  descriptionLength: ['Description of a project, environment or secret', 'UTF-16 units'],
+  environmentsPerProject: ['Environments of a project, `All` included', ''],
+  secretsPerEnvironment: ['Secrets of an environment', ''],
+  activeAccessKeys: ['Active access keys of a project: two, so that one can replace the other', ''],
+  accessKeysPerProject: ['Access keys of a project, inactive ones included', ''],
+  addressesPerAccessKey: ['Addresses and ranges that an access key is bound to', ''],
+  accessTokensPerPerson: ['Access tokens of a person', ''],
+  passwordLengthMin: ['Shortest password', 'characters'],
+  passwordLengthMax: ['Longest password', 'characters'],
+  auditPage: ['Records in one page of the audit log', ''],
+}
+
+/** Every stated limit with its number. */
+export function renderLimits(): string {
+  return page(
+    '# Limits',
+    'The server enforces these. What is over a limit is refused with an error that says so; nothing is cut off silently.',
+    table(
+      ['What', 'At most', 'Unit'],
+      Object.entries(limits).map(([name, most]) => {
+        const [meaning, unit] = meanings[name as keyof typeof limits] // `as`: keys of limits.
+        return [meaning, most.toLocaleString('en-US'), unit]
+      }),
+    ).replace('| Shortest password | ', '| Shortest password | at least '),
+  )
+}
