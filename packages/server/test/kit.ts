@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { sql } from 'kysely'
 import pg from 'pg'
 import { pino } from 'pino'
 import { inject } from 'vitest'
@@ -178,6 +179,28 @@ export class TestServer {
       token: owner.token,
       body: { email: member.email, role },
     })
+  }
+
+  /**
+   * Everything the database holds, as one text to search: texts as they are, bytes as hex and as base64. On SQLite also
+   * the bytes of every file of the data directory but the root key, so that nothing left in a journal is missed.
+   */
+  async dump(): Promise<string> {
+    const { db } = this.core.storage
+    const parts: string[] = []
+    for (const { name } of await db.introspection.getTables()) {
+      const { rows } = await sql<Record<string, unknown>>`select * from ${sql.table(name)}`.execute(db)
+      for (const value of rows.flatMap((row) => Object.values(row))) {
+        if (value instanceof Uint8Array) {
+          const bytes = Buffer.from(value)
+          parts.push(bytes.toString('latin1'), bytes.toString('hex'), bytes.toString('base64'))
+        } else parts.push(String(value))
+      }
+    }
+    for (const file of readdirSync(this.config.dataDir)) {
+      if (file !== 'root.key') parts.push(readFileSync(join(this.config.dataDir, file), 'latin1'))
+    }
+    return parts.join('\n')
   }
 
   /** Newest audit records first, read past HTTP so that reading leaves no trace. */

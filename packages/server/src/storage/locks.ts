@@ -1,13 +1,16 @@
+import { AppError } from '../base/app-error.ts'
 import type { Transaction } from './tables.ts'
 
 /**
  * Makes other changes of the project wait until the transaction ends. An update that changes nothing locks the row on
  * PostgreSQL; on SQLite there is one writer at a time anyway.
+ * @throws AppError `project.not_found` when it was deleted meanwhile.
  */
 export async function lockProject(tx: Transaction, id: string): Promise<void> {
-  await tx
+  const { numUpdatedRows } = await tx
     .updateTable('projects')
     .set((eb) => ({ name: eb.ref('name') }))
     .where('id', '=', id)
-    .execute()
+    .executeTakeFirstOrThrow()
+  if (numUpdatedRows === 0n) throw new AppError('project.not_found')
 }

@@ -101,7 +101,7 @@ export class AccessKeys {
     change: { permission?: 'read' | 'read_write'; ipRestriction?: readonly string[] },
   ): Promise<AccessKey> {
     return this.#access.perform(asker, 'access-key.update', inProject(projectId), async (tx) => {
-      const before = await findOr404(tx, projectId, id)
+      const before = await findLocked(tx, projectId, id)
       const permission = change.permission ?? before.permission
       const ipRestriction = change.ipRestriction
         ? parseIpRestriction(change.ipRestriction)
@@ -118,7 +118,7 @@ export class AccessKeys {
 
   async deactivate(asker: Asker<Person>, projectId: string, id: string): Promise<AccessKey> {
     return this.#access.perform(asker, 'access-key.deactivate', inProject(projectId), async (tx) => {
-      const before = await findOr404(tx, projectId, id)
+      const before = await findLocked(tx, projectId, id)
       if (!before.isActive) return { result: before, record: null }
       await store.updateKey(tx, id, { slot: null })
       return { result: { ...before, isActive: false }, record: keyRecord(id) }
@@ -128,7 +128,7 @@ export class AccessKeys {
   /** Lets an inactive key work again with the same secret. @throws AppError `access_key.limit`. */
   async activate(asker: Asker<Person>, projectId: string, id: string): Promise<AccessKey> {
     return this.#access.perform(asker, 'access-key.activate', inProject(projectId), async (tx) => {
-      const before = await findOr404(tx, projectId, id)
+      const before = await findLocked(tx, projectId, id)
       if (before.isActive) return { result: before, record: null }
       const slot = await this.#takeSlot(tx, projectId)
       await store.updateKey(tx, id, { slot })
@@ -139,7 +139,7 @@ export class AccessKeys {
   /** Gives the same id a new secret; the old one stops working with this commit. Nothing else changes. */
   async regenerate(asker: Asker<Person>, projectId: string, id: string): Promise<NewAccessKey> {
     return this.#access.perform(asker, 'access-key.regenerate', inProject(projectId), async (tx) => {
-      const accessKey = await findOr404(tx, projectId, id)
+      const accessKey = await findLocked(tx, projectId, id)
       const secret = newToken(SECRET_PREFIX)
       await store.updateKey(tx, id, { secret_hash: hashToken(secret) })
       return { result: { accessKey, secret: new Secret(secret) }, record: keyRecord(id) }
@@ -154,7 +154,7 @@ export class AccessKeys {
     confirm: string | undefined,
   ): Promise<void> {
     await this.#access.perform(asker, 'access-key.delete', inProject(projectId), async (tx) => {
-      await findOr404(tx, projectId, id)
+      await findLocked(tx, projectId, id)
       if (confirm !== id) throw new AppError('access_key.confirmation')
       await store.deleteKey(tx, id)
       return { result: undefined, record: keyRecord(id) }
@@ -225,7 +225,9 @@ export class AccessKeys {
   }
 }
 
-async function findOr404(tx: Transaction, projectId: string, id: string): Promise<AccessKey> {
+/** Finds a key that stays as it is until the transaction ends: of two changes at once, the second sees the first. */
+async function findLocked(tx: Transaction, projectId: string, id: string): Promise<AccessKey> {
+  await lockProject(tx, projectId)
   const key = await store.findKey(tx, projectId, id)
   if (!key) throw new AppError('access_key.not_found')
   return key
