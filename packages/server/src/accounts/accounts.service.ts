@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import { Secret } from '@keyhold/contract/secret'
 import { type Access, instance } from '../access/access.ts'
 import type { Asker, Operator, Person } from '../access/caller.ts'
@@ -51,7 +51,7 @@ export interface NewAccount {
 
 /** Hash under which sessions, tokens and codes are stored: they are random, so one round of SHA-256 is enough. */
 export function hashToken(token: string): Buffer {
-  return createHash('sha256').update(token).digest()
+  return hash('sha256', token, 'buffer')
 }
 
 /** People, their sessions, and the set-up of the instance. */

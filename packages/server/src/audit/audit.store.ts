@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { leafHash, MerkleTree } from '@keyhold/contract/merkle'
 import type { Queries, Tables, Transaction } from '../storage/tables.ts'
 
@@ -31,7 +31,7 @@ export interface AuditFilter {
 /** Bound parameters per statement stay below what both databases allow. */
 const ROWS_PER_INSERT = 500
 
-export const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest()
+export const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer')
 
 /** Appends records at the end of the tree, in one go. The head row's lock puts writers in order. */
 export async function appendRecords(tx: Transaction, pending: readonly PendingRecord[]): Promise<void> {

@@ -18,6 +18,15 @@ export function newId(kind: string): string {
   return id
 }
 
+const tracePrefix = randomBytes(6).toString('hex')
+let traces = 0
+
+/** Makes a trace id: random per process, counted within it. It names a request and is no secret. */
+export function newTraceId(): string {
+  traces = (traces + 1) >>> 0
+  return tracePrefix + traces.toString(16).padStart(8, '0')
+}
+
 /** Random bytes for keys and nonces. */
 export function randomKey(bytes: number): Buffer {
   return randomBytes(bytes)
@@ -34,9 +43,13 @@ function base62(bytes: Uint8Array, digits: number): string {
 }
 
 function checksum(prefix: string, body: string): string {
-  const bytes = Buffer.alloc(4)
-  bytes.writeUInt32BE(crc32(prefix + body))
-  return base62(bytes, CHECKSUM_DIGITS)
+  let number = crc32(prefix + body)
+  let text = ''
+  for (let i = 0; i < CHECKSUM_DIGITS; i++) {
+    text = BASE62[number % 62] + text
+    number = Math.floor(number / 62)
+  }
+  return text
 }
 
 /**

@@ -1,5 +1,4 @@
 import { isUtf8 } from 'node:buffer'
-import { randomBytes } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
 import type { BlockList } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -16,6 +15,7 @@ import Fastify, {
 } from 'fastify'
 import type { Logger } from 'pino'
 import { AppError } from '../base/app-error.ts'
+import { newTraceId } from '../base/ids.ts'
 import type { Origin } from '../base/origin.ts'
 import { clientConnection, isLoopbackAddress } from './client-address.ts'
 import { type Credential, readCredential } from './credential.ts'
@@ -188,7 +188,7 @@ function createFastify<P, M>(options: HttpOptions<P, M>): FastifyInstance {
   const fastify = Fastify({
     loggerInstance: options.logger as FastifyBaseLogger, // `as`: pino is what that interface describes.
     logController: new LogController({ disableRequestLogging: true }),
-    genReqId: () => randomBytes(8).toString('hex'),
+    genReqId: newTraceId,
     requestIdHeader: false,
     bodyLimit: limits.bodyBytes,
     requestTimeout: times.requestMs,
@@ -347,7 +347,7 @@ function answerBrokenRequest<P, M>(
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? 'request.timeout'
         : 'request.invalid'
-  const traceId = randomBytes(8).toString('hex')
+  const traceId = newTraceId()
   const { status } = errorRegistry[code]
   const body = JSON.stringify(toProblem(new AppError(code), traceId, options.publicUrl))
   const headers = {

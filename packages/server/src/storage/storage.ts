@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
-import { Kysely, PostgresDialect } from 'kysely'
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { type CompiledQuery, Kysely, PostgresDialect } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import { AppError } from '../base/app-error.ts'
 import { migrations } from './migrations/migrations.ts'
@@ -31,6 +31,8 @@ export interface Storage {
    * @throws AppError `storage.full`, `storage.unavailable`; whatever `work` throws, after undoing all of it.
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
+  /** Runs a compiled query with other values; see {@link prepareQuery}. */
+  run<Row>(compiled: CompiledQuery<Row>, values: readonly unknown[]): Promise<Row[]>
   close(): Promise<void>
 }
 
@@ -50,16 +52,30 @@ export async function openStorage(location: StorageLocation): Promise<Storage> {
 function openSqliteStorage(dataDir: string): Storage {
   const sqlitePath = join(dataDir, 'keyhold.db')
   const isNew = !existsSync(sqlitePath)
-  const open = (use: 'read' | 'write') =>
-    new Kysely<Tables>({ dialect: withNamedErrors(sqliteDialect(openSqlite(sqlitePath), use), storageError) })
-  const writing = open('write')
+  const toKysely = (connection: DatabaseSync, use: 'read' | 'write') =>
+    new Kysely<Tables>({ dialect: withNamedErrors(sqliteDialect(connection, use), storageError) })
+  const writing = toKysely(openSqlite(sqlitePath), 'write')
   if (isNew) chmodSync(sqlitePath, 0o600)
-  const db = open('read')
+  const reading = openSqlite(sqlitePath)
+  const db = toKysely(reading, 'read')
+  const statements = new Map<string, StatementSync>()
   return {
     dialect: 'sqlite',
     sqlitePath,
     db,
     transaction: (work) => writing.transaction().execute(work),
+    run: async <Row>({ sql }: CompiledQuery<Row>, values: readonly unknown[]) => {
+      let statement = statements.get(sql)
+      if (!statement) {
+        statement = reading.prepare(sql)
+        statements.set(sql, statement)
+      }
+      try {
+        return statement.all(...(values as SQLInputValue[])) as Row[] // `as`: typed where it was prepared.
+      } catch (error) {
+        throw storageError(error)
+      }
+    },
     close: async () => {
       await db.destroy()
       await writing.destroy()
@@ -87,6 +103,8 @@ async function openPostgres(databaseUrl: string): Promise<Storage> {
     dialect: 'postgres',
     db,
     transaction: (work) => db.transaction().execute(work),
+    run: async <Row>(compiled: CompiledQuery<Row>, values: readonly unknown[]): Promise<Row[]> =>
+      (await db.executeQuery<Row>({ ...compiled, parameters: values })).rows,
     close: () => db.destroy(),
   }
 }

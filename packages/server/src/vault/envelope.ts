@@ -23,15 +23,19 @@ const HEADER_BYTES = 1 + KEY_ID_BYTES
 /** What a ciphertext belongs to: purpose, scope, record, name, version … A blob moved elsewhere does not open. */
 export type Context = readonly (string | number)[]
 
-function contextBytes(context: Context): Buffer {
-  const parts: Buffer[] = []
-  for (const part of context) {
-    const bytes = Buffer.from(String(part), 'utf8')
-    const length = Buffer.alloc(4)
-    length.writeUInt32BE(bytes.length)
-    parts.push(length, bytes)
+/** The additional authenticated data: `header`, then each part of the context with its length (4 bytes) before it. */
+function authenticated(header: Uint8Array, context: Context): Buffer {
+  const texts = context.map(String)
+  const size = texts.reduce((sum, text) => sum + 4 + Buffer.byteLength(text), header.length)
+  const bytes = Buffer.allocUnsafe(size)
+  bytes.set(header)
+  let offset = header.length
+  for (const text of texts) {
+    const length = bytes.write(text, offset + 4)
+    bytes.writeUInt32BE(length, offset)
+    offset += 4 + length
   }
-  return Buffer.concat(parts)
+  return bytes
 }
 
 /** Encrypts `plaintext` for `context`. @param keyId 16 bytes, kept in clear to find the key again. */
@@ -50,7 +54,7 @@ export function encryptWithNonce(
 ): Buffer {
   const header = Buffer.concat([Uint8Array.of(FORMAT), keyId])
   const cipher = createCipheriv('aes-256-gcm', key, nonce)
-  cipher.setAAD(Buffer.concat([header, contextBytes(context)]))
+  cipher.setAAD(authenticated(header, context))
   const ciphertext = cipher.update(plaintext)
   cipher.final()
   return Buffer.concat([header, nonce, ciphertext, cipher.getAuthTag()])
@@ -70,7 +74,7 @@ export function decrypt(key: KeyObject, context: Context, sealed: Uint8Array): B
   const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(HEADER_BYTES, body), {
     authTagLength: TAG_BYTES,
   })
-  decipher.setAAD(Buffer.concat([sealed.subarray(0, HEADER_BYTES), contextBytes(context)]))
+  decipher.setAAD(authenticated(sealed.subarray(0, HEADER_BYTES), context))
   decipher.setAuthTag(sealed.subarray(end))
   const plaintext = decipher.update(sealed.subarray(body, end))
   try {

@@ -31,12 +31,14 @@ export class AccessKeys {
   readonly #access: Access
   readonly #audit: AuditLog
   readonly #clock: Clock
+  readonly #findKeyToCheck: ReturnType<typeof store.prepareFindKeyToCheck>
 
   constructor(storage: Storage, access: Access, audit: AuditLog, clock: Clock) {
     this.#storage = storage
     this.#access = access
     this.#audit = audit
     this.#clock = clock
+    this.#findKeyToCheck = store.prepareFindKeyToCheck(storage)
   }
 
   async list(asker: Asker<Person>, projectId: string): Promise<AccessKey[]> {
@@ -173,7 +175,7 @@ export class AccessKeys {
    * @throws AppError `access.address_refused` for the right secret from the wrong address.
    */
   async authenticate(id: string, secret: string, origin: Origin): Promise<Machine | undefined> {
-    const found = await store.findKeyToCheck(this.#storage.db, id)
+    const found = await this.#findKeyToCheck(id)
     const given = isToken(SECRET_PREFIX, secret) ? hashToken(secret) : NO_HASH
     const isRight = timingSafeEqual(given, found?.secretHash ?? Buffer.alloc(32, 1))
     if (!found) return undefined

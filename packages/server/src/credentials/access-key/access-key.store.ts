@@ -1,3 +1,5 @@
+import { prepareQuery } from '../../storage/prepared.ts'
+import type { Storage } from '../../storage/storage.ts'
 import type { Queries, Tables, Transaction } from '../../storage/tables.ts'
 import { type AccessKey, rowToAccessKey } from './access-key.ts'
 
@@ -35,19 +37,20 @@ export async function findKey(db: Queries, projectId: string, id: string): Promi
   return row && rowToAccessKey(row)
 }
 
-/** A key with the hash of its secret and its project's name, whatever its state. */
-export async function findKeyToCheck(
-  db: Queries,
-  id: string,
-): Promise<{ key: AccessKey; secretHash: Uint8Array; projectName: string } | undefined> {
-  const row = await db
-    .selectFrom('access_keys')
-    .innerJoin('projects', 'projects.id', 'access_keys.project_id')
-    .select(columns)
-    .select(['access_keys.secret_hash', 'projects.name as project_name'])
-    .where('access_keys.id', '=', id)
-    .executeTakeFirst()
-  return row && { key: rowToAccessKey(row), secretHash: row.secret_hash, projectName: row.project_name }
+/** Prepares the look-up of a key by id: with the hash of its secret and its project's name, whatever its state. */
+export function prepareFindKeyToCheck(storage: Storage) {
+  const find = prepareQuery(storage, (db, value: { id: string }) =>
+    db
+      .selectFrom('access_keys')
+      .innerJoin('projects', 'projects.id', 'access_keys.project_id')
+      .select(columns)
+      .select(['access_keys.secret_hash', 'projects.name as project_name'])
+      .where('access_keys.id', '=', value.id),
+  )
+  return async (id: string) => {
+    const [row] = await find({ id })
+    return row && { key: rowToAccessKey(row), secretHash: row.secret_hash, projectName: row.project_name }
+  }
 }
 
 export async function insertKey(tx: Transaction, row: Tables['access_keys']): Promise<void> {

@@ -60,12 +60,16 @@ export class Secrets {
   readonly #access: Access
   readonly #vault: Vault
   readonly #clock: Clock
+  readonly #findEffective: ReturnType<typeof store.prepareFindEffective>
+  readonly #listEffective: ReturnType<typeof store.prepareListEffective>
 
   constructor(storage: Storage, access: Access, vault: Vault, clock: Clock) {
     this.#storage = storage
     this.#access = access
     this.#vault = vault
     this.#clock = clock
+    this.#findEffective = store.prepareFindEffective(storage)
+    this.#listEffective = store.prepareListEffective(storage)
   }
 
   /** Names and facts, no values. With an environment: its own, and those it takes from `All`. */
@@ -226,7 +230,7 @@ export class Secrets {
     const { id: projectId } = asker.caller.project
     return this.#deliver(asker, projectId, async (db) => {
       const key = nameKey(environment ?? ALL)
-      const secret = await store.findEffective(db, projectId, key, name)
+      const secret = await this.#findEffective(projectId, key, name)
       // A name found in `All` says nothing about the environment that was asked for.
       if (!secret || (secret.isInDefault && key !== nameKey(ALL)))
         await this.#environment(db, projectId, environment)
@@ -244,7 +248,7 @@ export class Secrets {
     let name = ALL
     const secrets = await this.#deliver(asker, projectId, async (db) => {
       name = (await this.#environment(db, projectId, environment)).name
-      return store.listEffective(db, projectId, nameKey(name))
+      return this.#listEffective(projectId, nameKey(name))
     })
     return { environment: name, secrets }
   }
@@ -324,7 +328,7 @@ function callerId({ caller }: Asker<Person | Machine>): string {
   return caller.kind === 'person' ? caller.name : caller.accessKeyId
 }
 
-function secretRecord({ id, name, version, environment }: StoredSecret) {
+function secretRecord({ id, name, version, environment }: StoredSecret | SealedSecret) {
   return { environment, target: { kind: 'secret', id, name, version } }
 }
 

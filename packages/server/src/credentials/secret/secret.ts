@@ -26,8 +26,12 @@ export interface StoredSecret {
   readonly lastAccessedAt: Date | null
 }
 
-/** A secret with its value, still sealed. */
-export interface SealedSecret extends StoredSecret {
+/** What a delivery needs of a secret, with its value still sealed. */
+export interface SealedSecret
+  extends Pick<
+    StoredSecret,
+    'id' | 'projectId' | 'environment' | 'isInDefault' | 'name' | 'type' | 'version' | 'lastAccessedAt'
+  > {
   readonly sealed: Uint8Array
   readonly encoding: Encoding
 }

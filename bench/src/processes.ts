@@ -1,0 +1,82 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { performance } from 'node:perf_hooks'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import type { LoadPlan, LoadResult } from './load.ts'
+
+export const execFileAsync = promisify(execFile)
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+const serverMain = here('../../packages/server/src/main.ts')
+
+export async function load(
+  plan: Partial<LoadPlan> & Pick<LoadPlan, 'port' | 'path' | 'connections'>,
+): Promise<LoadResult> {
+  const whole: LoadPlan = { warmUpMs: 700, measureMs: 2_500, ...plan }
+  const { stdout } = await execFileAsync(process.execPath, [here('load.ts'), JSON.stringify(whole)])
+  return JSON.parse(stdout) as LoadResult // `as`: printed by load.ts.
+}
+
+export async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill('SIGTERM')
+  await ended
+}
+
+export async function startBare(
+  kind: 'http' | 'fastify',
+  body: string,
+): Promise<{ port: number; child: ChildProcess }> {
+  const child = spawn(process.execPath, [here('bare-server.ts'), kind], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  child.stdin.end(body)
+  const [line] = (await once(createInterface(child.stdout), 'line')) as [string] // `as`: readline emits text.
+  return { port: Number(line), child }
+}
+
+export interface RunningServer {
+  readonly port: number
+  readonly child: ChildProcess
+  readonly readyMs: number
+  readonly env: Record<string, string>
+}
+
+/** Starts the real server as its users do, on a free port. */
+export async function startKeyhold(env: Record<string, string>): Promise<RunningServer> {
+  const whole = { ...process.env, KEYHOLD_HTTP_ADDR: '127.0.0.1:0', ...env } as Record<string, string>
+  const startedAt = performance.now()
+  const child = spawn(process.execPath, [serverMain, 'server'], {
+    env: whole,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  for await (const line of createInterface(child.stdout)) {
+    const entry = JSON.parse(line) as { msg: string; address?: string }
+    if (entry.msg !== 'ready') continue
+    child.stdout.resume()
+    return {
+      port: Number(new URL(entry.address!).port),
+      child,
+      readyMs: performance.now() - startedAt,
+      env: whole,
+    }
+  }
+  throw new Error('the server did not start')
+}
+
+/** Runs `keyhold admin …` on the server's machine. */
+export async function admin(server: RunningServer, args: readonly string[], stdin = ''): Promise<string> {
+  const running = execFileAsync(process.execPath, [serverMain, 'admin', ...args], { env: server.env })
+  running.child.stdin!.end(stdin)
+  return (await running).stdout.trim()
+}
+
+/** Resident memory in MB. */
+export function residentMb(child: ChildProcess): number {
+  const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) / 1024
+}
