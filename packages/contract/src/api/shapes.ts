@@ -7,21 +7,25 @@ export const Id = Type.String({ minLength: 1, maxLength: 64, description: 'Id, s
 /** ISO 8601 in UTC with milliseconds, as `Date.prototype.toISOString` writes it. */
 export const Time = Type.String({ format: 'date-time' })
 
-/** A name as people type it: Unicode, kept as typed, not blank, no control characters. */
+/** A name as people type it: Unicode, kept as typed, not blank, no control characters, no half of a character. */
 export const Name = Type.String({
   minLength: 1,
   maxLength: limits.nameLength,
-  pattern: '^(?=.*\\S)[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$',
+  pattern: '^(?=.*\\S)[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029\\ud800-\\udfff]*$',
   description: `Not blank, no control characters, at most ${limits.nameLength} characters`,
 })
 
-export const Description = Type.String({ maxLength: limits.descriptionLength })
+/** Free text. Half of a surrogate pair is no character: it would be stored as another text than was sent. */
+export const Description = Type.String({
+  maxLength: limits.descriptionLength,
+  pattern: '^[^\\u0000\\ud800-\\udfff]*$',
+})
 
 /** Instance e-mail address; compared in lower case. */
 export const Email = Type.String({
   minLength: 3,
   maxLength: 254,
-  pattern: '^[^\\s@\\u0000-\\u001f]+@[^\\s@\\u0000-\\u001f]+$',
+  pattern: '^[^\\s@\\u0000-\\u001f\\ud800-\\udfff]+@[^\\s@\\u0000-\\u001f\\ud800-\\udfff]+$',
   description: 'E-mail address',
 })
 

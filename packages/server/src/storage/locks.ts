@@ -14,3 +14,12 @@ export async function lockProject(tx: Transaction, id: string): Promise<void> {
     .executeTakeFirstOrThrow()
   if (numUpdatedRows === 0n) throw new AppError('project.not_found')
 }
+
+/** Makes other changes of what belongs to the account wait, as {@link lockProject} does. */
+export async function lockAccount(tx: Transaction, id: string): Promise<void> {
+  await tx
+    .updateTable('accounts')
+    .set((eb) => ({ name: eb.ref('name') }))
+    .where('id', '=', id)
+    .execute()
+}

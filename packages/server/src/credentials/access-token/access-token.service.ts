@@ -7,6 +7,7 @@ import { hashToken, LAST_USED_STEP_MS } from '../../accounts/accounts.service.ts
 import { AppError, invalidField } from '../../base/app-error.ts'
 import type { Clock } from '../../base/clock.ts'
 import { isToken, newId, newToken } from '../../base/ids.ts'
+import { lockAccount } from '../../storage/locks.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { Transaction } from '../../storage/tables.ts'
 import { deleteToken, findLiveToken, insertToken, listTokens, touchToken } from './access-token.store.ts'
@@ -44,10 +45,10 @@ export class AccessTokens {
     accountId: string,
     token: NewToken,
   ): Promise<{ accessToken: AccessToken; token: Secret<string> }> {
-    if (token.expiresAt && token.expiresAt <= this.#clock.now())
-      throw invalidField('expiresAt', 'must be in the future')
-    if (asker.caller.kind === 'person') assertWithin(asker.caller, token)
     return this.#access.perform(asker, 'access-token.create', instance, async (tx) => {
+      if (token.expiresAt && token.expiresAt <= this.#clock.now())
+        throw invalidField('expiresAt', 'must be in the future')
+      if (asker.caller.kind === 'person') assertWithin(asker.caller, token)
       const result = await this.add(tx, accountId, token)
       const { id, name } = result.accessToken
       return { result, record: { target: { kind: 'access-token', id, name } } }
@@ -56,6 +57,8 @@ export class AccessTokens {
 
   /** Adds a token in a transaction that records it itself. */
   async add(tx: Transaction, accountId: string, { name, scopes, expiresAt }: NewToken) {
+    // The lock keeps two creations from passing the limit together.
+    await lockAccount(tx, accountId)
     const existing = await listTokens(tx, accountId)
     if (existing.length >= limits.accessTokensPerPerson) throw new AppError('access_token.limit')
     const token = newToken(TOKEN_PREFIX)
