@@ -9,23 +9,18 @@ export const HASH_BYTES = 32
 /** SHA-256, given by the caller so that this runs in Node and in browsers. Must not keep its input. */
 export type Sha256 = (bytes: Uint8Array) => Uint8Array
 
-function concat(first: number, ...parts: Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(1 + parts.reduce((sum, part) => sum + part.length, 0))
-  bytes[0] = first
-  let offset = 1
-  for (const part of parts) {
-    bytes.set(part, offset)
-    offset += part.length
-  }
-  return bytes
-}
-
 export function leafHash(sha256: Sha256, data: Uint8Array): Uint8Array {
-  return sha256(concat(0x00, data))
+  const bytes = new Uint8Array(1 + data.length)
+  bytes.set(data, 1)
+  return sha256(bytes)
 }
 
 export function nodeHash(sha256: Sha256, left: Uint8Array, right: Uint8Array): Uint8Array {
-  return sha256(concat(0x01, left, right))
+  const bytes = new Uint8Array(1 + 2 * HASH_BYTES)
+  bytes[0] = 0x01
+  bytes.set(left, 1)
+  bytes.set(right, 1 + HASH_BYTES)
+  return sha256(bytes)
 }
 
 /** A tree that grows at its end. */
@@ -50,7 +45,9 @@ export class MerkleTree {
 
   /** The right edge, 32 bytes per perfect subtree. */
   get edge(): Uint8Array {
-    return concat(0, ...this.#edge).slice(1)
+    const bytes = new Uint8Array(this.#edge.length * HASH_BYTES)
+    for (const [i, hash] of this.#edge.entries()) bytes.set(hash, i * HASH_BYTES)
+    return bytes
   }
 
   /** Adds a leaf by its hash. */

@@ -24,12 +24,11 @@ import {
   findRecords,
   latestCheckpointSize,
   listCheckpoints,
-  type PendingRecord,
   readHead,
   readRecords,
-  sha256,
 } from './audit.store.ts'
 import { type AuditWriter, openAuditWriter } from './audit-writer.ts'
+import { type PendingRecord, sha256 } from './leaf.ts'
 
 /** PKCS #8 around a raw Ed25519 seed (RFC 8410 §7). */
 const ED25519_PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex')

@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads'
 import { AppError } from '../base/app-error.ts'
 import type { Storage } from '../storage/storage.ts'
-import { appendRecords, type PendingRecord } from './audit.store.ts'
+import { appendRecords } from './audit.store.ts'
+import type { PendingRecord } from './leaf.ts'
 
 /** Writes records and resolves when they are on disk. */
 export interface AuditWriter {

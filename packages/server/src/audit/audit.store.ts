@@ -1,18 +1,6 @@
-import { hash } from 'node:crypto'
-import { leafHash, MerkleTree } from '@keyhold/contract/merkle'
+import { MerkleTree } from '@keyhold/contract/merkle'
 import type { Queries, Tables, Transaction } from '../storage/tables.ts'
-
-/** An entry on its way into the tree: its JSON without the index, and the copies for filtering. */
-export interface PendingRecord {
-  /** `{"time":…}`; the index is put first when the place is known. */
-  readonly json: string
-  readonly time: number
-  readonly action: string
-  readonly outcome: string
-  readonly actorId: string | null
-  readonly projectId: string | null
-  readonly secretName: string | null
-}
+import { appendLeaf, type PendingRecord, sha256 } from './leaf.ts'
 
 export interface AuditFilter {
   readonly actorId?: string | undefined
@@ -31,8 +19,6 @@ export interface AuditFilter {
 /** Bound parameters per statement stay below what both databases allow. */
 const ROWS_PER_INSERT = 500
 
-export const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer')
-
 /** Appends records at the end of the tree, in one go. The head row's lock puts writers in order. */
 export async function appendRecords(tx: Transaction, pending: readonly PendingRecord[]): Promise<void> {
   // An update that changes nothing takes the row's lock on PostgreSQL; SQLite's transaction has the only write lock.
@@ -43,22 +29,7 @@ export async function appendRecords(tx: Transaction, pending: readonly PendingRe
     .returning(['size', 'edge'])
     .executeTakeFirstOrThrow()
   const tree = new MerkleTree(sha256, head.size, head.edge)
-  const rows: Tables['audit_records'][] = pending.map((entry) => {
-    const record = `{"index":${tree.size},${entry.json.slice(1)}`
-    const row = {
-      leaf_index: tree.size,
-      leaf_hash: leafHash(sha256, Buffer.from(record)),
-      record,
-      time: entry.time,
-      action: entry.action,
-      outcome: entry.outcome,
-      actor_id: entry.actorId,
-      project_id: entry.projectId,
-      secret_name: entry.secretName,
-    }
-    tree.append(row.leaf_hash)
-    return row
-  })
+  const rows = pending.map((entry) => appendLeaf(tree, entry))
   for (let i = 0; i < rows.length; i += ROWS_PER_INSERT) {
     await tx
       .insertInto('audit_records')

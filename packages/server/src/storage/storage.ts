@@ -6,7 +6,8 @@ import { Migrator } from 'kysely/migration'
 import { AppError } from '../base/app-error.ts'
 import { migrations } from './migrations/migrations.ts'
 import { withNamedErrors } from './named-errors.ts'
-import { openSqlite, sqliteDialect, sqliteProblem } from './sqlite.ts'
+import { sqliteDialect, sqliteProblem } from './sqlite.ts'
+import { openSqlite } from './sqlite-open.ts'
 import type { Database, Tables, Transaction } from './tables.ts'
 
 /** int8, whose values here (times, counters) stay far below 2^53. */

@@ -39,25 +39,25 @@ export async function useCurrentDataKey(tx: Transaction, owner: string): Promise
     .executeTakeFirst()
 }
 
-/** Adds a data key unless the owner got one meanwhile (unique index `data_keys_current`). */
-export async function addDataKey(tx: Transaction, row: DataKeyRow): Promise<void> {
-  await tx
+/** Adds a data key unless the owner got one meanwhile (unique index `data_keys_current`). @returns whether it did. */
+export async function addDataKey(tx: Transaction, row: DataKeyRow): Promise<boolean> {
+  const added = await tx
     .insertInto('data_keys')
     .values(row)
     .onConflict((conflict) => conflict.doNothing())
-    .execute()
+    .returning('id')
+    .executeTakeFirst()
+  return added !== undefined
 }
 
 export async function retireDataKey(tx: Transaction, id: string, now: number): Promise<void> {
   await tx.updateTable('data_keys').set({ retired_at: now }).where('id', '=', id).execute()
 }
 
-export async function countKeyringUse(tx: Transaction, version: number): Promise<number> {
-  const row = await tx
+export async function countKeyringUse(tx: Transaction, version: number): Promise<void> {
+  await tx
     .updateTable('keyring')
     .set((eb) => ({ uses: eb('uses', '+', 1) }))
     .where('version', '=', version)
-    .returning('uses')
-    .executeTakeFirstOrThrow()
-  return row.uses
+    .execute()
 }

@@ -102,13 +102,11 @@ export class Vault {
     value: Secret<Uint8Array>,
   ): Promise<Uint8Array> {
     let row = await useCurrentDataKey(tx, owner)
-    if (row && row.uses > this.#usesMax) {
-      await retireDataKey(tx, row.id, this.#clock.now().getTime())
-      row = undefined
-    }
-    if (!row) {
+    // More than one turn only where others take the last uses of a new key before this transaction gets to it.
+    while (!row || row.uses > this.#usesMax) {
+      if (row) await retireDataKey(tx, row.id, this.#clock.now().getTime())
       await this.#addDataKey(tx, owner)
-      row = (await useCurrentDataKey(tx, owner))!
+      row = await useCurrentDataKey(tx, owner)
     }
     return encrypt(this.#unwrap(row), Buffer.from(row.id, 'hex'), [owner, ...context], value.reveal())
   }
@@ -135,8 +133,6 @@ export class Vault {
   async #addDataKey(tx: Transaction, owner: Owner): Promise<void> {
     const id = randomKey(KEY_ID_BYTES)
     const version = this.#currentVersion
-    // More than the limit is only reached when this many owners appear between two starts; it stays far below 2^32.
-    await countKeyringUse(tx, version)
     const key = this.#keyring.get(version)!
     const wrapped = encrypt(
       key,
@@ -144,7 +140,7 @@ export class Vault {
       dataKeyContext(id.toString('hex'), owner),
       randomKey(DATA_KEY_BYTES),
     )
-    await addDataKey(tx, {
+    const isAdded = await addDataKey(tx, {
       id: id.toString('hex'),
       owner,
       keyring_version: version,
@@ -153,6 +149,9 @@ export class Vault {
       created_at: this.#clock.now().getTime(),
       retired_at: null,
     })
+    // After the insert: whoever waits for an owner's key must not hold the keyring's row, which all owners share.
+    // More than the limit is only reached when this many owners appear between two starts; it stays far below 2^32.
+    if (isAdded) await countKeyringUse(tx, version)
   }
 
   #unwrap(row: DataKeyRow): KeyObject {
