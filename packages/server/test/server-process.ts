@@ -1,0 +1,74 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  /** What people see. */
+  readonly stderr: string
+}
+
+/** `keyhold server` as a process of its own, for what only the end of a process can show. */
+export class ServerProcess {
+  readonly url: string
+  readonly ended: Promise<Ended>
+  readonly #child: ChildProcess
+
+  private constructor(child: ChildProcess, url: string, ended: Promise<Ended>) {
+    this.#child = child
+    this.url = url
+    this.ended = ended
+  }
+
+  /** Starts a server on a free port of loopback and waits until it is ready. @throws Error when it ends instead. */
+  static async start(env: Readonly<Record<string, string>>): Promise<ServerProcess> {
+    const { child, ended, stdout } = run(['server'], env)
+    const ready = new Promise<string>((resolve) => {
+      stdout.on('line', (line: string) => {
+        const { address, msg } = JSON.parse(line) as { address?: string; msg?: string }
+        if (msg === 'ready') resolve(address!)
+      })
+    })
+    const first = await Promise.race([ready, ended])
+    if (typeof first !== 'string')
+      throw new Error(`the server ended with ${first.signal ?? first.code}: ${first.stderr}`)
+    return new ServerProcess(child, first, ended)
+  }
+
+  get pid(): number {
+    return this.#child.pid!
+  }
+
+  /** Sends a signal and waits for the end. */
+  async end(signal: NodeJS.Signals): Promise<Ended> {
+    this.#child.kill(signal)
+    return this.ended
+  }
+}
+
+/** Runs a command of the server to its end. */
+export function runToEnd(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Ended> {
+  return run(args, env).ended
+}
+
+function run(args: readonly string[], env: Readonly<Record<string, string>>) {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    env: { PATH: process.env.PATH, KEYHOLD_HTTP_ADDR: '127.0.0.1:0', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let stderr = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  let rest = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop()!
+    for (const line of lines) child.stdout.emit('line', line)
+  })
+  const ended = once(child, 'close').then(([code, signal]): Ended => ({ code, signal, stderr }))
+  return { child, ended, stdout: child.stdout }
+}
