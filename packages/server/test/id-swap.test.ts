@@ -1,0 +1,600 @@
+import { scopeNames } from '@keyhold/contract/actions'
+import { routes } from '@keyhold/contract/api/routes'
+import { errors } from '@keyhold/contract/errors'
+import type { AnyRoute } from '@keyhold/contract/route'
+import { Ajv } from 'ajv'
+import addFormats from 'ajv-formats'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { type Answer, databases, startServer, type TestKey, type TestPerson, type TestServer } from './kit.ts'
+
+/** A person with one of everything. */
+interface Tenant {
+  readonly owner: TestPerson
+  readonly member: TestPerson
+  readonly project: { readonly id: string; readonly name: string }
+  readonly environment: { readonly id: string; readonly name: string }
+  readonly secret: { readonly id: string; readonly name: string; readonly value: string }
+  readonly key: TestKey
+  readonly token: { readonly id: string; readonly value: string }
+}
+
+interface Entry {
+  /** Body of a request that would succeed for the owner. @param other somebody who has nothing to do with them. */
+  readonly body?: (own: Tenant, other: Tenant) => unknown
+  readonly query?: (own: Tenant) => string
+  /** Not for anybody, ever. */
+  readonly never?: keyof typeof errors
+  /** What another person gets for existing and missing ids alike; 404 unless it says so. */
+  readonly foreignStatus?: number
+  /** String fields of the answer that hold something secret, on purpose. */
+  readonly delivers?: readonly string[]
+}
+
+/**
+ * One entry per route, and no route without one: whoever adds a route says here what a good request is and which
+ * secret it may answer.
+ */
+const entries: Record<string, Entry> = {
+  'setup.get': {},
+  'setup.create': {
+    body: () => ({
+      code: 'kh_setup_0',
+      email: 'first@example.com',
+      name: 'First',
+      password: 'password of the first visitor',
+      accessTokenName: 'laptop',
+    }),
+    delivers: ['accessToken'],
+  },
+  'session.create': { body: ({ owner }) => ({ email: owner.email, password: owner.password }) },
+  'session.get': {},
+  'session.reauthenticate': { body: ({ owner }) => ({ password: owner.password }) },
+  'session.delete': {},
+  'account.password': {
+    body: ({ owner }) => ({ currentPassword: owner.password, newPassword: owner.password }),
+  },
+  'account.list': {},
+  'account.create': {
+    body: () => ({ email: `${Math.random()}@example.com`, name: 'Somebody' }),
+    delivers: ['temporaryPassword'],
+  },
+  'account.update': { body: () => ({ name: 'Renamed' }), foreignStatus: 403 },
+  'access-token.list': {},
+  'access-token.create': { body: () => ({ name: 'ci' }), delivers: ['token'] },
+  'access-token.delete': {},
+  'project.list': {},
+  'project.create': { body: () => ({ name: `New ${Math.random()}` }) },
+  'project.get': {},
+  'project.update': { body: () => ({ description: 'changed' }) },
+  'project.delete': { query: ({ project }) => `confirm=${encodeURIComponent(project.name)}` },
+  'member.list': {},
+  'member.create': { body: (_own, other) => ({ email: other.owner.email, role: 'read_only' }) },
+  'member.update': { body: () => ({ role: 'read_only' }) },
+  'member.delete': {},
+  'environment.list': {},
+  'environment.create': { body: () => ({ name: 'preview' }) },
+  'environment.update': { body: () => ({ description: 'changed' }) },
+  'environment.delete': { query: ({ environment }) => `confirm=${environment.name}` },
+  'secret.list': {},
+  'secret.create': { body: () => ({ name: 'NEW_TOKEN', type: 'token', value: 'a value that nobody knows' }) },
+  'secret.get': {},
+  'secret.update': { body: () => ({ value: 'another value that nobody knows' }) },
+  'secret.delete': {},
+  'secret.reveal': { body: () => ({}), delivers: ['value'] },
+  'secret.versions': {},
+  'current.get': {},
+  'current.environments': {},
+  'current.secrets': { query: ({ environment }) => `environment=${environment.name}`, delivers: ['value'] },
+  'current.secret': { query: ({ environment }) => `environment=${environment.name}`, delivers: ['value'] },
+  'current.create': {
+    body: () => ({ name: 'NEW_TOKEN', type: 'token', value: 'a value that nobody knows' }),
+  },
+  'current.update': {
+    query: ({ environment }) => `environment=${environment.name}`,
+    body: () => ({ value: 'another value that nobody knows' }),
+  },
+  'current.delete': {
+    query: ({ environment }) => `environment=${environment.name}`,
+    never: 'access.refused',
+    foreignStatus: 403,
+  },
+  'access-key.list': {},
+  'access-key.create': { body: () => ({ permission: 'read' }), delivers: ['secret'] },
+  'access-key.update': { body: () => ({ permission: 'read' }) },
+  'access-key.deactivate': {},
+  'access-key.activate': {},
+  'access-key.regenerate': { delivers: ['secret'] },
+  'access-key.delete': { query: ({ key }) => `confirm=${key.id}` },
+  'audit.list': {},
+  'audit.checkpoint': {},
+  'audit.export': {},
+}
+
+const rows = routes.map((row) => [row.id, row] as const)
+const entryOf = (row: AnyRoute): Entry => entries[row.id]!
+
+let tenants = 0
+
+async function addTenant(server: TestServer, owner: TestPerson, member: TestPerson): Promise<Tenant> {
+  tenants += 1
+  const project = await server.addProject(owner)
+  const name = `stage-${tenants}`
+  const { id } = await server.addEnvironment(owner, project.id, name)
+  const secret = { name: `TOKEN_${tenants}`, value: `value-${tenants}-6f1b0f6c5d` }
+  const { id: secretId } = await server.addSecret(owner, project.id, { ...secret, environment: name })
+  const key = await server.addKey(owner, project.id, { permission: 'read_write' })
+  await server.addMember(owner, project.id, member, 'regular')
+  const token = await server.ok('POST', '/api/v1/access-tokens', {
+    token: owner.token,
+    body: { name: `token ${tenants}` },
+  })
+  return {
+    owner,
+    member,
+    project,
+    environment: { id, name },
+    secret: { id: secretId, ...secret },
+    key,
+    token: { id: token.accessToken.id, value: token.token },
+  }
+}
+
+const paramNames = (row: AnyRoute): string[] => Object.keys(row.params?.properties ?? {})
+
+function idOf(param: string, { project, environment, secret, key, member, token }: Tenant): string {
+  const ids: Record<string, string> = {
+    projectId: project.id,
+    environmentId: environment.id,
+    secretId: secret.id,
+    accessKeyId: key.id,
+    accountId: member.id,
+    accessTokenId: token.id,
+    name: secret.name,
+  }
+  const id = ids[param]
+  if (id === undefined) throw new Error(`the parameter ${param} is new: say whose it is`)
+  return id
+}
+
+/** As an existing id looks, and as long. */
+const missingId = (param: string, existing: string): string =>
+  param === 'name' ? 'NO_SUCH_NAME' : `${existing.split('_')[0]}_${'0'.repeat(20)}`
+
+/** @param whose the tenant that each parameter is of, or `none` for an id of nothing. */
+function pathOf(row: AnyRoute, own: Tenant, whose: Readonly<Record<string, Tenant | 'none'>> = {}): string {
+  const path = row.path.replaceAll(/\{(\w+)\}/g, (_all, param: string) => {
+    const of = whose[param] ?? own
+    return of === 'none' ? missingId(param, idOf(param, own)) : idOf(param, of)
+  })
+  // Conditions that would hold for the victim: only the ids stand in the way. A machine's environments are its own.
+  const victim = Object.values(whose).find((one): one is Tenant => one !== 'none' && one !== own)
+  const query = entryOf(row).query?.(row.caller === 'machine' ? own : (victim ?? own))
+  return query ? `${path}?${query}` : path
+}
+
+const withoutTrace = ({ body }: Answer) => ({ ...body, traceId: undefined })
+
+/** Everything but what counts uses, read past HTTP. */
+async function state({ core }: TestServer): Promise<string> {
+  const { db } = core.storage
+  const tables = [
+    'accounts',
+    'access_tokens',
+    'projects',
+    'project_members',
+    'environments',
+    'secrets',
+    'secret_versions',
+    'access_keys',
+    'data_keys',
+  ] as const
+  const content = await Promise.all(tables.map((table) => db.selectFrom(table).selectAll().execute()))
+  const sorted = content.map((table) => table.map((row) => JSON.stringify(row)).sort())
+  return JSON.stringify(sorted).replaceAll(
+    /\\"(?:last_used_at|last_used_address|last_accessed_at)\\":(?:null|\d+|\\".*?\\")/g,
+    '',
+  )
+}
+
+/** The schema with nothing allowed besides what it names. */
+function closed(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(closed)
+  if (typeof schema !== 'object' || schema === null) return schema
+  const { allOf, ...rest } = schema as Record<string, unknown> & {
+    allOf?: readonly { properties: object; required?: string[] }[]
+  }
+  const merged = allOf
+    ? {
+        ...rest,
+        type: 'object',
+        properties: Object.assign({}, ...allOf.map((part) => part.properties)),
+        required: allOf.flatMap((part) => part.required ?? []),
+      }
+    : rest
+  const result = Object.fromEntries(
+    Object.entries(merged).map(([key, value]) => [
+      key,
+      key === 'properties'
+        ? Object.fromEntries(Object.entries(value as object).map(([name, of]) => [name, closed(of)]))
+        : closed(value),
+    ]),
+  )
+  return result.type === 'object' ? { ...result, additionalProperties: false } : result
+}
+
+/** Names of all string fields, at any depth. */
+function stringFields(value: unknown, name = ''): string[] {
+  if (typeof value === 'string') return [name]
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([key, part]) => stringFields(part, Array.isArray(value) ? name : key))
+}
+
+const SOUNDS_SECRET = /value|^token$|accessToken|secret$|password|code$|hash|sealed|wrapped|private/i
+
+describe('the routes', () => {
+  test('each one has an entry in this file, and no entry is left over (Z1)', () => {
+    expect(Object.keys(entries).sort()).toEqual(routes.map((row) => row.id).sort())
+  })
+  test('ids and addresses are unique', () => {
+    expect(new Set(routes.map((row) => `${row.method} ${row.path}`)).size).toBe(routes.length)
+    expect(new Set(routes.map((row) => row.id)).size).toBe(routes.length)
+  })
+})
+
+describe.each(databases)('every route, attacked, on %s', (database) => {
+  let server: TestServer
+  let stop: () => Promise<void>
+  /** The victim: an administrator of the instance, so that all routes are theirs. */
+  let a: Tenant
+  let b: Tenant
+  let cookie: string
+  const limitedTokens = new Map<string, string>()
+
+  beforeAll(async () => {
+    ;({ server, stop } = await startServer(database))
+    a = await addTenant(server, await server.addPerson('admin'), await server.addPerson())
+    b = await addTenant(server, await server.addPerson(), await server.addPerson())
+    cookie = await server.signIn(a.owner)
+  })
+  afterAll(() => stop())
+  // Wrong credentials are counted per minute.
+  beforeEach(() => server.clock.advance(61_000))
+
+  /** A token of `a` with all scopes but one. */
+  async function limitedToken(missing: string): Promise<string> {
+    const known = limitedTokens.get(missing)
+    if (known) return known
+    const { token } = await server.ok('POST', '/api/v1/access-tokens', {
+      token: a.owner.token,
+      body: { name: 'limited', scopes: scopeNames.filter((scope) => scope !== missing) },
+    })
+    limitedTokens.set(missing, token)
+    return token
+  }
+
+  const send = (
+    row: AnyRoute,
+    path: string,
+    as: Parameters<TestServer['request']>[2],
+    own: Tenant = a,
+    other: Tenant = b,
+  ) => {
+    const body = entryOf(row).body?.(own, other)
+    return server.request(row.method, path, { ...as, ...(body !== undefined && { body }) })
+  }
+  const credentialOf = (row: AnyRoute, { owner, key }: Tenant) =>
+    row.caller === 'machine' ? { key } : row.caller === 'person' ? { token: owner.token } : {}
+
+  async function recordOf(answer: Answer) {
+    return (await server.records(20)).find((record) => record.traceId === answer.body.traceId)
+  }
+
+  test('the server registers the routes of the contract, all of them and no others', () => {
+    expect(server.server.http.registered.map((row) => row.id).sort()).toEqual(
+      routes.map(({ id }) => id).sort(),
+    )
+  })
+
+  describe.each(rows.filter(([, row]) => row.caller !== 'anyone'))('%s', (_id, row) => {
+    test('401 with one body and no effect without a valid credential (TOK-20, KEY-15, Z1)', async () => {
+      const before = await state(server)
+      const basic = (pair: string) => ({ authorization: `Basic ${Buffer.from(pair).toString('base64')}` })
+      const dead = await server.ok('POST', '/api/v1/access-tokens', {
+        token: a.owner.token,
+        body: { name: 'soon deleted' },
+      })
+      await server.ok('DELETE', `/api/v1/access-tokens/${dead.accessToken.id}`, { token: a.owner.token })
+      const headers: Record<string, string>[] = [
+        {},
+        { authorization: '' },
+        { authorization: 'Bearer' },
+        { authorization: 'Bearer ' },
+        { authorization: a.owner.token },
+        { authorization: `Token ${a.owner.token}` },
+        { authorization: `Bearer ${a.owner.token}x` },
+        { authorization: `Bearer ${a.owner.token}, Bearer ${a.owner.token}` },
+        { authorization: `Bearer ${a.owner.token.toUpperCase()}` },
+        { authorization: `Bearer kh_pat_${'0'.repeat(49)}` },
+        { authorization: `Bearer ${dead.token}` },
+        { authorization: `Bearer ${a.token.id}` },
+        { authorization: `Bearer ${a.key.secret}` },
+        { authorization: 'Basic' },
+        { authorization: 'Basic !!!' },
+        basic(a.key.id),
+        basic(`${a.key.id}:`),
+        basic(`:${a.key.secret}`),
+        basic(`${a.key.id}:${b.key.secret}`),
+        basic(`${a.key.id}\0:${a.key.secret}`),
+        basic(`${a.key.id} :${a.key.secret}`),
+        basic(`${a.owner.email}:${a.owner.password}`),
+        { cookie: 'keyhold_session=' },
+        { cookie: `keyhold_session=kh_ses_${'0'.repeat(49)}` },
+        { cookie: `__Host-keyhold=${cookie.split('=')[1]}` },
+        { cookie: `keyhold_session=${a.owner.token}` },
+        // A credential that is wrong is not made good by another one beside it.
+        { authorization: 'Bearer nonsense', cookie },
+      ]
+      const path = pathOf(row, a)
+      for (const one of headers) {
+        const answer = await send(row, path, { headers: one })
+        expect([one, answer.status, withoutTrace(answer)]).toEqual([
+          one,
+          401,
+          {
+            type: 'http://localhost:8080/errors/auth.required',
+            title: errors['auth.required'].title,
+            status: 401,
+            code: 'auth.required',
+          },
+        ])
+      }
+      // The decision is made on the path alone.
+      for (const query of ['x=/api/v1/setup', '/api/v1/session', 'path=%2Fapi%2Fv1%2Fsetup']) {
+        const tricked = await send(row, `${path}${path.includes('?') ? '&' : '?'}${query}`, {})
+        expect([query, tricked.status]).toEqual([query, 401])
+      }
+      expect((await state(server)).replaceAll(dead.accessToken.id, '')).toBe(before)
+    })
+
+    test('refused and recorded for the wrong kind of caller (Z1, SEC-26)', async () => {
+      const before = await state(server)
+      const wrong = row.caller === 'person' ? { key: a.key } : { token: a.owner.token }
+      const answer = await send(row, pathOf(row, a), wrong)
+      expect([403, 404]).toContain(answer.status)
+      expect(await state(server)).toBe(before)
+      expect(await recordOf(answer)).toMatchObject({
+        ...(row.action && { action: row.action }),
+        outcome: 'refused',
+        reason: answer.body.code,
+        actor: row.caller === 'person' ? { kind: 'access-key', id: a.key.id } : { id: a.owner.id },
+      })
+    })
+
+    test.runIf(row.caller === 'person')(
+      '403 and recorded for a token without the scope (TOK-11)',
+      async () => {
+        const token = await limitedToken(row.scope ?? 'audit:read')
+        const before = await state(server)
+        const answer = await send(row, pathOf(row, a), { token })
+        if (row.id === 'session.get') return expect(answer.status).toBe(200)
+        expect(answer.body).toMatchObject({ status: 403, code: 'access.scope_missing' })
+        expect(await state(server)).toBe(before)
+        expect(await recordOf(answer)).toMatchObject({
+          action: row.action,
+          outcome: 'refused',
+          reason: 'access.scope_missing',
+          actor: { id: a.owner.id },
+        })
+      },
+    )
+
+    const testParams = row.params ? test : () => {}
+    testParams("another tenant's ids are answered as ids of nothing (Z1)", async () => {
+      const status = entryOf(row).foreignStatus ?? 404
+      const before = await state(server)
+      const params = paramNames(row)
+      // Every mix of own and foreign ids in which one at least is foreign.
+      const mixes = Array.from({ length: 2 ** params.length - 1 }, (_, i) =>
+        params.map((param, bit) => [param, ((i + 1) >> bit) & 1] as const),
+      )
+      for (const mix of mixes) {
+        const whose = (foreign: Tenant | 'none') =>
+          Object.fromEntries(mix.map(([param, isForeign]) => [param, isForeign ? foreign : b]))
+        const credential = credentialOf(row, b)
+        const stolen = await send(row, pathOf(row, b, whose(a)), credential, a, b)
+        const missing = await send(row, pathOf(row, b, whose('none')), credential, a, b)
+        expect([mix, stolen.status]).toEqual([mix, status])
+        const text = (answer: Answer) =>
+          JSON.stringify(withoutTrace(answer)).replaceAll(/TOKEN_\d+|NO_SUCH_NAME/g, 'NAME')
+        const shown = (answer: Answer) => text(answer).replace(/,"nearMatches":\[.*?\]/, '')
+        expect(shown(stolen)).toBe(shown(missing))
+        expect([...stolen.headers.keys()]).toEqual([...missing.headers.keys()])
+        const record = await recordOf(stolen)
+        if (mix.some(([param, isForeign]) => param === 'projectId' && isForeign)) {
+          expect(record).toMatchObject({
+            action: row.action,
+            outcome: 'refused',
+            reason: 'project.not_found',
+          })
+        } else if (row.method !== 'GET' && row.id !== 'secret.reveal') {
+          expect(record).toMatchObject({ action: row.action, reason: stolen.body.code })
+          expect(record!.outcome).not.toBe('success')
+        }
+      }
+      expect(await state(server)).toBe(before)
+    })
+
+    test('succeeds for its owner, and answers what is declared and nothing else (response scan)', async () => {
+      const { never, delivers = [] } = entryOf(row)
+      const own = await addTenant(server, a.owner, a.member)
+      const answer = await send(row, pathOf(row, own), credentialOf(row, own), own, b)
+      if (never) return expect(answer.body.code).toBe(never)
+      expect([answer.status, answer.text]).toEqual([row.status, expect.anything()])
+      assertAnswer(row, answer)
+      if (!delivers.includes('value')) expect(answer.text).not.toContain(own.secret.value)
+      for (const credential of [own.key.secret, own.token.value, own.owner.password])
+        expect(answer.text).not.toContain(credential)
+    })
+  })
+
+  describe.each(rows.filter(([, row]) => row.method !== 'GET'))('%s from a browser', (_id, row) => {
+    test('403 when another site sent it, cookie or not; not when it came from here or from no browser (CSRF)', async () => {
+      const before = await state(server)
+      const path = pathOf(row, a)
+      const foreign: Record<string, string>[] = [
+        { 'sec-fetch-site': 'cross-site' },
+        { 'sec-fetch-site': 'same-site' },
+        { 'sec-fetch-site': 'anything' },
+        { origin: 'https://evil.example' },
+        { origin: 'null' },
+        { origin: 'http://localhost:8080.evil.example' },
+        { origin: 'https://localhost:8080' },
+        { origin: 'http://localhost' },
+        { origin: 'not an origin' },
+      ]
+      for (const headers of foreign) {
+        const answer = await send(row, path, { headers: { cookie, ...headers } })
+        expect([headers, answer.body.code]).toEqual([headers, 'request.cross_site'])
+      }
+      expect(await state(server)).toBe(before)
+      const near: Record<string, string>[] = [
+        {},
+        { 'sec-fetch-site': 'same-origin' },
+        { 'sec-fetch-site': 'none' },
+        { origin: 'http://localhost:8080' },
+        { origin: server.url },
+      ]
+      for (const headers of near) {
+        // Without a credential, so that nothing happens; what matters is which check refuses it.
+        const answer = await server.request(row.method, path, { headers, body: {} })
+        expect(answer.body?.code).not.toBe('request.cross_site')
+      }
+    })
+  })
+
+  test("filters by another tenant's ids find nothing of theirs in the audit log (Z1, Z2)", async () => {
+    await server.ok('POST', `/api/v1/projects/${a.project.id}/secrets/${a.secret.id}/reveal`, {
+      token: a.owner.token,
+      body: {},
+    })
+    const filters = [
+      `project=${a.project.id}`,
+      `secret=${a.secret.name}`,
+      `person=${a.owner.id}`,
+      `person=${encodeURIComponent(a.owner.email)}`,
+      `accessKey=${a.key.id}`,
+      'limit=500',
+    ]
+    for (const filter of filters) {
+      const { records } = await server.ok('GET', `/api/v1/audit?${filter}`, { token: b.owner.token })
+      for (const record of records) {
+        const isOwn = record.actor.id === b.owner.id || record.project?.id === b.project.id
+        expect([filter, isOwn]).toEqual([filter, true])
+      }
+      const theirs = await server.ok('GET', `/api/v1/audit?${filter}`, { token: a.owner.token })
+      expect([filter, theirs.records.length > 0]).toEqual([filter, true])
+    }
+  })
+
+  test("another tenant's environment is no environment, by name (Z1)", async () => {
+    const answers = [
+      await server.request('POST', `/api/v1/projects/${b.project.id}/secrets`, {
+        token: b.owner.token,
+        body: { name: 'X_TOKEN', type: 'token', value: 'some long value', environment: a.environment.name },
+      }),
+      await server.request(
+        'GET',
+        `/api/v1/projects/${b.project.id}/secrets?environment=${a.environment.name}`,
+        {
+          token: b.owner.token,
+        },
+      ),
+      await server.request('GET', `/api/v1/projects/current/secrets?environment=${a.environment.name}`, {
+        key: b.key,
+      }),
+      await server.request(
+        'GET',
+        `/api/v1/projects/current/secrets/${a.secret.name}?environment=${a.environment.name}`,
+        { key: b.key },
+      ),
+    ]
+    expect(answers.map(({ body }) => body.code)).toEqual(Array(4).fill('environment.not_found'))
+  })
+
+  test('the routes for anyone answer what is declared', async () => {
+    for (const row of routes.filter(({ caller, id }) => caller === 'anyone' && id !== 'setup.create')) {
+      const answer = await send(row, pathOf(row, a), {})
+      expect(answer.status).toBe(row.status)
+      assertAnswer(row, answer)
+    }
+  })
+})
+
+describe.each(databases)('set-up on %s', (database) => {
+  test('the first visitor without the code does not become administrator; with it, once (P2)', async () => {
+    const { server, stop } = await startServer(database)
+    try {
+      const row = routes.find(({ id }) => id === 'setup.create')!
+      const body = entryOf(row).body!(undefined as never, undefined as never) as Record<string, string> // `as`: it looks at neither.
+      const code = (await server.core.accounts.newSetupCode())!.reveal()
+      const newer = (await server.core.accounts.newSetupCode())!.reveal()
+      // The code printed by the start before is as wrong as none.
+      const wrong = [
+        'x',
+        code,
+        newer.toLowerCase(),
+        newer.slice(0, -1),
+        `${newer}0`,
+        'undefined',
+        'null',
+        '%',
+      ]
+      for (const one of wrong) {
+        const answer = await server.request('POST', row.path, { body: { ...body, code: one } })
+        expect([one, answer.body.code]).toEqual([one, 'setup.code_wrong'])
+      }
+      const { code: _none, ...without } = body
+      for (const nothing of [
+        without,
+        { ...body, code: '' },
+        { ...body, code: null },
+        { ...body, code: [newer] },
+      ])
+        expect((await server.request('POST', row.path, { body: nothing })).status).toBe(400)
+      expect(await server.ok('GET', '/api/v1/setup')).toEqual({ isDone: false })
+      expect(await server.core.accounts.findByEmail(body.email!)).toBeUndefined()
+
+      server.clock.advance(5 * 60_000)
+      const racers = await Promise.all(
+        Array.from({ length: 6 }, (_, i) =>
+          server.request('POST', row.path, {
+            body: { ...body, email: `first${i}@example.com`, code: newer },
+          }),
+        ),
+      )
+      const won = racers.filter(({ status }) => status === 201)
+      expect(racers.map(({ body: { code } }) => code).filter(Boolean)).toEqual(Array(5).fill('setup.done'))
+      expect(won).toHaveLength(1)
+      assertAnswer(row, won[0]!)
+      expect(await server.core.accounts.newSetupCode()).toBeUndefined()
+      const again = await server.request('POST', row.path, { body: { ...body, code: newer } })
+      expect(again.body.code).toBe('setup.done')
+      const accounts = await server.ok('GET', '/api/v1/accounts', { token: won[0]!.body.accessToken })
+      expect(accounts.accounts).toHaveLength(1)
+    } finally {
+      await stop()
+    }
+  })
+})
+
+function assertAnswer(row: AnyRoute, answer: Answer): void {
+  expect(answer.headers.get('content-type') ?? '').toMatch(
+    row.answer ? (row.answer.type === 'string' ? /^text\/plain/ : /^application\/json/) : /^$/,
+  )
+  if (!row.answer || row.answer.type === 'string') return
+  const ajv = addFormats.default(new Ajv({ strict: false }), ['date-time'])
+  const isValid = ajv.compile(closed(row.answer) as object)
+  expect([isValid(answer.body), isValid.errors]).toEqual([true, null])
+  const suspicious = stringFields(answer.body).filter((name) => SOUNDS_SECRET.test(name))
+  expect([...new Set(suspicious)].sort()).toEqual([...(entryOf(row).delivers ?? [])].sort())
+}
