@@ -10,7 +10,9 @@ const root = join(import.meta.dirname, '..')
 const programs: Readonly<Record<string, string>> = {
   bash: 'bash',
   less: 'less',
+  openssl: 'openssl',
   ps: 'procps',
+  python3: 'python3',
   stty: 'coreutils',
   vim: 'vim',
 }
