@@ -1,36 +1,50 @@
-// Builds what is published or shipped: the bundle of the command line, so that it starts quickly.
+// Builds what is run and published: bundles of the command line and of the server, so that both start quickly and
+// without a TypeScript compiler in memory.
 import { mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { rolldown } from 'rolldown'
+import { type RolldownOptions, rolldown } from 'rolldown'
 
 const root = join(import.meta.dirname, '..')
+const startedAt = new Date()
 
-// Tests name a place of their own, so that they neither need nor disturb what is there.
-await buildCommandLine(process.argv[2] ?? join(root, 'packages/cli/dist'))
+// Tests of the command line name a place of their own, so that they neither need nor disturb what is there.
+const [target] = process.argv.slice(2)
+if (target === undefined) await buildServer(join(root, 'packages/server/dist'))
+await buildCommandLine(target ?? join(root, 'packages/cli/dist'))
 
-/** Bundles the command line: ES modules, with a chunk for each command, so that one does not load the others. */
-async function buildCommandLine(target: string): Promise<void> {
-  const home = join(root, 'packages/cli')
-  const startedAt = new Date()
+async function build(target: string, options: RolldownOptions): Promise<void> {
   rmSync(target, { recursive: true, force: true })
-  const bundle = await rolldown({
-    input: { keyhold: join(home, 'src/main.ts') },
-    cwd: root,
-    platform: 'node',
-    // node-pty has a compiled part; the server is another program.
-    external: [/^@lydell\//, /^@keyhold\/server/],
-    treeshake: true,
-  })
+  const bundle = await rolldown({ cwd: root, platform: 'node', treeshake: true, ...options })
   await bundle.write({
     dir: target,
     format: 'esm',
     entryFileNames: '[name].js',
     chunkFileNames: 'chunks/[name]-[hash].js',
+    // Names stay: they are what a stack in the log is read by.
     minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
   })
   await bundle.close()
-  // bin/keyhold runs the bundle only while no source is newer than this: dated at the start, so that a change during the
-  // build counts.
+}
+
+/** The server with all its libraries; the audit writer's thread is a file of its own. */
+async function buildServer(target: string): Promise<void> {
+  const home = join(root, 'packages/server/src')
+  await build(target, {
+    input: { main: join(home, 'main.ts'), 'audit-writer-thread': join(home, 'audit/audit-writer-thread.ts') },
+    // Optional parts of libraries that are not installed.
+    external: ['pg-native', 'pino-pretty'],
+  })
+}
+
+/** The command line: a chunk for each command, so that one does not load the others. */
+async function buildCommandLine(target: string): Promise<void> {
+  await build(target, {
+    input: { keyhold: join(root, 'packages/cli/src/main.ts') },
+    // node-pty has a compiled part; the server is another program.
+    external: [/^@lydell\//, /^@keyhold\/server/],
+  })
+  // bin/keyhold runs the bundles only while no source is newer than this: dated at the start, so that a change during
+  // the build counts.
   mkdirSync(target, { recursive: true })
   writeFileSync(join(target, 'stamp'), '')
   utimesSync(join(target, 'stamp'), startedAt, startedAt)

@@ -54,7 +54,7 @@ function run(plan: LoadPlan): Promise<LoadResult> {
     }
     for (let i = 0; i < plan.connections; i++) {
       const socket = connect({ port: plan.port, host: '127.0.0.1', noDelay: true })
-      let received = Buffer.alloc(0)
+      let received: Buffer = Buffer.alloc(0)
       let sentAt = 0
       const send = () => {
         sentAt = performance.now()
@@ -65,7 +65,7 @@ function run(plan: LoadPlan): Promise<LoadResult> {
         received = received.length === 0 ? chunk : Buffer.concat([received, chunk])
         const headerEnd = received.indexOf(HEADER_END)
         if (headerEnd < 0) return
-        const head = received.latin1Slice(0, headerEnd)
+        const head = received.toString('latin1', 0, headerEnd)
         const length = Number(/content-length: (\d+)/i.exec(head)?.[1])
         if (received.length < headerEnd + 4 + length) return
         received = Buffer.alloc(0)

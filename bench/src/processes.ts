@@ -10,7 +10,7 @@ import type { LoadPlan, LoadResult } from './load.ts'
 export const execFileAsync = promisify(execFile)
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
-const serverMain = here('../../packages/server/src/main.ts')
+const keyhold = here('../../packages/cli/bin/keyhold')
 
 export async function load(
   plan: Partial<LoadPlan> & Pick<LoadPlan, 'port' | 'path' | 'connections'>,
@@ -50,7 +50,7 @@ export interface RunningServer {
 export async function startKeyhold(env: Record<string, string>): Promise<RunningServer> {
   const whole = { ...process.env, KEYHOLD_HTTP_ADDR: '127.0.0.1:0', ...env } as Record<string, string>
   const startedAt = performance.now()
-  const child = spawn(process.execPath, [serverMain, 'server'], {
+  const child = spawn(keyhold, ['server'], {
     env: whole,
     stdio: ['ignore', 'pipe', 'ignore'],
   })
@@ -70,7 +70,7 @@ export async function startKeyhold(env: Record<string, string>): Promise<Running
 
 /** Runs `keyhold admin …` on the server's machine. */
 export async function admin(server: RunningServer, args: readonly string[], stdin = ''): Promise<string> {
-  const running = execFileAsync(process.execPath, [serverMain, 'admin', ...args], { env: server.env })
+  const running = execFileAsync(keyhold, ['admin', ...args], { env: server.env })
   running.child.stdin!.end(stdin)
   return (await running).stdout.trim()
 }

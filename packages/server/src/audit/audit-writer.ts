@@ -52,7 +52,11 @@ class ThreadWriter implements AuditWriter {
       `./audit-writer-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`,
       import.meta.url,
     )
-    const worker = new Worker(file, { workerData: { path: this.#path } })
+    const worker = new Worker(file, {
+      workerData: { path: this.#path },
+      // Batches are short-lived; a larger nursery would only sit in memory.
+      resourceLimits: { maxYoungGenerationSizeMb: 4 },
+    })
     worker.on('message', (answer: WriterAnswer) => {
       const pending = this.#take(worker)
       if (answer.ok) pending?.resolve()
