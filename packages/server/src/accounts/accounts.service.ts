@@ -8,7 +8,7 @@ import type { Clock } from '../base/clock.ts'
 import { isToken, newId, newToken } from '../base/ids.ts'
 import type { Origin } from '../base/origin.ts'
 import { type Storage, violatedUnique } from '../storage/storage.ts'
-import type { Transaction } from '../storage/tables.ts'
+import type { Queries, Transaction } from '../storage/tables.ts'
 import { type Account, emailKey } from './account.ts'
 import {
   countActiveAdmins,
@@ -162,8 +162,9 @@ export class Accounts {
     return findAccount(this.#storage.db, id)
   }
 
-  async findByEmail(email: string): Promise<Account | undefined> {
-    return findAccountByEmail(this.#storage.db, email)
+  /** @param db the transaction, inside one: it holds a connection, and waiting for a second one may be for ever. */
+  async findByEmail(email: string, db: Queries = this.#storage.db): Promise<Account | undefined> {
+    return findAccountByEmail(db, email)
   }
 
   /** @throws AppError `account.not_found`, `account.last_admin`. */

@@ -84,6 +84,7 @@ export class Projects {
     change: { name?: string; description?: string },
   ): Promise<Project> {
     return this.#access.perform(asker, 'project.update', inProject(id), async (tx) => {
+      await lockProject(tx, id)
       const before = (await findProject(tx, id, asker.caller.accountId))!
       const after = {
         name: change.name ?? before.name,
@@ -101,6 +102,7 @@ export class Projects {
   async delete(asker: Asker<Person>, id: string, confirm: string | undefined): Promise<void> {
     await this.#access.perform(asker, 'project.delete', inProject(id), async (tx, _grant, { project }) => {
       if (!project || confirm !== project.name) throw new AppError('project.confirmation')
+      await lockProject(tx, id)
       await deleteProject(tx, id)
       return { result: undefined, record: { target: { kind: 'project', id, name: project.name } } }
     })
@@ -118,7 +120,8 @@ export class Projects {
     role: ProjectRole,
   ): Promise<Member> {
     return this.#access.perform(asker, 'member.create', inProject(projectId), async (tx) => {
-      const account = await this.#accounts.findByEmail(email)
+      await lockProject(tx, projectId)
+      const account = await this.#accounts.findByEmail(email, tx)
       if (!account) throw new AppError('account.not_found')
       await orTaken('member.exists', () =>
         insertMember(tx, {
@@ -204,6 +207,7 @@ export class Projects {
     change: { name?: string; description?: string; externalUrl?: string | null },
   ): Promise<Environment> {
     return this.#access.perform(asker, 'environment.update', inProject(projectId), async (tx) => {
+      await lockProject(tx, projectId)
       const before = await findEnvironment(tx, projectId, id)
       if (!before) throw new AppError('environment.not_found')
       const after = {
@@ -231,6 +235,7 @@ export class Projects {
     confirm: string | undefined,
   ): Promise<void> {
     await this.#access.perform(asker, 'environment.delete', inProject(projectId), async (tx) => {
+      await lockProject(tx, projectId)
       const environment = await findEnvironment(tx, projectId, id)
       if (!environment) throw new AppError('environment.not_found')
       if (environment.isDefault) throw new AppError('environment.default')

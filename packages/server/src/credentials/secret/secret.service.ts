@@ -106,9 +106,9 @@ export class Secrets {
     return this.#access.perform(asker, 'secret.create', inProject(projectId), async (tx, grant) => {
       assertSecretName(secret.name)
       const value = parseValue(secret.type, secret.value, secret.encoding)
-      const environment = await this.#environment(tx, projectId, secret.environment)
-      // The lock keeps two creations from passing the limit together.
+      // The lock keeps two creations from passing the limit together, and the environment from going meanwhile.
       await lockProject(tx, projectId)
+      const environment = await this.#environment(tx, projectId, secret.environment)
       if ((await store.countSecrets(tx, environment.id)) >= limits.secretsPerEnvironment) {
         throw new AppError('secret.limit')
       }
@@ -152,7 +152,7 @@ export class Secrets {
     change: SecretChange,
   ): Promise<StoredSecret> {
     return this.#access.perform(asker, 'secret.update', inProject(projectId), async (tx, grant) => {
-      const before = await this.#find(tx, projectId, key)
+      const before = await this.#findLocked(tx, projectId, key)
       if (change.expectedVersion !== undefined && change.expectedVersion !== before.version) {
         throw new AppError('secret.changed')
       }
@@ -209,7 +209,7 @@ export class Secrets {
   /** Deletes a secret with all its versions. */
   async delete(asker: Asker<Person | Machine>, projectId: string, key: SecretKey): Promise<void> {
     await this.#access.perform(asker, 'secret.delete', inProject(projectId), async (tx) => {
-      const secret = await this.#find(tx, projectId, key)
+      const secret = await this.#findLocked(tx, projectId, key)
       if (!(await store.deleteSecret(tx, secret.id))) throw new AppError('secret.not_found')
       return { result: undefined, record: secretRecord(secret) }
     })
@@ -299,7 +299,12 @@ export class Secrets {
     return environment
   }
 
-  async #find(tx: Transaction, projectId: string, key: SecretKey): Promise<StoredSecret> {
+  /**
+   * Finds a secret that stays as it is until the transaction ends. Of two changes at once the second sees the first:
+   * neither is lost, and a type is checked against the value it will stand beside.
+   */
+  async #findLocked(tx: Transaction, projectId: string, key: SecretKey): Promise<StoredSecret> {
+    await lockProject(tx, projectId)
     if ('id' in key) {
       const secret = await store.findSecret(tx, projectId, key.id)
       if (!secret) throw new AppError('secret.not_found')
