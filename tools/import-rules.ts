@@ -21,14 +21,13 @@ const LEVELS = [
 
 /** Files outside vault/ that may import `node:crypto`, and what for. Ciphers belong into vault/ alone. */
 export const cryptoUsers: Readonly<Record<string, string>> = {
-  'packages/server/src/base/ids.ts': 'random bits of ids, tokens and keys',
+  'packages/server/src/base/ids.ts': 'random bits of ids, tokens, keys and traces',
   'packages/server/src/accounts/password.ts': 'Argon2id',
   'packages/server/src/accounts/accounts.service.ts': 'SHA-256 of tokens, comparison in constant time',
-  'packages/server/src/audit/audit.store.ts': 'SHA-256 of the audit tree',
+  'packages/server/src/audit/leaf.ts': 'SHA-256 of the audit tree',
   'packages/server/src/audit/audit-log.ts': 'Ed25519 signatures of checkpoints',
   'packages/server/src/credentials/access-key/access-key.service.ts': 'comparison in constant time',
   'packages/server/src/credentials/secret/secret.service.ts': 'comparison in constant time',
-  'packages/server/src/http/http.ts': 'random trace ids',
   'packages/server/src/http/operations.ts': 'comparison of the metrics token in constant time',
   'packages/cli/src/commands/audit/verify.ts': 'SHA-256 and Ed25519 of an exported audit log',
 }
