@@ -7,6 +7,7 @@ const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 export interface Ended {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
+  readonly stdout: string
   /** What people see. */
   readonly stderr: string
 }
@@ -25,7 +26,7 @@ export class ServerProcess {
 
   /** Starts a server on a free port of loopback and waits until it is ready. @throws Error when it ends instead. */
   static async start(env: Readonly<Record<string, string>>): Promise<ServerProcess> {
-    const { child, ended, stdout } = run(['server'], env)
+    const { child, ended, stdout } = run(['server'], env, '')
     const ready = new Promise<string>((resolve) => {
       stdout.on('line', (line: string) => {
         const { address, msg } = JSON.parse(line) as { address?: string; msg?: string }
@@ -50,25 +51,34 @@ export class ServerProcess {
 }
 
 /** Runs a command of the server to its end. */
-export function runToEnd(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Ended> {
-  return run(args, env).ended
+export function runToEnd(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  stdin = '',
+): Promise<Ended> {
+  return run(args, env, stdin).ended
 }
 
-function run(args: readonly string[], env: Readonly<Record<string, string>>) {
+/** Lines of stdout come as events `line`. */
+function run(args: readonly string[], env: Readonly<Record<string, string>>, stdin: string) {
   const child = spawn(process.execPath, [MAIN, ...args], {
     env: { PATH: process.env.PATH, KEYHOLD_HTTP_ADDR: '127.0.0.1:0', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   })
+  // A process that ended before it read all of it says so with its exit code.
+  child.stdin.on('error', () => {}).end(stdin)
   let stderr = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
   })
+  let stdout = ''
   let rest = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
     const lines = (rest + text).split('\n')
     rest = lines.pop()!
     for (const line of lines) child.stdout.emit('line', line)
   })
-  const ended = once(child, 'close').then(([code, signal]): Ended => ({ code, signal, stderr }))
+  const ended = once(child, 'close').then(([code, signal]): Ended => ({ code, signal, stdout, stderr }))
   return { child, ended, stdout: child.stdout }
 }

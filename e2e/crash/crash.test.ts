@@ -1,0 +1,31 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { databases, newPostgresDatabase } from '../../packages/server/test/kit.ts'
+import { crash } from './crash.ts'
+
+/** How long the suite kills servers; `node e2e/crash/main.ts --rounds 500` goes on for as long as one likes. */
+const DURATION_MS = 50_000
+
+describe.concurrent('a server that is killed at any moment', () => {
+  test.each(databases)(
+    'keeps what it acknowledged, recorded what it delivered, and its log verifies, on %s (L2)',
+    async (database) => {
+      const dataDir = mkdtempSync(join(tmpdir(), 'keyhold-crash-'))
+      onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
+      const postgres = database === 'postgres' ? await newPostgresDatabase() : undefined
+      const figures = await crash({
+        env: { KEYHOLD_DATA_DIR: dataDir, ...(postgres && { KEYHOLD_DATABASE_URL: postgres.url }) },
+        untilMs: DURATION_MS,
+      })
+      await postgres?.drop()
+      console.info(database, figures)
+      expect(figures.rounds).toBeGreaterThanOrEqual(5)
+      expect(figures.writes).toBeGreaterThan(0)
+      expect(figures.values).toBeGreaterThan(0)
+      expect(figures.cutOff).toBeGreaterThan(0)
+    },
+    DURATION_MS + 60_000,
+  )
+})
