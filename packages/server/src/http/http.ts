@@ -21,7 +21,7 @@ import { clientConnection, isLoopbackAddress } from './client-address.ts'
 import { type Credential, readCredential } from './credential.ts'
 import { countJsonMembers, countMembers } from './json-limits.ts'
 import { toAppError, toProblem } from './problem.ts'
-import { withFormats, withStorableBounds } from './schema-bounds.ts'
+import { withKeywords, withStorableBounds } from './schema-bounds.ts'
 
 /** Slow clients: a request has to arrive whole within this time, its headers sooner. */
 const REQUEST_TIMEOUT_MS = 30_000
@@ -212,8 +212,11 @@ function createFastify<P, M>(options: HttpOptions<P, M>): FastifyInstance {
       sendProblem(toAppError(error), request, reply, options.publicUrl),
   })
 
-  const strict = withFormats(new Ajv({ removeAdditional: false, useDefaults: false, allErrors: false }))
-  const coercing = withFormats(new Ajv({ removeAdditional: false, coerceTypes: true }))
+  // Node answers an Expect header that is not 100-continue by itself, without our headers: here it is one more header.
+  fastify.server.on('checkExpectation', (request, response) => fastify.routing(request, response))
+
+  const strict = withKeywords(new Ajv({ removeAdditional: false, useDefaults: false, allErrors: false }))
+  const coercing = withKeywords(new Ajv({ removeAdditional: false, coerceTypes: true }))
   fastify.setValidatorCompiler(({ schema, httpPart }) =>
     (httpPart === 'body' ? strict : coercing).compile(withStorableBounds(schema)),
   )
@@ -273,7 +276,7 @@ function createFastify<P, M>(options: HttpOptions<P, M>): FastifyInstance {
     if (connection.isSecure) reply.headers(httpsOnly)
     else if (!isLoopbackAddress(connection.address) && !healthPaths.has(request.raw.url ?? ''))
       throw new AppError('transport.insecure')
-    if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
+    if (request.headers.host === undefined && request.raw.httpVersion !== '1.0')
       throw new AppError('request.invalid', { detail: 'The Host header is missing' })
     if (hasPathTrick(request.raw.url ?? ''))
       throw new AppError('request.invalid', { detail: 'The path is not in its plain form' })
@@ -367,7 +370,7 @@ function answerBrokenRequest<P, M>(
 function hasPathTrick(url: string): boolean {
   const end = url.indexOf('?')
   const path = end < 0 ? url : url.slice(0, end)
-  return /\\|\/\/|\/\.{1,2}(?:\/|$)|%(?:2e|2f|5c|00|25|0a|0d)|[\u0000-\u0020\u007f]/i.test(path)
+  return /^[^/]|\\|\/\/|\/\.{1,2}(?:\/|$)|%(?:2e|2f|5c|00|25|0a|0d)|[\u0000-\u0020\u007f]/i.test(path)
 }
 
 /** Whether a browser says that another site sent a changing request (Fetch Metadata; Origin for older browsers). */

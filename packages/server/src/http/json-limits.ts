@@ -12,8 +12,8 @@ const COLON = 0x3a
  */
 export function countJsonMembers(
   text: string,
-  depthMax = limits.jsonDepth,
-  itemsMax = limits.jsonItems,
+  depthMax: number = limits.jsonDepth,
+  itemsMax: number = limits.jsonItems,
 ): number | undefined {
   let depth = 0
   let items = 0

@@ -21,14 +21,17 @@ function bounded(schema: unknown): unknown {
   const entries = Object.entries(schema).map(([key, value]) => [key, bounded(value)] as const)
   const { type, writeOnly, maximum } = schema as Schema // `as`: any object may be looked at so.
   if (type === 'string' && writeOnly !== true) entries.push(['not', { pattern: '\\u0000' }])
+  if (type === 'integer') entries.push(['isFinite', true])
   if (type === 'integer' && maximum === undefined) entries.push(['maximum', INTEGER_MAX])
   return Object.fromEntries(entries)
 }
 
-/** Formats of the contract. `date-time` also has to be a time for `Date`: a leap second is valid text, but not a Date. */
-export function withFormats(ajv: Ajv): Ajv {
+/** Adds what the contract and the bounds above use. `date-time` also has to be a time for `Date`: a leap second is valid text, but not a Date. */
+export function withKeywords(ajv: Ajv): Ajv {
   addFormats.default(ajv, ['date-time'])
   const format = ajv.formats['date-time'] as { validate: (text: string) => boolean } // `as`: ajv-formats adds this form.
+  // A query's 1e400 becomes Infinity, which Ajv compares with no maximum.
+  ajv.addKeyword({ keyword: 'isFinite', validate: (_is: true, data: unknown) => Number.isFinite(data) })
   return ajv.addFormat(
     'date-time',
     (text: string) => format.validate(text) && !Number.isNaN(Date.parse(text)),
