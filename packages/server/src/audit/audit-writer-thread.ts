@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { MerkleTree } from '@keyhold/contract/merkle'
-import { openSqlite } from '../storage/sqlite-open.ts'
+import { fileGuard, openSqlite } from '../storage/sqlite-open.ts'
 import type { Tables } from '../storage/tables.ts'
 import type { WriterAnswer } from './audit-writer.ts'
 import { appendLeaf, type PendingRecord, sha256 } from './leaf.ts'
@@ -15,6 +15,7 @@ import { appendLeaf, type PendingRecord, sha256 } from './leaf.ts'
 const port = parentPort!
 const { path } = workerData as { path: string }
 const db = openSqlite(path)
+const assertSameFile = fileGuard(db)
 
 const readHead = db.prepare('select size, edge from audit_head where id = 1')
 const insert = db.prepare(
@@ -46,6 +47,7 @@ function append(records: readonly PendingRecord[]): void {
 
 function write(records: readonly PendingRecord[]): WriterAnswer {
   try {
+    assertSameFile()
     db.exec('begin immediate')
     append(records)
     db.exec('commit')

@@ -10,6 +10,8 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely'
+import { AppError } from '../base/app-error.ts'
+import { fileGuard } from './sqlite-open.ts'
 
 /** Statements kept prepared per connection. */
 const STATEMENTS_MAX = 500
@@ -51,9 +53,11 @@ class NodeSqliteConnection implements DatabaseConnection {
 class NodeSqliteDriver implements Driver {
   readonly #db: DatabaseSync
   readonly #connection: NodeSqliteConnection
+  readonly #assertSameFile: () => void
 
   constructor(db: DatabaseSync) {
     this.#db = db
+    this.#assertSameFile = fileGuard(db)
     this.#connection = new NodeSqliteConnection(db)
   }
 
@@ -66,6 +70,11 @@ class NodeSqliteDriver implements Driver {
   }
 
   async beginTransaction(): Promise<void> {
+    try {
+      this.#assertSameFile()
+    } catch (error) {
+      throw new AppError('storage.unavailable', {}, error)
+    }
     // IMMEDIATE: a transaction that reads first and writes later would otherwise fail when another one wrote between.
     this.#db.exec('begin immediate')
   }

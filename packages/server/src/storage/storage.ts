@@ -99,6 +99,9 @@ async function openPostgres(databaseUrl: string): Promise<Storage> {
   })
   // An idle connection that breaks is replaced at the next use, which reports the failure if there still is one.
   pool.on('error', () => {})
+  // One that breaks within a transaction, between two statements, fails the next statement; without a listener it would
+  // end the process.
+  pool.on('connect', (client) => client.on('error', () => {}))
   const db = new Kysely<Tables>({ dialect: withNamedErrors(new PostgresDialect({ pool }), storageError) })
   return {
     dialect: 'postgres',
