@@ -11,15 +11,19 @@ interface LockedPackage {
   readonly resolved?: string
   readonly integrity?: string
   readonly link?: boolean
+  readonly optional?: boolean
+  readonly cpu?: readonly string[]
 }
 
 // `as`: the format of npm, lockfileVersion 3.
 const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
   packages: Record<string, LockedPackage>
 }
-for (const [path, { resolved, integrity, link }] of Object.entries(lock.packages)) {
+for (const [path, { resolved, integrity, link, optional, cpu }] of Object.entries(lock.packages)) {
   if (resolved?.includes('://')) problems.push(`package-lock.json: ${path} is resolved to a host`)
-  if (path.startsWith('node_modules/') && !link && !integrity)
+  // Binaries for platforms on which nobody has run `npm install` yet may lack it; npm wants them listed all the same.
+  const isForOtherPlatform = optional && cpu !== undefined
+  if (path.startsWith('node_modules/') && !link && !integrity && !isForOtherPlatform)
     problems.push(`package-lock.json: ${path} has no integrity`)
 }
 
