@@ -51,5 +51,5 @@ if (problems.length > 0) {
   process.exit(1)
 }
 console.log(
-  `${files.length} files name no mirror; ${Object.keys(lock.packages).length} packages are locked by integrity`,
+  `${files.length} files name no mirror; ${Object.keys(lock.packages).length} packages are locked`,
 )
