@@ -3,15 +3,24 @@ import { addressBlock } from '../base/address.ts'
 import { AppError } from '../base/app-error.ts'
 import type { Clock } from '../base/clock.ts'
 
-/** Keys that are remembered; the oldest is forgotten first, so that many addresses cannot fill the memory. */
-const KEYS_MAX = 50_000
+/**
+ * Keys that are remembered, in two generations: when the young one is full the old one is forgotten whole. So many
+ * addresses cannot fill the memory, and forgetting costs nothing (a Map whose first key is deleted at each step gets slow).
+ */
+const GENERATION_KEYS_MAX = 25_000
+
+interface Window {
+  count: number
+  readonly endsAt: number
+}
 
 /** Counts failed attempts per key (an address, an account) in windows of fixed length. */
 export class FailedAttempts {
   readonly #clock: Clock
   readonly #max: number
   readonly #windowMs: number
-  readonly #windows = new Map<string, { count: number; endsAt: number }>()
+  #young = new Map<string, Window>()
+  #old = new Map<string, Window>()
 
   /** @param max failures per key and window before the key has to wait for its end. */
   constructor(clock: Clock, max: number, windowMs: number) {
@@ -22,7 +31,7 @@ export class FailedAttempts {
 
   /** @throws AppError `rate.limited` with the seconds to wait. */
   assertAllowed(key: string): void {
-    const window = this.#windows.get(toKey(key))
+    const window = this.#find(toKey(key))
     const now = this.#clock.now().getTime()
     if (!window || window.endsAt <= now || window.count < this.#max) return
     throw new AppError('rate.limited', { retryAfterSeconds: Math.ceil((window.endsAt - now) / 1000) })
@@ -31,19 +40,25 @@ export class FailedAttempts {
   recordFailure(nameOrAddress: string): void {
     const key = toKey(nameOrAddress)
     const now = this.#clock.now().getTime()
-    const window = this.#windows.get(key)
+    const window = this.#find(key)
     if (window && window.endsAt > now) {
       window.count += 1
       return
     }
-    this.#windows.delete(key)
-    this.#windows.set(key, { count: 1, endsAt: now + this.#windowMs })
-    if (this.#windows.size > KEYS_MAX) this.#windows.delete(this.#windows.keys().next().value!)
+    if (this.#young.size >= GENERATION_KEYS_MAX) {
+      this.#old = this.#young
+      this.#young = new Map()
+    }
+    this.#young.set(key, { count: 1, endsAt: now + this.#windowMs })
+  }
+
+  #find(key: string): Window | undefined {
+    return this.#young.get(key) ?? this.#old.get(key)
   }
 
   /** Takes one failure back: for callers that count before they know the answer, so that parallel guesses cannot all pass. */
   forgive(key: string): void {
-    const window = this.#windows.get(toKey(key))
+    const window = this.#find(toKey(key))
     if (window) window.count -= 1
   }
 }
