@@ -50,6 +50,4 @@ if (problems.length > 0) {
   console.error(problems.join('\n'))
   process.exit(1)
 }
-console.log(
-  `${files.length} files name no mirror; ${Object.keys(lock.packages).length} packages are locked`,
-)
+console.log(`${files.length} files name no mirror; ${Object.keys(lock.packages).length} packages are locked`)
