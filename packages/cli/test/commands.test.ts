@@ -178,7 +178,7 @@ describe('the first day', { timeout: 60_000 }, () => {
     const get = (...args: string[]) => done(['secret', 'get', 'GITHUB_TOKEN', ...args], '', machine)
     expect((await get()).stdout).toBe(value)
     expect((await get('--environment=staging')).stdout).toBe('of-staging-0123')
-    expect((await done(['secret', 'list'], '', machine)).stdout).toMatch(/^GITHUB_TOKEN\tAll\ttoken\t3$/m)
+    expect((await done(['secret', 'list'], '', machine)).stdout).toMatch(/^GITHUB_TOKEN\tAll\ttoken\t3\t/m)
     const missing = await refused(['secret', 'get', 'GITHUB_TOKN'], machine)
     expect(missing).toMatch(/^keyhold: GITHUB_TOKN not found\nhint: did you mean GITHUB_TOKEN\?\n/)
     expect(await refused(['secret', 'set', 'OTHER'], machine, 'x')).toContain('access.refused')

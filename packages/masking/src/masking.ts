@@ -3,7 +3,7 @@
 import { Transform } from 'node:stream'
 import { MaskingStream } from './masking-stream.ts'
 import { type Pattern, PatternSet } from './pattern-set.ts'
-import { valuePatterns } from './value-patterns.ts'
+import { valuePatterns, whyUnmasked } from './value-patterns.ts'
 
 export type { MaskingStream } from './masking-stream.ts'
 
@@ -20,6 +20,11 @@ export interface Unmasked {
   readonly name: string
   /** `too-short`: under 4 characters. `ordinary-word`: a word such as `production`, a port, a local address. */
   readonly reason: 'too-short' | 'ordinary-word'
+}
+
+/** Whether a {@link Masker} masks this value, told without compiling it. */
+export function isMasked(value: Uint8Array): boolean {
+  return whyUnmasked(value) === undefined
 }
 
 /** A compiled, immutable set of patterns; many streams may share one. */

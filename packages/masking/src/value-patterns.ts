@@ -29,6 +29,14 @@ const NESTING_MAX = 3
 
 const encoder = new TextEncoder()
 
+/** Says why a value is left visible; undefined when it is masked. Cheap: no patterns are made. */
+export function whyUnmasked(value: Uint8Array): 'too-short' | 'ordinary-word' | undefined {
+  const bytes = trim(value)
+  const text = decodeUtf8(bytes)
+  if ((text === undefined ? bytes.length : [...text].length) < CHARACTERS_MIN) return 'too-short'
+  return text !== undefined && isOrdinaryWord(text) ? 'ordinary-word' : undefined
+}
+
 /**
  * Lists the patterns of one value.
  * @param options.force masks an ordinary word too (between word boundaries); under 4 characters stays unmasked.
@@ -39,13 +47,11 @@ export function valuePatterns(
   options: { force?: boolean; utf16?: boolean } = {},
 ): ValuePattern[] | 'too-short' | 'ordinary-word' {
   const bytes = trim(value)
-  const text = decodeUtf8(bytes)
-  if ((text === undefined ? bytes.length : [...text].length) < CHARACTERS_MIN) return 'too-short'
-  const isOrdinary = text !== undefined && isOrdinaryWord(text)
-  if (isOrdinary && !options.force) return 'ordinary-word'
+  const reason = whyUnmasked(value)
+  if (reason === 'too-short' || (reason === 'ordinary-word' && !options.force)) return reason
 
   const patterns: ValuePattern[] = []
-  if (isOrdinary) patterns.push({ bytes, isBounded: true })
+  if (reason === 'ordinary-word') patterns.push({ bytes, isBounded: true })
   else addValue(patterns, bytes, options.utf16 ?? false, 0)
   return patterns
 }

@@ -60,6 +60,7 @@ export const routeTable = {
   'current.delete': { method: 'DELETE', path: '/api/v1/projects/current/secrets/{name}', caller: 'machine' },
   'current.environments': { method: 'GET', path: '/api/v1/projects/current/environments', caller: 'machine' },
   'current.get': { method: 'GET', path: '/api/v1/projects/current', caller: 'machine' },
+  'current.list': { method: 'GET', path: '/api/v1/projects/current/names', caller: 'machine' },
   'current.secret': { method: 'GET', path: '/api/v1/projects/current/secrets/{name}', caller: 'machine' },
   'current.secrets': { method: 'GET', path: '/api/v1/projects/current/secrets', caller: 'machine' },
   'current.update': { method: 'PATCH', path: '/api/v1/projects/current/secrets/{name}', caller: 'machine' },
@@ -150,6 +151,7 @@ export interface ContractRoutes {
   'current.delete': typeof secrets.deleteCurrentSecret
   'current.environments': typeof secrets.listCurrentEnvironments
   'current.get': typeof secrets.getCurrentProject
+  'current.list': typeof secrets.listCurrentSecrets
   'current.secret': typeof secrets.readCurrentSecret
   'current.secrets': typeof secrets.readCurrentSecrets
   'current.update': typeof secrets.updateCurrentSecret

@@ -84,6 +84,7 @@ const entries: Record<string, Entry> = {
   'secret.versions': {},
   'current.get': {},
   'current.environments': {},
+  'current.list': { query: ({ environment }) => `environment=${environment.name}` },
   'current.secrets': { query: ({ environment }) => `environment=${environment.name}`, delivers: ['value'] },
   'current.secret': { query: ({ environment }) => `environment=${environment.name}`, delivers: ['value'] },
   'current.create': {

@@ -227,6 +227,19 @@ export const listCurrentEnvironments = route({
   }),
 })
 
+export const listCurrentSecrets = route({
+  id: 'current.list',
+  method: 'GET',
+  path: '/api/v1/projects/current/names',
+  summary: "List the secrets of the access key's project, never values",
+  caller: 'machine',
+  action: 'secret.list',
+  query: EnvironmentQuery,
+  status: 200,
+  answer: Type.Object({ secrets: Type.Array(SecretInfo) }),
+  errors: ['environment.not_found'],
+})
+
 export const readCurrentSecrets = route({
   id: 'current.secrets',
   method: 'GET',

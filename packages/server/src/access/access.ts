@@ -14,10 +14,21 @@ import { instanceRules, machineRules, projectRules } from './rules.ts'
 const FRESH_PASSWORD_MS = 10 * 60_000
 
 /** What is acted on, as far as rights go. */
-export type Scope = { readonly kind: 'instance' } | { readonly kind: 'project'; readonly projectId: string }
+export type Scope =
+  | { readonly kind: 'instance' }
+  | {
+      readonly kind: 'project'
+      readonly projectId: string
+      /** What in the project is asked for, as far as the request says: for the record of a refusal or failure. */
+      readonly about: RecordDetail
+    }
 
 export const instance: Scope = { kind: 'instance' }
-export const inProject = (projectId: string): Scope => ({ kind: 'project', projectId })
+export const inProject = (projectId: string, about: RecordDetail = {}): Scope => ({
+  kind: 'project',
+  projectId,
+  about,
+})
 
 /** The outcome of a decision that was "yes". */
 export interface Permit {
@@ -101,7 +112,7 @@ export class Access {
         return result
       })
     } catch (error) {
-      await this.#recordFailure(asker, action, permit, error)
+      await this.#recordFailure(asker, action, scope, permit, error)
       throw error
     }
   }
@@ -120,7 +131,7 @@ export class Access {
   ): Promise<T> {
     const permit = await this.#decide(this.#storage.db, asker, action, scope)
     const result = await find(this.#storage.db, permit).catch(async (error: unknown) => {
-      await this.#recordFailure(asker, action, permit, error)
+      await this.#recordFailure(asker, action, scope, permit, error)
       throw error
     })
     // An answer without any value is still a use of the credential.
@@ -131,7 +142,7 @@ export class Access {
 
   /** Records that a caller was refused before anything could be decided, and gives the error to throw. */
   async refuse(asker: Asker, action: Action, reason: ErrorCode): Promise<AppError> {
-    await this.#recordRefusal(asker, action, undefined, reason)
+    await this.#recordRefusal(asker, action, {}, reason)
     return new AppError(reason)
   }
 
@@ -139,7 +150,8 @@ export class Access {
     const decision = await this.#find(db, asker, action, scope)
     if (!('refused' in decision)) return decision
     const project = decision.project ?? (scope.kind === 'project' ? { id: scope.projectId } : undefined)
-    await this.#recordRefusal(asker, action, project, decision.refused)
+    const about = scope.kind === 'project' ? scope.about : {}
+    await this.#recordRefusal(asker, action, { ...(project && { project }), ...about }, decision.refused)
     throw new AppError(decision.refused)
   }
 
@@ -184,32 +196,29 @@ export class Access {
     }
   }
 
-  async #recordRefusal(
-    asker: Asker,
-    action: Action,
-    project: { id: string; name?: string } | undefined,
-    reason: ErrorCode,
-  ): Promise<void> {
-    await this.#audit.append({
-      action,
-      outcome: 'refused',
-      reason,
-      actor: toActor(asker.caller),
-      ...(project && { project }),
-      origin: asker.origin,
-    })
+  async #recordRefusal(asker: Asker, action: Action, about: RecordDetail, reason: ErrorCode): Promise<void> {
+    const { caller, origin } = asker
+    await this.#audit.append({ action, outcome: 'refused', reason, actor: toActor(caller), ...about, origin })
   }
 
   /** An expected error is a failed attempt; others are the server's own fault and go to its log. */
-  async #recordFailure(asker: Asker, action: Action, permit: Permit, error: unknown): Promise<void> {
+  async #recordFailure(
+    asker: Asker,
+    action: Action,
+    scope: Scope,
+    { project }: Permit,
+    error: unknown,
+  ): Promise<void> {
     if (!(error instanceof AppError) || error.status >= 500) return
+    const { caller, origin } = asker
     await this.#audit.append({
       action,
       outcome: error.status === 403 ? 'refused' : 'failed',
       reason: error.code,
-      actor: toActor(asker.caller),
-      ...(permit.project && { project: permit.project }),
-      origin: asker.origin,
+      actor: toActor(caller),
+      ...(project && { project }),
+      ...(scope.kind === 'project' && scope.about),
+      origin,
     })
   }
 }

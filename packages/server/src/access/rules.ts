@@ -41,6 +41,7 @@ export const projectRules: Partial<Record<Action, readonly ProjectRole[]>> = {
 export const machineRules: Partial<Record<Action, readonly ('read' | 'read_write')[]>> = {
   'project.read': ['read', 'read_write'],
   'environment.list': ['read', 'read_write'],
+  'secret.list': ['read', 'read_write'],
   'secret.read': ['read', 'read_write'],
   'secret.create': ['read_write'],
   'secret.update': ['read_write'],

@@ -12,6 +12,7 @@ import type { Queries, Transaction } from '../storage/tables.ts'
 import { type Account, emailKey } from './account.ts'
 import {
   countActiveAdmins,
+  deleteEndedSessions,
   deleteSession,
   deleteSessionsOf,
   findAccount,
@@ -228,6 +229,7 @@ export class Accounts {
     } as const
     const person = toPerson(account, credential)
     await this.#access.perform({ caller: person, origin }, 'session.create', instance, async (tx) => {
+      await deleteEndedSessions(tx, account.id, now)
       await insertSession(tx, {
         id,
         account_id: account.id,

@@ -123,6 +123,11 @@ export async function deleteSession(tx: Transaction, id: string): Promise<void> 
   await tx.deleteFrom('sessions').where('id', '=', id).execute()
 }
 
+/** Sessions that have ended are refused by their time; this only keeps the table small. */
+export async function deleteEndedSessions(tx: Transaction, accountId: string, now: number): Promise<void> {
+  await tx.deleteFrom('sessions').where('account_id', '=', accountId).where('expires_at', '<=', now).execute()
+}
+
 /** @param exceptId a session that stays. */
 export async function deleteSessionsOf(tx: Transaction, accountId: string, exceptId?: string): Promise<void> {
   let query = tx.deleteFrom('sessions').where('account_id', '=', accountId)

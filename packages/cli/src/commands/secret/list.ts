@@ -2,13 +2,12 @@ import { connected } from '../../client.ts'
 import { defineCommand, jsonOption } from '../../command.ts'
 import { sayEmpty, shownTime, shownTimeOr } from '../../present.ts'
 import { environmentOption } from '../environment/find-environment.ts'
-import { findProject, projectOption } from '../project/find-project.ts'
+import { projectOption } from '../project/find-project.ts'
+import { listSecrets } from './list-secrets.ts'
 
 export const command = defineCommand({
   usage: '[--environment=ENVIRONMENT] [--project=PROJECT] [--json]',
-  description:
-    'Values are never shown. With an environment the list also has what it takes from All. An access key can see names only by\n' +
-    'fetching the secrets, so the audit log then records them as accessed.',
+  description: 'Values are never shown. With an environment the list also has what it takes from All.',
   options: {
     environment: { ...environmentOption, summary: 'only what this environment has or takes from All' },
     project: projectOption,
@@ -21,26 +20,9 @@ export const command = defineCommand({
   run: ({ options, env, terminal }) =>
     connected(env, 'any', async (keyhold) => {
       const environment = options.environment ?? keyhold.environment
-      if (keyhold.credentialKind === 'access-key') {
-        const secrets = [...(await keyhold.all({ environment })).values()]
-        if (options.json) {
-          // Each is spread: its value is not a property.
-          return terminal.printJson(secrets.map((secret) => ({ ...secret })))
-        }
-        if (secrets.length === 0) return sayEmpty(terminal, 'there are no secrets here yet', addHint)
-        terminal.printTable(
-          ['NAME', 'ENVIRONMENT', 'TYPE', 'VERSION'],
-          secrets.map((secret) => [secret.name, secret.environment, secret.type, String(secret.version)]),
-        )
-        return
-      }
-      const { id: projectId, name } = await findProject(keyhold, options.project)
-      const { secrets } = await keyhold.call('secret.list', {
-        params: { projectId },
-        query: environment === undefined ? {} : { environment },
-      })
+      const secrets = await listSecrets(keyhold, environment, options.project)
       if (options.json) return terminal.printJson(secrets)
-      if (secrets.length === 0) return sayEmpty(terminal, `${name} has no secrets here yet`, addHint)
+      if (secrets.length === 0) return sayEmpty(terminal, 'there are no secrets here yet', addHint)
       terminal.printTable(
         ['NAME', 'ENVIRONMENT', 'TYPE', 'VERSION', 'UPDATED', 'LAST ACCESSED', 'DESCRIPTION'],
         secrets.map((secret) => [

@@ -10,6 +10,7 @@ import type { Terminal } from '../../terminal.ts'
 import { environmentOption } from '../environment/find-environment.ts'
 import { findProject, projectOption } from '../project/find-project.ts'
 import { DEFAULT_ENVIRONMENT } from './find-secret.ts'
+import { listSecrets } from './list-secrets.ts'
 
 interface Change {
   readonly name: string
@@ -63,10 +64,7 @@ export const command = defineCommand({
         typeOfNew: type ?? (options.file === undefined ? 'token' : 'file'),
         description: options.description,
       }
-      const { secret, did } =
-        keyhold.credentialKind === 'access-key'
-          ? await setAsMachine(keyhold, change)
-          : await setAsPerson(keyhold, change, options.project)
+      const { secret, did } = await set(keyhold, change, options.project)
       if (options.json) terminal.printJson(secret)
       else terminal.note(`${name} ${did} in ${secret.environment}, version ${secret.version}`)
       const warning = secret.nameWarning ?? nameWarning(name)
@@ -77,46 +75,44 @@ export const command = defineCommand({
     }),
 })
 
-async function setAsPerson(
+async function set(
   keyhold: Keyhold,
   change: Change,
   project: string | undefined,
 ): Promise<{ secret: SecretInfo; did: string }> {
-  const { id: projectId } = await findProject(keyhold, project)
   const { name, environment, type, description } = change
-  const { secrets } = await keyhold.call('secret.list', { params: { projectId }, query: { environment } })
+  const secrets = await listSecrets(keyhold, environment, project)
   const before = secrets.find((one) => one.name === name && one.environment === environment)
   const content = wireValue(change.bytes)
   const described = description === undefined ? {} : { description }
+  const isMachine = keyhold.credentialKind === 'access-key'
   if (before === undefined) {
-    const secret = await keyhold.call('secret.create', {
-      params: { projectId },
-      body: { name, environment, type: change.typeOfNew, ...content, ...described },
-    })
+    const body = { name, environment, type: change.typeOfNew, ...content, ...described }
+    const secret = isMachine
+      ? await keyhold.call('current.create', { body })
+      : await keyhold.call('secret.create', { params: await inProject(keyhold, project), body })
     return { secret, did: 'created' }
   }
-  const secret = await keyhold.call('secret.update', {
-    params: { projectId, secretId: before.id },
-    // Somebody may have given it another value since it was looked at.
-    body: { ...content, ...(type !== undefined && { type }), ...described, expectedVersion: before.version },
-  })
+  // Somebody may have given it another value since it was looked at.
+  const body = {
+    ...content,
+    ...(type !== undefined && { type }),
+    ...described,
+    expectedVersion: before.version,
+  }
+  const secret = isMachine
+    ? await keyhold.call('current.update', { params: { name }, query: { environment }, body })
+    : await keyhold.call('secret.update', {
+        params: { ...(await inProject(keyhold, project)), secretId: before.id },
+        body,
+      })
   const isSame = secret.version === before.version
   const isOtherwiseChanged = secret.type !== before.type || secret.description !== before.description
   return { secret, did: isSame ? (isOtherwiseChanged ? 'described' : 'unchanged') : 'updated' }
 }
 
-async function setAsMachine(keyhold: Keyhold, change: Change): Promise<{ secret: SecretInfo; did: string }> {
-  const { name, environment, type, typeOfNew, description } = change
-  const startedAt = Date.now()
-  const secret = await keyhold.set(name, change.bytes, {
-    environment,
-    type: type ?? (typeOfNew === 'file' ? 'file' : undefined),
-    description,
-  })
-  // An access key cannot look at a secret without reading its value. A version that is older than this call by more than
-  // clocks differ was there before.
-  const isOlder = Date.parse(secret.updatedAt) < startedAt - CLOCK_DIFFERENCE_MS_MAX
-  return { secret, did: isOlder ? 'unchanged' : 'saved' }
+async function inProject(keyhold: Keyhold, project: string | undefined): Promise<{ projectId: string }> {
+  return { projectId: (await findProject(keyhold, project)).id }
 }
 
 async function valueBytes(terminal: Terminal, name: string, path: string | undefined): Promise<Uint8Array> {
@@ -167,5 +163,3 @@ function wireValue(bytes: Uint8Array): { value: string; encoding: 'utf8' | 'base
 function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
 }
-
-const CLOCK_DIFFERENCE_MS_MAX = 300_000

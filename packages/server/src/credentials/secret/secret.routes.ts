@@ -32,6 +32,9 @@ export function secretRoutes(http: Http<Person, Machine>, secrets: Secrets): voi
     return { versions: versions.map((version) => toVersion(version, current)) }
   })
 
+  http.machine(api.listCurrentSecrets, async ({ caller, origin, query }) => ({
+    secrets: (await secrets.list({ caller, origin }, caller.project.id, query.environment)).map(toInfo),
+  }))
   http.machine(api.readCurrentSecrets, async ({ caller, origin, query }) => ({
     project: caller.project,
     ...(await secrets.readAll({ caller, origin }, query.environment)),

@@ -2,7 +2,8 @@ import { timingSafeEqual } from 'node:crypto'
 import type { SecretType, SecretValue } from '@keyhold/contract/api/secrets'
 import { limits } from '@keyhold/contract/limits'
 import { nearMatches } from '@keyhold/contract/names'
-import { type Access, type Grant, inProject } from '../../access/access.ts'
+import { isMasked as isValueMasked } from '@keyhold/masking'
+import { type Access, type Grant, inProject, type RecordDetail, type Scope } from '../../access/access.ts'
 import type { Asker, Machine, Person } from '../../access/caller.ts'
 import { LAST_USED_STEP_MS } from '../../accounts/accounts.service.ts'
 import { AppError } from '../../base/app-error.ts'
@@ -16,7 +17,6 @@ import type { Vault } from '../../vault/vault.ts'
 import * as store from './secret.store.ts'
 import {
   assertSecretName,
-  isMaskable,
   parseValue,
   type SealedSecret,
   type StoredSecret,
@@ -74,7 +74,7 @@ export class Secrets {
 
   /** Names and facts, no values. With an environment: its own, and those it takes from `All`. */
   async list(
-    asker: Asker<Person>,
+    asker: Asker<Person | Machine>,
     projectId: string,
     environment: string | undefined,
   ): Promise<StoredSecret[]> {
@@ -103,45 +103,50 @@ export class Secrets {
   }
 
   async create(asker: Asker<Person | Machine>, projectId: string, secret: NewSecret): Promise<StoredSecret> {
-    return this.#access.perform(asker, 'secret.create', inProject(projectId), async (tx, grant) => {
-      assertSecretName(secret.name)
-      const value = parseValue(secret.type, secret.value, secret.encoding)
-      // The lock keeps two creations from passing the limit together, and the environment from going meanwhile.
-      await lockProject(tx, projectId)
-      const environment = await this.#environment(tx, projectId, secret.environment)
-      if ((await store.countSecrets(tx, environment.id)) >= limits.secretsPerEnvironment) {
-        throw new AppError('secret.limit')
-      }
-      const id = newId('sec')
-      const now = this.#clock.now().getTime()
-      const by = callerId(asker)
-      try {
-        await store.insertSecret(tx, {
-          id,
-          project_id: projectId,
-          environment_id: environment.id,
-          name: secret.name,
-          type: secret.type,
-          description: secret.description ?? '',
-          current_version: 1,
-          is_masked: isMaskable(secret.name, value) ? 1 : 0,
-          created_at: now,
-          updated_at: now,
-          updated_by: by,
-          last_accessed_at: null,
+    return this.#access.perform(
+      asker,
+      'secret.create',
+      inProject(projectId, attempt(secret)),
+      async (tx, grant) => {
+        assertSecretName(secret.name)
+        const value = parseValue(secret.type, secret.value, secret.encoding)
+        // The lock keeps two creations from passing the limit together, and the environment from going meanwhile.
+        await lockProject(tx, projectId)
+        const environment = await this.#environment(tx, projectId, secret.environment)
+        if ((await store.countSecrets(tx, environment.id)) >= limits.secretsPerEnvironment) {
+          throw new AppError('secret.limit')
+        }
+        const id = newId('sec')
+        const now = this.#clock.now().getTime()
+        const by = callerId(asker)
+        try {
+          await store.insertSecret(tx, {
+            id,
+            project_id: projectId,
+            environment_id: environment.id,
+            name: secret.name,
+            type: secret.type,
+            description: secret.description ?? '',
+            current_version: 1,
+            is_masked: isValueMasked(value.bytes.reveal()) ? 1 : 0,
+            created_at: now,
+            updated_at: now,
+            updated_by: by,
+            last_accessed_at: null,
+          })
+        } catch (error) {
+          throw violatedUnique(error) ? new AppError('secret.exists', {}, error) : error
+        }
+        const version = { id, projectId, name: secret.name, version: 1 }
+        await store.insertVersion(tx, this.#vault, grant, version, value.bytes, {
+          encoding: value.encoding,
+          createdAt: now,
+          createdBy: by,
         })
-      } catch (error) {
-        throw violatedUnique(error) ? new AppError('secret.exists', {}, error) : error
-      }
-      const version = { id, projectId, name: secret.name, version: 1 }
-      await store.insertVersion(tx, this.#vault, grant, version, value.bytes, {
-        encoding: value.encoding,
-        createdAt: now,
-        createdBy: by,
-      })
-      const result = (await store.findSecret(tx, projectId, id))!
-      return { result, record: secretRecord(result) }
-    })
+        const result = (await store.findSecret(tx, projectId, id))!
+        return { result, record: secretRecord(result) }
+      },
+    )
   }
 
   /** Changes a secret. An equal value makes no version, and no change at all makes no record. */
@@ -151,64 +156,69 @@ export class Secrets {
     key: SecretKey,
     change: SecretChange,
   ): Promise<StoredSecret> {
-    return this.#access.perform(asker, 'secret.update', inProject(projectId), async (tx, grant) => {
-      const before = await this.#findLocked(tx, projectId, key)
-      if (change.expectedVersion !== undefined && change.expectedVersion !== before.version) {
-        throw new AppError('secret.changed')
-      }
-      const changed: string[] = []
-      const type = change.type ?? before.type
-      if (type !== before.type) changed.push('type')
-      if (change.description !== undefined && change.description !== before.description)
-        changed.push('description')
-
-      const current = (await store.findVersion(tx, before, before.version))!
-      const now = this.#clock.now().getTime()
-      const by = callerId(asker)
-      let { version, isMasked } = before
-      if (change.value !== undefined || changed.includes('type')) {
-        const old = await store.openValue(tx, this.#vault, grant, current)
-        // A new type checks the old value too.
-        const value = parseValue(
-          type,
-          change.value ?? Buffer.from(old.reveal()).toString('base64'),
-          change.value === undefined ? 'base64' : change.encoding,
-        )
-        if (!sameBytes(old.reveal(), value.bytes.reveal())) {
-          changed.push('value')
-          version += 1
-          isMasked = isMaskable(before.name, value)
-          const next = { id: before.id, projectId, name: before.name, version }
-          await store
-            .insertVersion(tx, this.#vault, grant, next, value.bytes, {
-              encoding: value.encoding,
-              createdAt: now,
-              createdBy: by,
-            })
-            .catch((error: unknown) => {
-              // Of two updates at once, the second one's version number is taken.
-              throw violatedUnique(error) ? new AppError('secret.changed', {}, error) : error
-            })
+    return this.#access.perform(
+      asker,
+      'secret.update',
+      inProject(projectId, attempt(key)),
+      async (tx, grant) => {
+        const before = await this.#findLocked(tx, projectId, key)
+        if (change.expectedVersion !== undefined && change.expectedVersion !== before.version) {
+          throw new AppError('secret.changed')
         }
-      }
-      if (changed.length === 0) return { result: before, record: null }
-      const isUpdated = await store.updateSecret(tx, before.id, before.version, {
-        type,
-        description: change.description ?? before.description,
-        current_version: version,
-        is_masked: isMasked ? 1 : 0,
-        updated_at: now,
-        updated_by: by,
-      })
-      if (!isUpdated) throw new AppError('secret.changed')
-      const result = (await store.findSecret(tx, projectId, before.id))!
-      return { result, record: { changed, ...secretRecord(result) } }
-    })
+        const changed: string[] = []
+        const type = change.type ?? before.type
+        if (type !== before.type) changed.push('type')
+        if (change.description !== undefined && change.description !== before.description)
+          changed.push('description')
+
+        const current = (await store.findVersion(tx, before, before.version))!
+        const now = this.#clock.now().getTime()
+        const by = callerId(asker)
+        let { version, isMasked } = before
+        if (change.value !== undefined || changed.includes('type')) {
+          const old = await store.openValue(tx, this.#vault, grant, current)
+          // A new type checks the old value too.
+          const value = parseValue(
+            type,
+            change.value ?? Buffer.from(old.reveal()).toString('base64'),
+            change.value === undefined ? 'base64' : change.encoding,
+          )
+          if (!sameBytes(old.reveal(), value.bytes.reveal())) {
+            changed.push('value')
+            version += 1
+            isMasked = isValueMasked(value.bytes.reveal())
+            const next = { id: before.id, projectId, name: before.name, version }
+            await store
+              .insertVersion(tx, this.#vault, grant, next, value.bytes, {
+                encoding: value.encoding,
+                createdAt: now,
+                createdBy: by,
+              })
+              .catch((error: unknown) => {
+                // Of two updates at once, the second one's version number is taken.
+                throw violatedUnique(error) ? new AppError('secret.changed', {}, error) : error
+              })
+          }
+        }
+        if (changed.length === 0) return { result: before, record: null }
+        const isUpdated = await store.updateSecret(tx, before.id, before.version, {
+          type,
+          description: change.description ?? before.description,
+          current_version: version,
+          is_masked: isMasked ? 1 : 0,
+          updated_at: now,
+          updated_by: by,
+        })
+        if (!isUpdated) throw new AppError('secret.changed')
+        const result = (await store.findSecret(tx, projectId, before.id))!
+        return { result, record: { changed, ...secretRecord(result) } }
+      },
+    )
   }
 
   /** Deletes a secret with all its versions. */
   async delete(asker: Asker<Person | Machine>, projectId: string, key: SecretKey): Promise<void> {
-    await this.#access.perform(asker, 'secret.delete', inProject(projectId), async (tx) => {
+    await this.#access.perform(asker, 'secret.delete', inProject(projectId, attempt(key)), async (tx) => {
       const secret = await this.#findLocked(tx, projectId, key)
       if (!(await store.deleteSecret(tx, secret.id))) throw new AppError('secret.not_found')
       return { result: undefined, record: secretRecord(secret) }
@@ -217,7 +227,7 @@ export class Secrets {
 
   /** Delivers one value to a person. @param version default: the current one. */
   async reveal(asker: Asker<Person>, projectId: string, id: string, version?: number): Promise<SecretValue> {
-    return this.#deliver(asker, projectId, async (db) => {
+    return this.#deliver(asker, inProject(projectId, attempt({ id })), async (db) => {
       const secret = await store.findSecret(db, projectId, id)
       const sealed = secret && (await store.findVersion(db, secret, version ?? secret.version))
       if (!sealed) throw new AppError('secret.not_found')
@@ -228,7 +238,7 @@ export class Secrets {
   /** Delivers one value to a machine: the environment's, else the one of `All`. */
   async read(asker: Asker<Machine>, environment: string | undefined, name: string): Promise<SecretValue> {
     const { id: projectId } = asker.caller.project
-    return this.#deliver(asker, projectId, async (db) => {
+    return this.#deliver(asker, inProject(projectId, attempt({ environment, name })), async (db) => {
       const key = nameKey(environment ?? ALL)
       const secret = await this.#findEffective(projectId, key, name)
       // A name found in `All` says nothing about the environment that was asked for.
@@ -246,7 +256,7 @@ export class Secrets {
   ): Promise<{ environment: string; secrets: SecretValue[] }> {
     const { id: projectId } = asker.caller.project
     let name = ALL
-    const secrets = await this.#deliver(asker, projectId, async (db) => {
+    const secrets = await this.#deliver(asker, inProject(projectId, attempt({ environment })), async (db) => {
       name = (await this.#environment(db, projectId, environment)).name
       return this.#listEffective(projectId, nameKey(name))
     })
@@ -255,14 +265,14 @@ export class Secrets {
 
   async #deliver(
     asker: Asker<Person | Machine>,
-    projectId: string,
+    scope: Scope,
     find: (db: Queries) => Promise<SealedSecret[]>,
   ): Promise<SecretValue[]> {
     const { db } = this.#storage
     return this.#access.deliver(
       asker,
       'secret.read',
-      inProject(projectId),
+      scope,
       async () => {
         const found = await find(db)
         return { found, records: found.map(secretRecord) }
@@ -318,8 +328,8 @@ export class Secrets {
 
   /** The explained not-found error: the caller may list the names, so near ones are no secret to them. */
   async #notFound(db: Queries, projectId: string, environmentKey: string, name: string): Promise<AppError> {
-    // A name that could not exist is not repeated: what was pasted there may be a value.
-    if (!/^[A-Za-z_][A-Za-z0-9_]{0,255}$/.test(name)) return new AppError('secret.not_found')
+    // Not repeated, for the same reason as in `attempt`.
+    if (!NAME.test(name)) return new AppError('secret.not_found')
     const names = (await store.listSecrets(db, projectId, environmentKey)).map((secret) => secret.name)
     return new AppError('secret.not_found', {
       detail: `${name} not found`,
@@ -327,6 +337,28 @@ export class Secrets {
       nearMatches: nearMatches(name, [...new Set(names)]),
     })
   }
+}
+
+const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,255}$/
+const ID = /^sec_[0-9a-z]{20}$/
+
+/** What an attempt was about. A name or id that could not exist is left out: what was pasted there may be a value. */
+function attempt({
+  id,
+  name,
+  environment,
+}: {
+  id?: string
+  name?: string
+  environment?: string | undefined
+}): RecordDetail {
+  const target = {
+    kind: 'secret',
+    ...(id !== undefined && ID.test(id) && { id }),
+    ...(name !== undefined && NAME.test(name) && { name }),
+  }
+  const isNamed = 'id' in target || 'name' in target
+  return { ...(environment !== undefined && { environment }), ...(isNamed && { target }) }
 }
 
 function callerId({ caller }: Asker<Person | Machine>): string {

@@ -3,7 +3,6 @@ import type { SecretInfo, SecretType, SecretValue, SecretVersion } from '@keyhol
 import { limits } from '@keyhold/contract/limits'
 import { nameWarning, refusedName } from '@keyhold/contract/names'
 import { Secret } from '@keyhold/contract/secret'
-import { Masker } from '@keyhold/masking'
 import { invalidField } from '../../base/app-error.ts'
 
 export type Encoding = 'utf8' | 'base64'
@@ -84,11 +83,6 @@ export function parseValue(type: SecretType, value: string, encoding: Encoding =
     )
   }
   return { bytes: new Secret(bytes), encoding: isUtf8(bytes) ? 'utf8' : 'base64' }
-}
-
-/** Whether the value will be taken out of output: not when it is too short or an ordinary word. */
-export function isMaskable(name: string, { bytes }: Plaintext): boolean {
-  return new Masker([{ name, value: bytes.reveal() }]).unmasked.length === 0
 }
 
 export function toInfo(secret: StoredSecret): SecretInfo {
