@@ -12,6 +12,7 @@ const programs: Readonly<Record<string, string>> = {
   less: 'less',
   openssl: 'openssl',
   ps: 'procps',
+  psql: 'postgresql-client',
   python3: 'python3',
   stty: 'coreutils',
   vim: 'vim',
