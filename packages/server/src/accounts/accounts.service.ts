@@ -3,7 +3,7 @@ import { Secret } from '@keyhold/contract/secret'
 import { type Access, instance } from '../access/access.ts'
 import type { Asker, Operator, Person } from '../access/caller.ts'
 import type { AuditLog } from '../audit/audit-log.ts'
-import { AppError } from '../base/app-error.ts'
+import { AppError, invalidField } from '../base/app-error.ts'
 import type { Clock } from '../base/clock.ts'
 import { isToken, newId, newToken } from '../base/ids.ts'
 import type { Origin } from '../base/origin.ts'
@@ -23,6 +23,7 @@ import {
   insertSession,
   isAnyAccount,
   listAccounts,
+  lockAccounts,
   setAuthenticated,
   setInstanceValue,
   takeInstanceValue,
@@ -175,6 +176,7 @@ export class Accounts {
     change: { name?: string; role?: 'admin' | 'member'; isDisabled?: boolean },
   ): Promise<Account> {
     return this.#access.perform(asker, 'account.update', instance, async (tx) => {
+      await lockAccounts(tx)
       const before = await findAccount(tx, id)
       if (!before) throw new AppError('account.not_found')
       const isDisabled = before.disabledAt !== null
@@ -280,9 +282,13 @@ export class Accounts {
     })
   }
 
-  /** Changes the caller's own password and ends their other sessions. */
+  /**
+   * Changes the caller's own password and ends their other sessions.
+   * @throws AppError `account.password_wrong`; `request.invalid` for the same password, which others may know.
+   */
   async changePassword(asker: Asker<Person>, current: Secret<string>, next: Secret<string>): Promise<void> {
-    await this.#assertPassword(asker, 'account.password', current)
+    const account = await this.#assertPassword(asker, 'account.password', current)
+    if (await isPassword(account.passwordHash, next)) throw invalidField('newPassword', 'is the one you have')
     const passwordHash = await hashPassword(next)
     const { accountId, credential } = asker.caller
     await this.#access.perform(asker, 'account.password', instance, async (tx) => {
@@ -296,9 +302,9 @@ export class Accounts {
     asker: Asker<Person>,
     action: 'session.create' | 'account.password',
     password: Secret<string>,
-  ): Promise<void> {
+  ): Promise<Account> {
     const account = await this.find(asker.caller.accountId)
-    if (await isPassword(account?.passwordHash, password)) return
+    if ((await isPassword(account?.passwordHash, password)) && account) return account
     throw await this.#access.refuse(asker, action, 'account.password_wrong')
   }
 }

@@ -56,9 +56,20 @@ export async function updateAccount(
   await tx.updateTable('accounts').set(change).where('id', '=', id).execute()
 }
 
-/** Active administrators. Locks the accounts, so that of two who demote each other at once one comes second. */
+/**
+ * Makes other changes of accounts wait until the transaction ends: of two administrators who demote each other at once,
+ * one comes second. It is the lock of one row, since locks of several accounts in different orders wait for each other.
+ */
+export async function lockAccounts(tx: Transaction): Promise<void> {
+  await tx
+    .updateTable('instance')
+    .set((eb) => ({ value: eb.ref('value') }))
+    .where('name', '=', 'id')
+    .execute()
+}
+
+/** Active administrators, as they stay under {@link lockAccounts}. */
 export async function countActiveAdmins(tx: Transaction): Promise<number> {
-  await tx.updateTable('accounts').set({ role: 'admin' }).where('role', '=', 'admin').execute()
   const { count } = await tx
     .selectFrom('accounts')
     .select((eb) => eb.fn.countAll<number>().as('count'))
