@@ -31,7 +31,7 @@ export const errors = {
   'member.last_admin': { status: 409, title: 'A project needs at least one Admin' },
   'member.not_found': { status: 404, title: 'Member not found' },
   'project.confirmation': { status: 400, title: 'Type the project name to confirm' },
-  'project.name_taken': { status: 409, title: 'A project of this name already exists' },
+  'project.name_taken': { status: 409, title: 'You already have a project of this name' },
   'project.not_found': { status: 404, title: 'Project not found' },
   'rate.limited': { status: 429, title: 'Too many attempts; wait and try again' },
   'request.cross_site': { status: 403, title: 'The request came from another site' },

@@ -25,13 +25,7 @@ async function serve(): Promise<void> {
   const unlock = config.databaseUrl === undefined ? lockDataDir(config.dataDir) : () => {}
   const core = await composeCore(config)
   const server = await composeServer(config, core, logger)
-  for (const warning of config.warnings) logger.warn(warning)
-  const address = await server.listen()
-  logger.info({ address, database: core.storage.dialect, rootKey: core.vault.rootFingerprint }, 'ready')
-  if (core.newRootKeyPath) say(newRootKeyText(core.newRootKeyPath, core.vault.rootFingerprint))
-  const code = await core.accounts.newSetupCode()
-  if (code) say(setupText(config.publicUrl, code))
-
+  // Before anybody can know that the server is there: a signal that finds no handler ends the process amid its work.
   let isStopping = false
   const stop = async (signal: string) => {
     if (isStopping) return
@@ -46,6 +40,13 @@ async function serve(): Promise<void> {
   }
   process.on('SIGTERM', (signal) => void stop(signal))
   process.on('SIGINT', (signal) => void stop(signal))
+
+  for (const warning of config.warnings) logger.warn(warning)
+  const address = await server.listen()
+  logger.info({ address, database: core.storage.dialect, rootKey: core.vault.rootFingerprint }, 'ready')
+  if (core.newRootKeyPath) say(newRootKeyText(core.newRootKeyPath, core.vault.rootFingerprint))
+  const code = await core.accounts.newSetupCode()
+  if (code) say(setupText(config.publicUrl, code))
 }
 
 /** For people: stderr, beside the log on stdout. */
@@ -100,6 +101,7 @@ async function admin(args: readonly string[]): Promise<void> {
       `--name must have 1 to ${limits.nameLength} characters, none of them control characters`,
     )
 
+  const password = command === 'create-user' ? await readPassword() : undefined
   const core = await composeCore(readConfig(env))
   if (core.newRootKeyPath) say(newRootKeyText(core.newRootKeyPath, core.vault.rootFingerprint))
   const operator = {
@@ -107,8 +109,7 @@ async function admin(args: readonly string[]): Promise<void> {
     origin: { traceId: 'admin', client: `keyhold admin ${command}` },
   } as const
   try {
-    if (command === 'create-user') {
-      const password = await readPassword()
+    if (password) {
       const account = await core.accounts.create(operator, {
         email,
         name,

@@ -220,6 +220,14 @@ describe.each(databases)('projects on %s', (database) => {
       expect([renamed.status, renamed.body.code]).toEqual([409, 'project.name_taken'])
     })
 
+    test('a name that only others use is free: creating a project tells nothing about theirs', async () => {
+      const name = `Shared ${project.id}`
+      for (const person of [owner, viewer]) {
+        const made = await server.request('POST', '/api/v1/projects', { token: person.token, body: { name } })
+        expect(made.status).toBe(201)
+      }
+    })
+
     test('wrong names and descriptions are 400', async () => {
       for (const body of [
         {},

@@ -6,7 +6,7 @@ import type { Accounts } from '../accounts/accounts.service.ts'
 import { AppError } from '../base/app-error.ts'
 import type { Clock } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
-import { lockProject } from '../storage/locks.ts'
+import { lockAccount, lockProject } from '../storage/locks.ts'
 import { type Storage, violatedUnique } from '../storage/storage.ts'
 import type { Transaction } from '../storage/tables.ts'
 import { ALL, type Environment, type Member, nameKey, type Project } from './project.ts'
@@ -20,6 +20,7 @@ import {
   insertEnvironment,
   insertMember,
   insertProject,
+  isNameTakenFor,
   listAdministered,
   listEnvironments,
   listMembers,
@@ -58,9 +59,8 @@ export class Projects {
     const id = newId('prj')
     const now = this.#clock.now().getTime()
     return this.#access.perform(asker, 'project.create', instance, async (tx) => {
-      await orTaken('project.name_taken', () =>
-        insertProject(tx, { id, name, name_key: nameKey(name), description, created_at: now }),
-      )
+      await this.#assertNameFree(tx, asker, name)
+      await insertProject(tx, { id, name, name_key: nameKey(name), description, created_at: now })
       const { accountId } = asker.caller
       await insertMember(tx, { project_id: id, account_id: accountId, role: 'admin', created_at: now })
       await insertEnvironment(tx, {
@@ -92,10 +92,26 @@ export class Projects {
       }
       const changed = changedFields(before, after)
       if (changed.length === 0) return { result: before, record: null }
-      await orTaken('project.name_taken', () => updateProject(tx, id, after))
+      if (changed.includes('name')) await this.#assertNameFree(tx, asker, after.name, id)
+      await updateProject(tx, id, after)
       const target = { kind: 'project', id, name: after.name }
       return { result: { ...before, ...after }, record: { changed, target } }
     })
+  }
+
+  /**
+   * Of one's own projects no two have one name, so that it can stand for the project in commands. Whether others use
+   * it is nobody's business: the answer would tell that their project exists.
+   */
+  async #assertNameFree(
+    tx: Transaction,
+    asker: Asker<Person>,
+    name: string,
+    exceptId?: string,
+  ): Promise<void> {
+    await lockAccount(tx, asker.caller.accountId)
+    if (await isNameTakenFor(tx, asker.caller.accountId, name, exceptId))
+      throw new AppError('project.name_taken')
   }
 
   /** @param confirm has to be the project's name. */
@@ -262,7 +278,7 @@ function changedFields<T extends object>(before: T, after: Partial<T>): string[]
 
 /** Turns a unique violation into the error it means. */
 async function orTaken(
-  code: 'project.name_taken' | 'member.exists' | 'environment.name_taken',
+  code: 'member.exists' | 'environment.name_taken',
   insert: () => Promise<void>,
 ): Promise<void> {
   try {

@@ -44,12 +44,21 @@ export async function findProject(db: Queries, id: string, accountId: string): P
   return row && rowToProject(row)
 }
 
-/** @throws a unique violation when the name is taken. */
+/** Whether the person is a member of another project of this name. */
+export async function isNameTakenFor(
+  db: Queries,
+  accountId: string,
+  name: string,
+  exceptId?: string,
+): Promise<boolean> {
+  const projects = await listProjectsOf(db, accountId)
+  return projects.some((project) => project.id !== exceptId && nameKey(project.name) === nameKey(name))
+}
+
 export async function insertProject(tx: Transaction, row: Tables['projects']): Promise<void> {
   await tx.insertInto('projects').values(row).execute()
 }
 
-/** @throws a unique violation when the name is taken. */
 export async function updateProject(
   tx: Transaction,
   id: string,

@@ -69,7 +69,7 @@ export interface Tables {
   projects: {
     id: string
     name: string
-    /** Case-folded, NFC; unique. */
+    /** Case-folded, NFKC. */
     name_key: string
     description: string
     created_at: number

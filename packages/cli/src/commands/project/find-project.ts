@@ -32,7 +32,14 @@ export async function findProject(keyhold: Keyhold, nameOrId: string | undefined
     }
     return only
   }
-  const found = projects.find(({ id }) => id === nameOrId) ?? projects.find(({ name }) => name === nameOrId)
+  const named = projects.filter(({ name }) => name === nameOrId)
+  if (named.length > 1) {
+    throw usageFailure(
+      `${nameOrId} names ${named.length} projects you are in`,
+      `say --project=ID with one of ${named.map(({ id }) => id).join(', ')}`,
+    )
+  }
+  const found = projects.find(({ id }) => id === nameOrId) ?? named[0]
   if (found !== undefined) return found
   const near = closest(
     nameOrId,
