@@ -27,7 +27,7 @@ export async function connected<Result>(
     if (caller === 'person' && keyhold.credentialKind === 'access-key') {
       throw new Failure('an access key cannot do this; it takes a person', {
         hints: [
-          'unset KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY, and set KEYHOLD_TOKEN to an access token',
+          'unset KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY; without "keyhold setup" on this machine, set KEYHOLD_TOKEN as well',
         ],
       })
     }

@@ -160,8 +160,8 @@ describe('the first day', { timeout: 60_000 }, () => {
     expect(stdout).toBe('')
     expect(statSync(path).mode & 0o777).toBe(0o600)
     const text = readFileSync(path, 'utf8')
-    expect(text).toMatch(/^KEYHOLD_ACCESS_KEY_ID=\S+\nKEYHOLD_ACCESS_KEY=\S+\n$/)
-    machine = { PATH: person.PATH ?? '', KEYHOLD_URL: url }
+    expect(text).toMatch(/^KEYHOLD_URL=\S+\nKEYHOLD_ACCESS_KEY_ID=\S+\nKEYHOLD_ACCESS_KEY=\S+\n$/)
+    machine = { PATH: person.PATH ?? '' }
     for (const row of text.trim().split('\n')) {
       const [name = '', content = ''] = row.split('=')
       machine[name] = content
@@ -169,6 +169,7 @@ describe('the first day', { timeout: 60_000 }, () => {
     const again = await refused(['access-key', 'create', '--permission=read', `--output=${path}`])
     expect(again).toContain('exists already')
     expect(readFileSync(path, 'utf8')).toBe(text)
+    expect(machine.KEYHOLD_URL).toBe(url)
     const { stdout: list } = await done(['access-key', 'list', '--json'])
     expect(JSON.parse(list)).toHaveLength(1)
     expect(list).not.toContain(machine.KEYHOLD_ACCESS_KEY)
@@ -222,7 +223,9 @@ describe('the first day', { timeout: 60_000 }, () => {
     expect((await done(['secret', 'get', 'OTHER'], '', machine)).stdout).toBe('second')
 
     const { stdout } = await done(['access-key', 'regenerate', id, '--yes'])
-    expect(stdout).toMatch(new RegExp(`^KEYHOLD_ACCESS_KEY_ID=${id}\nKEYHOLD_ACCESS_KEY=\\S+\n$`))
+    expect(stdout).toMatch(
+      new RegExp(`^KEYHOLD_URL=${url}\nKEYHOLD_ACCESS_KEY_ID=${id}\nKEYHOLD_ACCESS_KEY=\\S+\n$`),
+    )
     expect((await run(['secret', 'get', 'OTHER'], machine)).code).toBe(4)
     machine.KEYHOLD_ACCESS_KEY = /KEYHOLD_ACCESS_KEY=(\S+)/.exec(stdout)?.[1] ?? ''
     expect((await done(['secret', 'get', 'OTHER'], '', machine)).stdout).toBe('second')

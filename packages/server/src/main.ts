@@ -14,6 +14,9 @@ import { WrongRootKeyError } from './vault/vault.ts'
 const SHUTDOWN_MS = 10_000
 const CLOSING_MS = 5_000
 
+/** Where `keyhold setup` looks when it is not told. */
+const DEFAULT_URL = 'http://localhost:8080'
+
 /** A mistake in the command line. */
 class UsageError extends Error {}
 
@@ -62,9 +65,14 @@ function newRootKeyText(path: string, fingerprint: string): string {
 }
 
 function setupText(publicUrl: string, code: Secret<string>): string {
+  const url = publicUrl === DEFAULT_URL ? '' : ` --url=${publicUrl}`
   // The code stands after the #, which browsers do not send: it reaches no log and no proxy.
   return `
-  Keyhold is not set up yet. Open this link, or run \`npx keyhold setup\` in a second terminal:
+  Keyhold is not set up yet. In a second terminal, in the same directory:
+
+    npx keyhold setup${url}
+
+  It asks for a one-time code. Answer with this link, which has the code at its end:
 
     ${publicUrl}/setup#code=${code.reveal()}
 

@@ -102,7 +102,7 @@ export const command = defineCommand({
 })
 
 async function ask(terminal: Terminal): Promise<{ code: string; password: string }> {
-  const code = codeOf(await terminal.askSecret('one-time code, which the server printed:'))
+  const code = codeOf(await terminal.askSecret('the link or one-time code that the server printed:'))
   const password = await terminal.askSecret('password, at least 15 characters:')
   if ((await terminal.askSecret('the same password again:')) !== password) {
     throw new Failure('the two passwords differ; nothing was changed')

@@ -9,8 +9,8 @@ import { handOver, outputOption } from './hand-over.ts'
 export const command = defineCommand({
   usage: '--permission=PERMISSION [--ip=ADDRESS]… [--expires=WHEN] [--output=FILE] [--project=PROJECT]',
   description:
-    'Prints the access key ID and the access key, this once. A project has at most two active access keys: the second is for\n' +
-    'changing over without a gap.',
+    'Prints the access key ID and the access key, this once, with KEYHOLD_URL, as lines for an env file. A project has at most\n' +
+    'two active access keys: the second is for changing over without a gap.',
   options: {
     permission: permissionOption,
     ip: ipOption,
@@ -39,9 +39,9 @@ export const command = defineCommand({
         ...(expires !== undefined && { expiresAt: parsedTime(expires, 'expires', 1) }),
       }
       const { id: projectId } = await findProject(keyhold, options.project)
-      await handOver(terminal, options.output, options.json, () =>
+      await handOver(terminal, options.output, options.json, keyhold.url, () =>
         keyhold.call('access-key.create', { params: { projectId }, body }),
       )
-      terminal.hint('try it: set both variables and KEYHOLD_URL, then "keyhold run -- env"')
+      terminal.hint('try it: set these variables, then "keyhold run -- env"')
     }),
 })

@@ -6,12 +6,14 @@ export const outputOption = {
   type: 'string',
   short: 'o',
   placeholder: 'FILE',
-  summary: 'write id and key into this new file, which only you can read, and not to the terminal',
+  summary: 'write them into this new file, which only you can read, and not to the terminal',
 } as const
 
 /**
  * Gets a key made and hands it over the one time that it is shown. The file is made before the request: a key that
  * cannot be written down must not come into being, or an old one be replaced by it.
+ *
+ * @param url goes with them, so that a machine that is given these lines needs nothing else
  */
 export async function handOver<
   Answer extends { readonly accessKey: { readonly id: string }; readonly secret: string },
@@ -19,6 +21,7 @@ export async function handOver<
   terminal: Terminal,
   path: string | undefined,
   isJson: boolean,
+  url: string,
   make: () => Promise<Answer>,
 ): Promise<Answer> {
   const file = path === undefined ? undefined : newFile(path)
@@ -32,7 +35,7 @@ export async function handOver<
     }
     throw error
   }
-  const text = `KEYHOLD_ACCESS_KEY_ID=${answer.accessKey.id}\nKEYHOLD_ACCESS_KEY=${answer.secret}\n`
+  const text = `KEYHOLD_URL=${url}\nKEYHOLD_ACCESS_KEY_ID=${answer.accessKey.id}\nKEYHOLD_ACCESS_KEY=${answer.secret}\n`
   if (file === undefined || path === undefined) {
     if (isJson) terminal.printJson(answer)
     else terminal.print(text.trimEnd())
@@ -41,7 +44,9 @@ export async function handOver<
       writeSync(file, text)
       fsyncSync(file)
       closeSync(file)
-      terminal.note(`id and key are in ${path}`)
+      terminal.note(
+        `${path} has what a machine needs: KEYHOLD_URL, KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY`,
+      )
     } catch (error) {
       // The disk is full. The key exists and is shown nowhere else, so it is better on the terminal than lost.
       terminal.note(`${path} cannot be written (${codeOf(error)}), so here is the key`)

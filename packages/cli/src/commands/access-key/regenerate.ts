@@ -7,7 +7,8 @@ import { handOver, outputOption } from './hand-over.ts'
 export const command = defineCommand({
   usage: 'ID [--output=FILE] [--project=PROJECT] [--yes]',
   description:
-    'The access key ID remains; the old access key gets 401 at once. The new one is printed, this once.',
+    'The access key ID remains; the old access key gets 401 at once. The new one is printed, this once, with KEYHOLD_URL, as\n' +
+    'lines for an env file.',
   arguments: [{ name: 'ID', summary: 'the access key ID' }],
   options: { output: outputOption, project: projectOption, yes: yesOption, json: jsonOption },
   examples: [
@@ -22,7 +23,7 @@ export const command = defineCommand({
         options.yes,
         `regenerate access key ${accessKeyId}? what uses the old key stops working at once`,
       )
-      await handOver(terminal, options.output, options.json, () =>
+      await handOver(terminal, options.output, options.json, keyhold.url, () =>
         keyhold.call('access-key.regenerate', { params: { projectId, accessKeyId } }),
       )
     }),
