@@ -55,10 +55,17 @@ export class Grant<A extends Action = Action> {
     if (key !== issuing) throw new Error('grants are issued by access/ only')
     this.#action = action
     this.projectId = projectId
+    Object.freeze(this)
   }
 
   get action(): A {
     return this.#action
+  }
+
+  /** @throws Error unless `grant` was issued here, for this project. Looks at the private field: nothing else has it. */
+  static assertFor(grant: Grant, projectId: string): void {
+    if (!(#action in grant)) throw new Error('grants are issued by access/ only')
+    if (grant.projectId !== projectId) throw new Error('the grant is for another project')
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Secret } from '@keyhold/contract/secret'
-import type { Grant } from '../../access/access.ts'
+import { Grant } from '../../access/access.ts'
 import { prepareQuery } from '../../storage/prepared.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { Queries, Tables, Transaction } from '../../storage/tables.ts'
@@ -249,7 +249,7 @@ export async function openValue(
   grant: Grant<'secret.read' | 'secret.update'>,
   secret: SealedSecret,
 ): Promise<Secret<Uint8Array>> {
-  if (grant.projectId !== secret.projectId) throw new Error('the grant is for another project')
+  Grant.assertFor(grant, secret.projectId)
   return vault.open(db, `project:${secret.projectId}`, valueContext(secret), secret.sealed)
 }
 
@@ -267,7 +267,7 @@ export async function insertVersion(
   value: Secret<Uint8Array>,
   row: { encoding: Encoding; createdAt: number; createdBy: string | null },
 ): Promise<void> {
-  if (grant.projectId !== secret.projectId) throw new Error('the grant is for another project')
+  Grant.assertFor(grant, secret.projectId)
   const sealed = await vault.seal(tx, `project:${secret.projectId}`, valueContext(secret), value)
   await tx
     .insertInto('secret_versions')
