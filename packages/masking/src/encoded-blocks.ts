@@ -5,7 +5,11 @@
  * most of a log is never read.
  */
 
-import type { SimdScanner } from './simd-scanner.ts'
+/** The same search with SIMD. */
+export interface BlockScanner {
+  addressOf(text: Uint8Array): number | undefined
+  findEncoded(from: number, end: number): number
+}
 
 /** `xxd -p` wraps at 60, `openssl base64` and PEM at 64, MIME and `base64` at 76. */
 export const WRAPPED_LINE_MIN = 60
@@ -28,24 +32,27 @@ export function isLineBreak(byte: number | undefined): boolean {
 }
 
 /** @param runBefore length of the run of encoding characters before the text. */
-export function hasWrappedLine(text: Uint8Array, runBefore: number, scanner?: SimdScanner): boolean {
+export function hasWrappedLine(text: Uint8Array, runBefore: number, scanner?: BlockScanner): boolean {
   const first = runEnd(text, 0)
   if (first < text.length && runBefore + first >= WRAPPED_LINE_MIN && isLineBreak(text[first])) return true
-  return scanner === undefined
+  const address = scanner?.addressOf(text)
+  return scanner === undefined || address === undefined
     ? hasLineByScript(text, first)
-    : hasLineBySimd(text, first, scanner, scanner.addressOf(text))
+    : hasLineBySimd(text, first, scanner, address)
 }
 
-function hasLineBySimd(text: Uint8Array, from: number, scanner: SimdScanner, address: number): boolean {
+function hasLineBySimd(text: Uint8Array, from: number, scanner: BlockScanner, address: number): boolean {
   const end = text.length - BLOCK_BYTES + 1
   let at = from
   while (at < end) {
     at = scanner.findEncoded(address + at, address + end) - address
     if (at < 0) return false
-    let start = at
-    while (start > 0 && ENCODING_CHARACTERS[text[start - 1] as number] === 1) start--
     const after = runEnd(text, at)
-    if (after - start >= WRAPPED_LINE_MIN && isLineBreak(text[after])) return true
+    if (isLineBreak(text[after])) {
+      let start = at
+      while (start > 0 && ENCODING_CHARACTERS[text[start - 1] as number] === 1) start--
+      if (after - start >= WRAPPED_LINE_MIN) return true
+    }
     at = after
   }
   return false

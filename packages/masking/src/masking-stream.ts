@@ -11,8 +11,10 @@
  *  - Nothing that was emitted is written to again, and no buffer is shared with another stream.
  */
 
+import { isLineBreak } from './encoded-blocks.ts'
 import { type Match, type PatternSet, SEGMENT_BYTES } from './pattern-set.ts'
-import { castShadow, isLineBreak, needsShadow, runAtEnd, type Shadow } from './terminal-shadow.ts'
+import { TEXT_BYTES } from './simd-scanner.ts'
+import { castShadow, needsShadow, runAtEnd, type Shadow } from './terminal-shadow.ts'
 
 const NOTHING = new Uint8Array(0)
 /** Below this, joining carry and chunk is cheaper than searching their seam apart. */
@@ -63,7 +65,12 @@ export class MaskingStream {
   write(chunk: Uint8Array): Uint8Array[] {
     if (chunk.length === 0) return []
     if (this.#patterns.size === 0) return [chunk]
-    return this.#advance(chunk, false)
+    if (chunk.length <= TEXT_BYTES) return this.#advance(chunk, false)
+    const pieces: Uint8Array[] = []
+    for (let at = 0; at < chunk.length; at += TEXT_BYTES) {
+      pieces.push(...this.#advance(chunk.subarray(at, at + TEXT_BYTES), false))
+    }
+    return pieces
   }
 
   /** Ends the stream. @returns what was held back and belongs to no value. */
@@ -120,7 +127,7 @@ export class MaskingStream {
   }
 
   #advance(chunk: Uint8Array, isEnd: boolean): Uint8Array[] {
-    const isShadowed = this.#isCarryShadowed || needsShadow(chunk, this.#runAtEnd)
+    const isShadowed = this.#isCarryShadowed || needsShadow(chunk, this.#runAtEnd, this.#patterns.scanner)
     const isJoined = isShadowed || chunk.length <= JOINED_CHUNK_BYTES_MAX
     const window: Window =
       this.#carry.length > 0 && isJoined

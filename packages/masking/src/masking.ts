@@ -3,6 +3,7 @@
 import { Transform } from 'node:stream'
 import { MaskingStream } from './masking-stream.ts'
 import { type Pattern, PatternSet } from './pattern-set.ts'
+import { TEXT_BYTES } from './simd-scanner.ts'
 import { valuePatterns, whyUnmasked } from './value-patterns.ts'
 
 export type { MaskingStream } from './masking-stream.ts'
@@ -57,6 +58,11 @@ export class Masker {
   /** Starts a byte stream. Standard output and standard error need one each. */
   stream(): MaskingStream {
     return new MaskingStream(this.#patterns, this.#labels)
+  }
+
+  /** Gives memory for chunks of 64 KiB that streams of this masker search without copying them first. */
+  takeBuffer(): Buffer {
+    return this.#patterns.scanner?.takeText() ?? Buffer.allocUnsafeSlow(TEXT_BYTES)
   }
 }
 

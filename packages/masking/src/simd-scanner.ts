@@ -6,12 +6,21 @@
  * {@link makeSimdScanner} returns undefined, and callers have the same searches in JavaScript.
  */
 
-import { BLOCK_BYTES, ENCODING_CHARACTERS, SIDE_BYTES, STRIDE_BYTES } from './encoded-blocks.ts'
-import { FIRST_BIT, HASH_FACTOR, SECOND_BIT } from './gram-filter.ts'
+import { ENCODING_CHARACTERS, SIDE_BYTES, STRIDE_BYTES } from './encoded-blocks.ts'
 
+/** 2^32 divided by the golden ratio: multiplying by it spreads similar grams (Knuth, vol. 3, 6.4). */
+export const HASH_FACTOR = 0x9e3779b1
+/** The highest bits of a hash choose a word of the filter; from these positions on, 5 bits choose a bit of it each. */
+export const FIRST_BIT = 11
+export const SECOND_BIT = 6
+/** What one read of a pipe brings at most. */
 export const TEXT_BYTES = 65_536
-/** The pump of standard output and that of standard error hold three buffers each; one is for copies. */
-const TEXTS = 7
+/** Under this, a search in JavaScript is over before a text would have been copied. */
+const COPIED_BYTES_MIN = 2048
+/** Copies have to hold what was carried, too. */
+const COPY_BYTES = TEXT_BYTES + 32_768
+/** The pumps of standard output and of standard error have three each. */
+const TEXTS = 6
 const PAGE_BYTES = 65_536
 /** What is read next to a text's ends is ignored, but has to exist. */
 const SLACK_BYTES = 64
@@ -21,9 +30,9 @@ export interface SimdScanner {
   readonly filter: Int32Array
   /** What {@link findGrams} found: addresses. */
   readonly found: Int32Array
-  /** The address of a text in this memory, or that of a copy. Another text's copy takes its place. */
-  addressOf(text: Uint8Array): number
-  /** Memory for a text that need not be copied; undefined when all is given away. */
+  /** The address of a text in this memory, or of a copy until the next call; undefined if it is not worth a copy. */
+  addressOf(text: Uint8Array): number | undefined
+  /** Memory for texts that need not be copied; undefined when all is given away. */
   takeText(): Buffer | undefined
   /** Looks up 4 bytes at every `stride` from `from` to before `end`. @returns how many the filter lets pass. */
   findGrams(from: number, end: number, stride: number, shift: number): number
@@ -36,37 +45,47 @@ export function makeSimdScanner(filterWords: number, positionsMax: number): Simd
   const foundAt = filterWords * 4
   // One more: the place after the last one found is written to as well.
   const textsAt = foundAt + (positionsMax + 1) * 4 + SLACK_BYTES
-  const pages = Math.ceil((textsAt + TEXTS * (TEXT_BYTES + SLACK_BYTES)) / PAGE_BYTES)
-  let memory: WebAssembly.Memory
+  const pages = Math.ceil(
+    (textsAt + COPY_BYTES + SLACK_BYTES + TEXTS * (TEXT_BYTES + SLACK_BYTES)) / PAGE_BYTES,
+  )
+  let memory: { readonly buffer: ArrayBuffer }
   let code: Code
   try {
     // Never grown, which would take the memory away from all views of it.
     memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
     const instance = new WebAssembly.Instance(new WebAssembly.Module(moduleBytes()), { masking: { memory } })
-    code = instance.exports as unknown as Code // `as`: what moduleBytes() exports.
+    code = instance.exports as Code // `as`: what moduleBytes() exports.
   } catch {
     return undefined
   }
   const buffer = memory.buffer
+  const copy = new Uint8Array(buffer, textsAt, COPY_BYTES)
   let taken = 0
-  const takeText = () => {
-    if (taken === TEXTS) return undefined
-    return Buffer.from(buffer, textsAt + taken++ * (TEXT_BYTES + SLACK_BYTES), TEXT_BYTES)
-  }
-  const copy = takeText() as Buffer // `as`: the first.
   return {
     filter: new Int32Array(buffer, 0, filterWords),
     found: new Int32Array(buffer, foundAt, positionsMax + 1),
     addressOf(text) {
       if (text.buffer === buffer) return text.byteOffset
+      if (text.length < COPIED_BYTES_MIN || text.length > COPY_BYTES) return undefined
       copy.set(text)
       return copy.byteOffset
     },
-    takeText,
+    takeText() {
+      if (taken === TEXTS) return undefined
+      const at = textsAt + COPY_BYTES + SLACK_BYTES + taken++ * (TEXT_BYTES + SLACK_BYTES)
+      return Buffer.from(buffer, at, TEXT_BYTES)
+    },
     findGrams: (from, end, stride, shift) =>
       from < end ? (code.findGrams(from, end, stride, shift, foundAt) - foundAt) >> 2 : 0,
     findEncoded: (from, end) => (from < end ? code.findEncoded(from, end) : -1),
   }
+}
+
+/** As much of the standard as is used here; Node's types have none of it. */
+declare const WebAssembly: {
+  Memory: new (size: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer }
+  Module: new (bytes: Uint8Array) => object
+  Instance: new (module: object, imports: object) => { readonly exports: unknown }
 }
 
 interface Code {
@@ -171,18 +190,20 @@ function nibbleTables(): { byLow: Uint8Array; byHigh: Uint8Array } {
 
 /** Exported for tests. */
 export function moduleBytes(): Uint8Array<ArrayBuffer> {
-  const type = (parameters: number) => [
-    0x60,
-    ...list(new Array(parameters).fill([I32])),
-    ...list([[I32]]),
-  ]
+  const type = (parameters: number) => [0x60, ...list(new Array(parameters).fill([I32])), ...list([[I32]])]
   const section = (id: number, content: number[]) => [id, ...sized(content)]
   return Uint8Array.from([
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
     ...section(1, list([type(5), type(2)])),
     ...section(2, list([[...name('masking'), ...name('memory'), 2, 0, 1]])),
     ...section(3, list([[0], [1]])),
-    ...section(7, list([[...name('findGrams'), 0, 0], [...name('findEncoded'), 0, 1]])),
+    ...section(
+      7,
+      list([
+        [...name('findGrams'), 0, 0],
+        [...name('findEncoded'), 0, 1],
+      ]),
+    ),
     ...section(10, list([findGramsCode(), findEncodedCode()])),
   ])
 }

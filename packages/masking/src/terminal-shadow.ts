@@ -5,17 +5,21 @@
  *   shadow   s k _        l i v e        …76 base64 characters    12 more
  *
  * Only the shadow is searched for values; what was left out stays in the output, so colours and lines survive.
- * A line break counts as wrapping when 60 or more characters of base64, base64url or hex stand before it:
- * `xxd -p` wraps at 60, `openssl base64` and PEM at 64, MIME and `base64` at 76.
+ * A line break counts as wrapping when 60 or more characters of base64, base64url or hex stand before it.
  */
+
+import {
+  type BlockScanner,
+  ENCODING_CHARACTERS,
+  hasWrappedLine,
+  isLineBreak,
+  WRAPPED_LINE_MIN,
+} from './encoded-blocks.ts'
 
 const ESC = 0x1b
 const BEL = 0x07
-const LF = 0x0a
-const CR = 0x0d
 /** A sequence that is longer, a clipboard or an image, is treated as text. */
 const SEQUENCE_BYTES_MAX = 4096
-const WRAPPED_LINE_MIN = 60
 
 export interface Shadow {
   readonly bytes: Uint8Array
@@ -25,11 +29,6 @@ export interface Shadow {
   readonly runs: Uint8Array
   /** Where the window stops inside an escape sequence; the window's length if it does not. */
   readonly completeTo: number
-}
-
-const ENCODING_CHARACTERS = new Uint8Array(256)
-for (const char of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-') {
-  ENCODING_CHARACTERS[char.charCodeAt(0)] = 1
 }
 
 /** Makes the shadow of a window. @param runBefore length of the run of encoding characters before the window. */
@@ -72,31 +71,9 @@ export function castShadow(window: Uint8Array, runBefore: number): Shadow {
 }
 
 /** Says whether a text has escape sequences, or lines that look wrapped. */
-export function needsShadow(text: Uint8Array, runBefore: number): boolean {
+export function needsShadow(text: Uint8Array, runBefore: number, scanner?: BlockScanner): boolean {
   // Buffer's search is native; that of Uint8Array is 8 times slower.
-  return asBuffer(text).includes(ESC) || hasWrappedLine(text, runBefore)
-}
-
-function hasWrappedLine(text: Uint8Array, runBefore: number): boolean {
-  const first = runEnd(text, 0)
-  if (first < text.length && runBefore + first >= WRAPPED_LINE_MIN && isLineBreak(text[first])) return true
-  // As in Boyer and Moore's search, a run is looked for where its 60th character would stand, and read backwards:
-  // most of a log is never read.
-  let at = first + WRAPPED_LINE_MIN
-  while (at < text.length) {
-    const before = at - WRAPPED_LINE_MIN
-    let start = at
-    // `start` is between 0 and the end of the text, and the table has an entry for each byte.
-    while (start > before && ENCODING_CHARACTERS[text[start] as number] === 1) start--
-    if (start > before) {
-      at = start + WRAPPED_LINE_MIN
-      continue
-    }
-    const end = runEnd(text, at)
-    if (isLineBreak(text[end])) return true
-    at = end + WRAPPED_LINE_MIN
-  }
-  return false
+  return asBuffer(text).includes(ESC) || hasWrappedLine(text, runBefore, scanner)
 }
 
 /** Length of the run of encoding characters at the end of a text. At most 255. */
@@ -106,18 +83,8 @@ export function runAtEnd(text: Uint8Array, runBefore: number): number {
   return run === text.length ? Math.min(255, run + runBefore) : run
 }
 
-export function isLineBreak(byte: number | undefined): boolean {
-  return byte === LF || byte === CR
-}
-
 function asBuffer(text: Uint8Array): Buffer {
   return Buffer.isBuffer(text) ? text : Buffer.from(text.buffer, text.byteOffset, text.byteLength)
-}
-
-function runEnd(text: Uint8Array, from: number): number {
-  let end = from
-  while (end < text.length && ENCODING_CHARACTERS[text[end] as number] === 1) end++
-  return end
 }
 
 /**

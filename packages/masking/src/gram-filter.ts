@@ -1,0 +1,141 @@
+/**
+ * Finds places where one of many byte strings may be, by looking at 4 bytes (a gram) out of every few.
+ *
+ *   text      . . . . | . . . . | . . . . | . . . .      a gram is looked up at every `stride`
+ *   pattern       [ x x g g g g x x ]                    all `stride` grams of its window are in the table
+ *
+ * Whichever way a pattern lies, one place that is looked at falls on a gram of its window. Almost all places are refused
+ * by two bits of a filter (Bloom, 1970); no lookup waits for the one before it, as in Wu and Manber's search.
+ */
+
+import { FIRST_BIT, HASH_FACTOR, makeSimdScanner, SECOND_BIT, type SimdScanner } from './simd-scanner.ts'
+
+export const GRAM_BYTES = 4
+const FILTER_BITS_PER_GRAM = 16
+const WORD_BITS_MIN = 10
+/** 256 KB, which stays in a processor's second cache. */
+const WORD_BITS_MAX = 16
+const GRAMS_MAX = 2 ** (WORD_BITS_MAX + 5) / FILTER_BITS_PER_GRAM
+const POSITIONS_MAX = 4096
+
+/** The longest stride for patterns of which the shortest has so many bytes. */
+export function strideFor(patternCount: number, shortestBytes: number): number {
+  const mostGrams = Math.max(1, Math.floor(GRAMS_MAX / patternCount))
+  return Math.min(shortestBytes - GRAM_BYTES + 1, mostGrams)
+}
+
+export function gramAt(bytes: Uint8Array, at: number): number {
+  // Four bytes are there.
+  return (
+    (bytes[at] as number) |
+    ((bytes[at + 1] as number) << 8) |
+    ((bytes[at + 2] as number) << 16) |
+    ((bytes[at + 3] as number) << 24)
+  )
+}
+
+export class GramFilter {
+  /** Undefined where WebAssembly is missing. */
+  readonly scanner: SimdScanner | undefined
+  readonly #words: Int32Array
+  readonly #wordShift: number
+  readonly #stride: number
+  readonly #found: Int32Array
+  /** By hash: where the entries of this hash begin; one more than hashes. */
+  readonly #starts: Int32Array
+  readonly #startShift: number
+  readonly #grams: Int32Array
+  readonly #owners: Int32Array
+  readonly #offsets: Uint8Array
+
+  /** @param windows for each pattern, where its window of `stride` grams begins. */
+  constructor(patterns: readonly { bytes: Uint8Array }[], windows: Int32Array, stride: number) {
+    const count = patterns.length * stride
+    const bits = Math.ceil(Math.log2((count * FILTER_BITS_PER_GRAM) / 32))
+    const wordBits = Math.min(WORD_BITS_MAX, Math.max(WORD_BITS_MIN, bits))
+    this.#stride = stride
+    this.#wordShift = 32 - wordBits
+    this.scanner = makeSimdScanner(2 ** wordBits, POSITIONS_MAX)
+    this.#words = this.scanner?.filter ?? new Int32Array(2 ** wordBits)
+    this.#found = this.scanner?.found ?? new Int32Array(POSITIONS_MAX + 1)
+
+    const hashBits = Math.max(8, Math.ceil(Math.log2(count)))
+    this.#startShift = 32 - hashBits
+    this.#starts = new Int32Array(2 ** hashBits + 1)
+    this.#grams = new Int32Array(count)
+    this.#owners = new Int32Array(count)
+    this.#offsets = new Uint8Array(count)
+    const starts = this.#starts
+    const forEachGram = (visit: (gram: number, hash: number, index: number, offset: number) => void) => {
+      patterns.forEach(({ bytes }, index) => {
+        const first = windows[index] ?? 0
+        for (let offset = first; offset < first + stride; offset++) {
+          const gram = gramAt(bytes, offset)
+          visit(gram, Math.imul(gram, HASH_FACTOR), index, offset)
+        }
+      })
+    }
+    forEachGram((_gram, hash) => {
+      const word = hash >>> this.#wordShift
+      this.#words[word] =
+        (this.#words[word] ?? 0) | (1 << (hash >>> FIRST_BIT)) | (1 << (hash >>> SECOND_BIT))
+      const bucket = hash >>> this.#startShift
+      starts[bucket] = (starts[bucket] ?? 0) + 1
+    })
+    // Now each start is the end of its entries; filling them in from the back makes it the start.
+    for (let bucket = 1; bucket < starts.length; bucket++) {
+      starts[bucket] = (starts[bucket] ?? 0) + (starts[bucket - 1] ?? 0)
+    }
+    forEachGram((gram, hash, index, offset) => {
+      const bucket = hash >>> this.#startShift
+      const entry = (starts[bucket] ?? 0) - 1
+      starts[bucket] = entry
+      this.#grams[entry] = gram
+      this.#owners[entry] = index
+      this.#offsets[entry] = offset
+    })
+  }
+
+  /** Calls `visit` with each pattern that has a gram in common with the text, and where it would begin. */
+  find(text: Uint8Array, visit: (pattern: number, start: number) => void): void {
+    const lastEnd = text.length - GRAM_BYTES + 1
+    const step = this.#stride * POSITIONS_MAX
+    const address = this.scanner?.addressOf(text)
+    for (let from = 0; from < lastEnd; from += step) {
+      const end = Math.min(lastEnd, from + step)
+      const count =
+        address === undefined || this.scanner === undefined
+          ? this.#findByScript(text, from, end)
+          : this.scanner.findGrams(address + from, address + end, this.#stride, this.#wordShift)
+      for (let index = 0; index < count; index++) {
+        this.#look(text, (this.#found[index] ?? 0) - (address ?? 0), visit)
+      }
+    }
+  }
+
+  #findByScript(text: Uint8Array, from: number, end: number): number {
+    const words = this.#words
+    const found = this.#found
+    const wordShift = this.#wordShift
+    const stride = this.#stride
+    const view = new DataView(text.buffer, text.byteOffset, text.byteLength)
+    let count = 0
+    for (let at = from; at < end; at += stride) {
+      const hash = Math.imul(view.getInt32(at, true), HASH_FACTOR)
+      const word = words[hash >>> wordShift] as number // A hash has as many values as there are words.
+      found[count] = at
+      count += (word >>> (hash >>> FIRST_BIT)) & (word >>> (hash >>> SECOND_BIT)) & 1
+    }
+    return count
+  }
+
+  #look(text: Uint8Array, at: number, visit: (pattern: number, start: number) => void): void {
+    const gram = gramAt(text, at)
+    const bucket = Math.imul(gram, HASH_FACTOR) >>> this.#startShift
+    const end = this.#starts[bucket + 1] ?? 0
+    for (let entry = this.#starts[bucket] ?? 0; entry < end; entry++) {
+      if (this.#grams[entry] !== gram) continue
+      visit(this.#owners[entry] ?? 0, at - (this.#offsets[entry] ?? 0))
+    }
+  }
+}
