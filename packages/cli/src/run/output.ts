@@ -62,16 +62,35 @@ export function pumpOutput(from: Readable, masking: Transform, fd: number): Pump
   })
   return {
     done,
-    childEnded() {
-      const timer = setInterval(() => {
-        if (isOver) return clearInterval(timer)
-        if (from.isPaused()) lastReadAt = performance.now()
-        if (performance.now() - lastReadAt < SILENCE_MS) return
-        from.destroy()
-        endInput()
-      }, SILENCE_MS / 4)
-      lastReadAt = performance.now()
-      void done.then(() => clearInterval(timer))
-    },
+    childEnded: () =>
+      endWhenSilent({
+        done,
+        isOver: () => isOver,
+        isPaused: () => from.isPaused(),
+        lastReadAt: () => lastReadAt,
+        end() {
+          from.destroy()
+          endInput()
+        },
+      }),
   }
+}
+
+interface WatchedPump {
+  readonly done: Promise<void>
+  isOver(): boolean
+  isPaused(): boolean
+  lastReadAt(): number
+  end(): void
+}
+
+/** Ends a pump whose child is gone once nothing has come for a while. Time in which we do not read does not count. */
+export function endWhenSilent(pump: WatchedPump): void {
+  let waitingSince = performance.now()
+  const timer = setInterval(() => {
+    if (pump.isOver()) return clearInterval(timer)
+    if (pump.isPaused()) waitingSince = performance.now()
+    if (performance.now() - Math.max(waitingSince, pump.lastReadAt()) >= SILENCE_MS) pump.end()
+  }, SILENCE_MS / 4)
+  void pump.done.then(() => clearInterval(timer))
 }

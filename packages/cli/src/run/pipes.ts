@@ -2,13 +2,12 @@
 // /dev/stderr, as web servers' logs do, fails on a socket. A named pipe whose name is removed at once is a pipe.
 import { execFile } from 'node:child_process'
 import { closeSync, constants, openSync } from 'node:fs'
-import { Socket } from 'node:net'
 import { join } from 'node:path'
-import type { Readable } from 'node:stream'
 import { PrivateDirectory } from './private-directory.ts'
 
 export interface Pipe {
-  readonly reader: Readable
+  /** For {@link pumpPipe}. */
+  readonly reader: number
   /** For the child. Closed here by {@link closeWriter} once the child has it. */
   readonly writer: number
   closeWriter(): void
@@ -33,8 +32,7 @@ export async function makePipes(env: NodeJS.ProcessEnv): Promise<[Pipe, Pipe] | 
 
 function openPipe(path: string): Pipe {
   // The reader first, and not waiting; then there is a reader for the writer, whose end has to block.
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   const writer = openSync(path, constants.O_WRONLY)
-  const reader = new Socket({ fd, readable: true, writable: false })
   return { reader, writer, closeWriter: () => closeSync(writer) }
 }

@@ -7,6 +7,7 @@ import type { Masker } from '@keyhold/masking'
 import { ExitCode } from '../exit-codes.ts'
 import { Failure } from '../failure.ts'
 import { type Pump, pumpOutput } from './output.ts'
+import { pumpPipe } from './pipe-pump.ts'
 import type { Pipe } from './pipes.ts'
 import { isInForeground } from './process-table.ts'
 import { openTerminal, resizeTerminal } from './pseudo-terminal.ts'
@@ -53,7 +54,7 @@ export async function spawnMasked(
   for (const fd of [1, 2] as const) {
     if (isatty(fd)) continue
     if (child.stdio[fd]) pump(child.stdio[fd] as ReadStream, fd, false)
-    else if (pipes && !(fd === 2 && isOnePlace)) pump(pipes[fd - 1]!.reader, fd, false)
+    else if (pipes && !(fd === 2 && isOnePlace)) pumps.push(pumpPipe(pipes[fd - 1]!.reader, masker, fd))
   }
   for (const pipe of pipes ?? []) pipe.closeWriter()
   const signals = sharedSignals(child, () => terminal && resizeTerminal(terminal.master, windowSize()))
