@@ -28,6 +28,15 @@ async function serve(): Promise<void> {
   const unlock = config.databaseUrl === undefined ? lockDataDir(config.dataDir) : () => {}
   const core = await composeCore(config)
   const server = await composeServer(config, core, logger)
+  const start = async () => {
+    for (const warning of config.warnings) logger.warn(warning)
+    const address = await server.listen()
+    logger.info({ address, database: core.storage.dialect, rootKey: core.vault.rootFingerprint }, 'ready')
+    if (core.newRootKeyPath) say(newRootKeyText(core.newRootKeyPath, core.vault.rootFingerprint))
+    const code = await core.accounts.newSetupCode()
+    if (code) say(setupText(config.publicUrl, code))
+  }
+  const starting = start()
   // Before anybody can know that the server is there: a signal that finds no handler ends the process amid its work.
   let isStopping = false
   const stop = async (signal: string) => {
@@ -37,6 +46,7 @@ async function serve(): Promise<void> {
     // A client that never ends its request must not keep the database from being closed.
     setTimeout(() => server.http.fastify.server.closeAllConnections(), SHUTDOWN_MS).unref()
     setTimeout(() => process.exit(1), SHUTDOWN_MS + CLOSING_MS).unref()
+    await starting.catch(() => {}) // Told below.
     await server.close()
     unlock()
     process.exit(0)
@@ -44,12 +54,7 @@ async function serve(): Promise<void> {
   process.on('SIGTERM', (signal) => void stop(signal))
   process.on('SIGINT', (signal) => void stop(signal))
 
-  for (const warning of config.warnings) logger.warn(warning)
-  const address = await server.listen()
-  logger.info({ address, database: core.storage.dialect, rootKey: core.vault.rootFingerprint }, 'ready')
-  if (core.newRootKeyPath) say(newRootKeyText(core.newRootKeyPath, core.vault.rootFingerprint))
-  const code = await core.accounts.newSetupCode()
-  if (code) say(setupText(config.publicUrl, code))
+  await starting
 }
 
 /** For people: stderr, beside the log on stdout. */

@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { databases, newPostgresDatabase, type TestDatabase } from './kit.ts'
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
@@ -115,6 +115,9 @@ const post = (url: string, body: object, headers: Record<string, string> = {}) =
     body: JSON.stringify(body),
     headers: { 'content-type': 'application/json', ...headers },
   })
+
+// Each test starts several processes.
+vi.setConfig({ testTimeout: 90_000 })
 
 describe.each(databases)('the process on %s', (database) => {
   test('prints a set-up link at each start until it is set up, and none afterwards (P2)', async () => {
@@ -350,8 +353,10 @@ describe('the process', () => {
       [user, 'too short\n'],
       [user, `${'x'.repeat(257)}\n`],
     ]
-    for (const [args, stdin] of wrong) {
-      const { code, stdout, stderr } = await run(args, env, stdin)
+    const runs = await Promise.all(
+      wrong.map(async ([args, stdin]) => ({ args, ...(await run(args, env, stdin)) })),
+    )
+    for (const { args, code, stdout, stderr } of runs) {
       expect([args, code, stdout]).toEqual([args, 2, ''])
       expect(stderr).toMatch(/^keyhold: ./)
       expect([args, stderr]).toEqual([args, expect.not.stringMatching(/canary-3|x{50}|too short/)])

@@ -7,9 +7,14 @@ import type { AnyRoute } from '@keyhold/contract/route'
 const common: readonly ErrorCode[] = [
   'auth.required',
   'access.refused',
+  'rate.limited',
   'audit.unavailable',
   'storage.unavailable',
 ]
+
+/** Errors of every request that changes something, or carries a body. */
+const changing: readonly ErrorCode[] = ['request.cross_site']
+const carrying: readonly ErrorCode[] = ['request.too_large', 'request.unsupported_type', 'rate.limited']
 
 const problem = {
   type: 'object',
@@ -50,12 +55,17 @@ function parameters(
 }
 
 function failures(row: AnyRoute) {
-  const codes = [
+  const codes = new Set<ErrorCode>([
+    'transport.insecure',
     ...(row.caller === 'anyone' ? [] : common),
+    // A person's credential has no current project.
+    ...(row.caller === 'machine' ? (['project.not_found'] as const) : []),
+    ...(row.method === 'GET' ? [] : changing),
+    ...(row.body ? carrying : []),
     ...(row.params || row.query || row.body ? (['request.invalid'] as const) : []),
     ...(row.scope ? (['access.scope_missing'] as const) : []),
     ...(row.errors ?? []),
-  ]
+  ])
   const byStatus = Map.groupBy(codes, (code) => errors[code].status)
   return Object.fromEntries(
     [...byStatus]
