@@ -7,6 +7,9 @@ import { crash } from './crash.ts'
 
 /** How long the suite kills servers; `node e2e/crash/main.ts --rounds 500` goes on for as long as one likes. */
 const DURATION_MS = 50_000
+/** A machine that is busy with other things may take longer, for fewer rounds. */
+const TIMEOUT_MS = 240_000
+const ROUNDS_MIN = 5
 
 describe.concurrent('a server that is killed at any moment', () => {
   test.each(databases)(
@@ -15,17 +18,16 @@ describe.concurrent('a server that is killed at any moment', () => {
       const dataDir = mkdtempSync(join(tmpdir(), 'keyhold-crash-'))
       onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
       const postgres = database === 'postgres' ? await newPostgresDatabase() : undefined
+      const endsAt = Date.now() + DURATION_MS
       const figures = await crash({
         env: { KEYHOLD_DATA_DIR: dataDir, ...(postgres && { KEYHOLD_DATABASE_URL: postgres.url }) },
-        untilMs: DURATION_MS,
+        isEnough: ({ rounds, writes, values }) =>
+          Date.now() > endsAt && rounds >= ROUNDS_MIN && writes > 0 && values > 0,
       })
       await postgres?.drop()
       console.info(database, figures)
-      expect(figures.rounds).toBeGreaterThanOrEqual(5)
-      expect(figures.writes).toBeGreaterThan(0)
-      expect(figures.values).toBeGreaterThan(0)
       expect(figures.cutOff).toBeGreaterThan(0)
     },
-    DURATION_MS + 60_000,
+    TIMEOUT_MS,
   )
 })

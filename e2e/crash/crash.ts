@@ -25,9 +25,8 @@ const SECRETS_PER_PROJECT = 300
 
 export interface CrashOptions {
   readonly env: Readonly<Record<string, string>>
-  /** Stops when either is reached. */
-  readonly rounds?: number
-  readonly untilMs?: number
+  /** Whether to stop. Asked after each round. */
+  readonly isEnough: (figures: CrashFigures) => boolean
   /** Called while the server is down. */
   readonly betweenRounds?: (round: number) => Promise<void>
   readonly onRound?: (round: number, figures: CrashFigures) => void
@@ -77,11 +76,10 @@ interface Delivered {
 
 export async function crash(options: CrashOptions): Promise<CrashFigures> {
   const run = new CrashRun(options)
-  const endsAt = Date.now() + (options.untilMs ?? Number.POSITIVE_INFINITY)
   try {
     await run.setUp()
-    while (run.figures.rounds < (options.rounds ?? Number.POSITIVE_INFINITY) && Date.now() < endsAt)
-      await run.round()
+    do await run.round()
+    while (!options.isEnough(run.figures))
     await run.finish()
   } finally {
     await run.stop()

@@ -15,7 +15,7 @@ const postgres = values.postgres ? await startPostgres() : undefined
 try {
   const figures = await crash({
     env: { KEYHOLD_DATA_DIR: dataDir, ...(postgres && { KEYHOLD_DATABASE_URL: postgres.url }) },
-    rounds: Number(values.rounds),
+    isEnough: ({ rounds }) => rounds >= Number(values.rounds),
     ...(postgres && {
       betweenRounds: async (round) => {
         if (round % 10 === 9) await postgres.restart('SIGQUIT')
