@@ -1,0 +1,502 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import pg from 'pg'
+import { describe, expect, test } from 'vitest'
+import { databases, newPostgresDatabase } from './kit.ts'
+
+const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+
+/** Where a canary was looked for, as text that is searched byte by byte. */
+interface Place {
+  readonly name: string
+  readonly bytes: Buffer
+}
+
+class Canaries {
+  readonly all = new Map<string, string>()
+
+  /** A value that occurs nowhere else. @param name says which field it was put into. */
+  make(name: string): string {
+    // Letters and digits only, so that no encoding of JSON or of URLs changes it.
+    const value = `cnry${randomBytes(12).toString('hex')}`
+    this.all.set(name, value)
+    return value
+  }
+
+  add(name: string, value: string): string {
+    this.all.set(name, value)
+    return value
+  }
+
+  /** Which canaries are in a place: as they are, in hex, and in base64 at each of the three offsets. */
+  foundIn({ name, bytes }: Place): string[] {
+    const text = bytes.toString('latin1')
+    const lower = text.toLowerCase()
+    return [...this.all].flatMap(([field, value]) => {
+      const plain = Buffer.from(value)
+      const base64 = [0, 1, 2].map((shift) => {
+        const encoded = Buffer.concat([Buffer.alloc(shift), plain])
+          .toString('base64')
+          .replaceAll('=', '')
+        // The characters at the ends depend on the neighbours.
+        return encoded.slice(shift === 0 ? 0 : shift + 1, -2)
+      })
+      const forms = [
+        plain.toString('latin1'),
+        ...base64,
+        ...base64.map((one) => one.replaceAll('+', '-').replaceAll('/', '_')),
+      ]
+      const isFound = forms.some((form) => text.includes(form)) || lower.includes(plain.toString('hex'))
+      return isFound ? [`${field} in ${name}`] : []
+    })
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number } // `as`: it listens on TCP.
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** All rows of all tables, as text. */
+async function dumpPostgres(url: string): Promise<Buffer> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  const tables = await client.query<{ name: string }>(
+    "select table_name as name from information_schema.tables where table_schema = 'public'",
+  )
+  const parts: Buffer[] = []
+  for (const { name } of tables.rows) {
+    for (const row of (await client.query(`select * from "${name}"`)).rows) {
+      for (const value of Object.values(row))
+        parts.push(Buffer.isBuffer(value) ? value : Buffer.from(String(value)), Buffer.from('\n'))
+    }
+  }
+  await client.end()
+  return Buffer.concat(parts)
+}
+
+test('the search finds what it looks for, in each form', () => {
+  const canaries = new Canaries()
+  const value = canaries.make('field')
+  for (const form of [
+    `x${value}y`,
+    Buffer.from(value).toString('base64'),
+    Buffer.from(`:${value}`).toString('base64'),
+    Buffer.from(`ab${value}??`).toString('base64url'),
+    Buffer.from(`id:${value}`).toString('base64'),
+    Buffer.from(value).toString('hex').toUpperCase(),
+  ])
+    expect([form, canaries.foundIn({ name: 'place', bytes: Buffer.from(form) })]).toEqual([
+      form,
+      ['field in place'],
+    ])
+  expect(canaries.foundIn({ name: 'place', bytes: Buffer.from(value.slice(1)) })).toEqual([])
+})
+
+describe.each(databases)('a server on %s', (database) => {
+  test('keeps every value, password, token, key and code out of logs, errors, data, metrics and its process (L4, M9, SEC-16)', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'keyhold-canary-'))
+    const postgres = database === 'postgres' ? await newPostgresDatabase() : undefined
+    const metricsPort = await freePort()
+    const env: Record<string, string> = {
+      KEYHOLD_DATA_DIR: dataDir,
+      KEYHOLD_HTTP_ADDR: '127.0.0.1:0',
+      KEYHOLD_PUBLIC_URL: 'http://localhost:8080',
+      KEYHOLD_METRICS_ADDR: `127.0.0.1:${metricsPort}`,
+      KEYHOLD_LOG_LEVEL: 'trace',
+      ...(postgres && { KEYHOLD_DATABASE_URL: postgres.url }),
+    }
+    const child: ChildProcess = spawn(process.execPath, ['--trace-warnings', MAIN, 'server'], {
+      env,
+      stdio: 'pipe',
+    })
+    let stdout = ''
+    let stderr = ''
+    child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text
+    })
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text
+    })
+    try {
+      const prints = async (find: () => RegExpExecArray | null): Promise<string> => {
+        for (;;) {
+          const found = find()
+          if (found) return found[1]!
+          if (child.exitCode !== null) throw new Error(`the server ended: ${stdout}${stderr}`)
+          await Promise.race([once(child.stdout!, 'data'), once(child.stderr!, 'data'), once(child, 'exit')])
+        }
+      }
+      const url = await prints(() => /"address":"([^"]+)".*"msg":"ready"/.exec(stdout))
+      const code = await prints(() => /#code=(kh_setup_\w+)/.exec(stderr))
+
+      const canaries = new Canaries()
+      canaries.add('set-up code', code)
+      /** Answers that deliver nothing. */
+      const answers: string[] = []
+      const send = async (
+        method: string,
+        path: string,
+        options: {
+          body?: unknown
+          token?: string
+          headers?: Record<string, string>
+          delivers?: boolean
+        } = {},
+      ) => {
+        const { body, token } = options
+        const response = await fetch(url + path, {
+          method,
+          headers: {
+            ...(token && { authorization: `Bearer ${token}` }),
+            ...(body !== undefined && { 'content-type': 'application/json' }),
+            ...options.headers,
+          },
+          ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+        })
+        const text = await response.text()
+        const head = JSON.stringify([...response.headers])
+        if (!options.delivers) answers.push(`${response.status} ${head} ${text}`)
+        const isJson = response.headers.get('content-type')?.includes('json')
+        return {
+          status: response.status,
+          headers: response.headers,
+          text,
+          body: isJson ? JSON.parse(text) : undefined,
+        }
+      }
+      const made = (status: number) => expect([200, 201, 204]).toContain(status)
+
+      // Set-up, wrong and right.
+      const password = canaries.make('password')
+      await send('POST', '/api/v1/setup', {
+        body: { code: canaries.make('wrong code'), email: 'ada@example.com', name: 'Ada', password },
+      })
+      await send('POST', '/api/v1/setup', { body: { code, email: 'no address', name: 'Ada', password } })
+      const setup = await send('POST', '/api/v1/setup', {
+        body: { code, email: 'ada@example.com', name: 'Ada', password, accessTokenName: 'laptop' },
+        delivers: true,
+      })
+      made(setup.status)
+      const token = canaries.add('access token', setup.body.accessToken)
+
+      // Signing in.
+      for (const body of [
+        { email: 'ada@example.com', password: canaries.make('wrong password') },
+        { email: canaries.make('password typed as address'), password: 'x' },
+        {
+          email: `${canaries.make('unknown address')}@example.com`,
+          password: canaries.make('password of nobody'),
+        },
+        { email: 'ada@example.com', password: [canaries.make('password in a list')] },
+        { email: 'ada@example.com', passwort: canaries.make('password in a wrong field') },
+        { email: 'ada@example.com', password: canaries.make('long password').repeat(20) },
+      ])
+        expect((await send('POST', '/api/v1/session', { body })).status).toBeGreaterThanOrEqual(400)
+      const signIn = await send('POST', '/api/v1/session', {
+        body: { email: 'ada@example.com', password },
+        delivers: true,
+      })
+      const cookie = signIn.headers.get('set-cookie')!.split(';')[0]!
+      canaries.add('session token', cookie.split('=')[1]!)
+      made((await send('GET', '/api/v1/session', { headers: { cookie } })).status)
+      made(
+        (await send('POST', '/api/v1/session/reauthenticate', { headers: { cookie }, body: { password } }))
+          .status,
+      )
+      await send('POST', '/api/v1/session/reauthenticate', {
+        headers: { cookie },
+        body: { password: canaries.make('wrong password again') },
+      })
+      const newPassword = canaries.make('new password')
+      await send('POST', '/api/v1/account/password', {
+        token,
+        body: { currentPassword: canaries.make('wrong current password'), newPassword },
+      })
+      made(
+        (
+          await send('POST', '/api/v1/account/password', {
+            token,
+            body: { currentPassword: password, newPassword },
+          })
+        ).status,
+      )
+      const created = await send('POST', '/api/v1/accounts', {
+        token,
+        body: { email: 'bob@example.com', name: 'Bob' },
+        delivers: true,
+      })
+      canaries.add('temporary password', created.body.temporaryPassword)
+      made(
+        (
+          await send('POST', '/api/v1/session', {
+            body: { email: 'bob@example.com', password: created.body.temporaryPassword },
+            delivers: true,
+          })
+        ).status,
+      )
+
+      // Tokens and keys.
+      const limited = await send('POST', '/api/v1/access-tokens', {
+        token,
+        body: { name: 'limited', scopes: ['projects:read'] },
+        delivers: true,
+      })
+      canaries.add('limited token', limited.body.token)
+      const project = await send('POST', '/api/v1/projects', { token, body: { name: 'Shop' } })
+      const base = `/api/v1/projects/${project.body.id}`
+      await send('GET', `${base}/secrets`, { token: limited.body.token })
+      await send('POST', `${base}/environments`, { token, body: { name: 'staging' } })
+      const key = await send('POST', `${base}/access-keys`, {
+        token,
+        body: { permission: 'read_write' },
+        delivers: true,
+      })
+      canaries.add('access key', key.body.secret)
+      const regenerated = await send('POST', `${base}/access-keys/${key.body.accessKey.id}/regenerate`, {
+        token,
+        delivers: true,
+      })
+      canaries.add('regenerated access key', regenerated.body.secret)
+      const basic = (id: string, secret: string) => ({
+        authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`,
+      })
+      const machine = { headers: basic(key.body.accessKey.id, regenerated.body.secret) }
+
+      // Values of every type and encoding, created, changed, and refused.
+      const pem = (body: string) => `-----BEGIN PRIVATE KEY-----\n${body}\n-----END PRIVATE KEY-----\n`
+      const values: Record<string, { type: string; value: string; encoding?: string }> = {
+        A_TOKEN: { type: 'token', value: canaries.make('value of a token') },
+        A_PASSWORD: { type: 'password', value: canaries.make('value of a password') },
+        A_KEY: { type: 'key', value: pem(canaries.make('value of a key')) },
+        A_FILE: { type: 'file', value: `${canaries.make('value of a file')}\u0000` },
+        ENCODED: {
+          type: 'token',
+          value: Buffer.from(canaries.make('value sent in base64')).toString('base64'),
+          encoding: 'base64',
+        },
+        BYTES: {
+          type: 'file',
+          value: Buffer.concat([
+            Buffer.from([0xff, 0xfe]),
+            Buffer.from(canaries.make('value of bytes')),
+          ]).toString('base64'),
+          encoding: 'base64',
+        },
+      }
+      for (const [name, secret] of Object.entries(values)) {
+        const answer = await send('POST', `${base}/secrets`, { token, body: { name, ...secret } })
+        made(answer.status)
+        made(
+          (
+            await send('PATCH', `${base}/secrets/${answer.body.id}`, {
+              token,
+              body: {
+                value:
+                  secret.type === 'key'
+                    ? pem(canaries.make(`second value of ${name}`))
+                    : canaries.make(`second value of ${name}`),
+              },
+            })
+          ).status,
+        )
+        await send('POST', `${base}/secrets`, { token, body: { name, ...secret } })
+        await send('PATCH', `${base}/secrets/${answer.body.id}`, {
+          token,
+          body: { value: canaries.make(`unexpected value of ${name}`), expectedVersion: 1 },
+        })
+        for (const version of [undefined, 1, 99])
+          await send('POST', `${base}/secrets/${answer.body.id}/reveal`, {
+            token,
+            body: { ...(version && { version }) },
+            delivers: version !== 99,
+          })
+        await send('GET', `${base}/secrets/${answer.body.id}/versions`, { token })
+      }
+      const value = (where = 'a body') => canaries.make(`refused value ${canaries.all.size}, in ${where}`)
+      const refused: unknown[] = [
+        { name: 'BAD', type: 'nonsense', value: value() },
+        { name: 'BAD', type: value('a type'), value: 'x' },
+        { name: 'BAD', type: 'key', value: value() },
+        { name: 'BAD', type: 'token', value: `${value()}\u0000` },
+        { name: 'BAD', type: 'token', value: value().repeat(2_000) },
+        { name: 'BAD', type: 'token', value: { nested: value() } },
+        { name: 'BAD', type: 'token', value: [value()] },
+        { name: 'BAD', type: 'token', value: `!${value()}`, encoding: 'base64' },
+        { name: 'BAD', type: 'token', value: 'x', encoding: value('an encoding') },
+        { name: 'BAD', type: 'token', value: 'x', [value('a field')]: 1 },
+        { name: 'BAD', type: 'token', value: 'x', environment: `${value('an environment')}.` },
+        { name: 'LD_PRELOAD', type: 'token', value: value() },
+        { name: `not a name ${value('a name')}`, type: 'token', value: 'x' },
+        { name: 'BAD', type: 'token', value: value(), environment: 'nowhere' },
+        `{"name":"BAD","type":"token","value":"${value()}`,
+        `{"name":"BAD","type":"token","value":${value()}}`,
+        `{"name":"BAD","value":"${value()}","value":"${value()}"}`,
+        `"${value()}"`,
+        value(),
+        `${'['.repeat(50)}"${value()}"`,
+        `{"name":"BAD","type":"token","value":"${value().repeat(100_000)}"}`,
+      ]
+      for (const body of refused) {
+        expect([body, (await send('POST', `${base}/secrets`, { token, body })).status]).toEqual([
+          body,
+          expect.toSatisfy((status: number) => status >= 400 && status < 500),
+        ])
+        await send('POST', '/api/v1/projects/current/secrets', { ...machine, body })
+      }
+      await send('POST', `${base}/secrets`, {
+        token,
+        body: value(),
+        headers: { 'content-type': 'text/plain' },
+      })
+      await send('POST', `${base}/secrets`, { body: { name: 'BAD', type: 'token', value: value() } })
+      await send('POST', '/api/v1/projects/prj_0/secrets', {
+        token,
+        body: { name: 'BAD', type: 'token', value: value() },
+      })
+
+      // A machine reads, writes and fails.
+      await send('GET', '/api/v1/projects/current/secrets', { ...machine, delivers: true })
+      await send('GET', '/api/v1/projects/current/secrets/A_TOKEN', { ...machine, delivers: true })
+      await send('POST', '/api/v1/projects/current/secrets', {
+        ...machine,
+        body: { name: 'FROM_CI', type: 'token', value: canaries.make('value of a machine') },
+      })
+      await send('PATCH', '/api/v1/projects/current/secrets/FROM_CI', {
+        ...machine,
+        body: { value: canaries.make('changed value of a machine') },
+      })
+      await send('DELETE', '/api/v1/projects/current/secrets/FROM_CI', machine)
+
+      // Credentials where they do not belong, and wrong ones.
+      const wrongly: [string, Record<string, string>][] = [
+        ['/api/v1/session', { authorization: `Bearer ${canaries.make('wrong token')}` }],
+        ['/api/v1/session', { authorization: canaries.make('bare credential') }],
+        ['/api/v1/session', basic(key.body.accessKey.id, canaries.make('wrong key'))],
+        ['/api/v1/session', basic(canaries.make('wrong key ID'), 'x')],
+        ['/api/v1/projects/current/secrets', basic(key.body.accessKey.id, key.body.secret)],
+        ['/api/v1/session', { cookie: `keyhold_session=${canaries.make('wrong cookie')}` }],
+        [`/api/v1/session?token=${canaries.make('token in a query')}`, {}],
+        [`/api/v1/audit?${canaries.make('query name')}=1`, { authorization: `Bearer ${token}` }],
+        [`/api/v1/${canaries.make('path')}`, {}],
+        [`/errors/${canaries.make('error code')}`, {}],
+        [`/api/v1/projects/%zz${canaries.make('bad escape')}`, {}],
+        [`${base}/secrets/${canaries.make('value as id')}`, { authorization: `Bearer ${token}` }],
+        [
+          `${base}/secrets?environment=${canaries.make('value as environment')}`,
+          { authorization: `Bearer ${token}` },
+        ],
+        [`/api/v1/projects/current/secrets/${canaries.make('value as name')}-`, machine.headers],
+        [
+          '/api/v1/session',
+          { 'x-forwarded-for': canaries.make('header'), forwarded: canaries.make('other header') },
+        ],
+        ['/metrics', { authorization: `Bearer ${canaries.make('metrics token')}` }],
+      ]
+      // Ids are recorded with attempts; what is no id must not be.
+      for (const id of [
+        'a secret',
+        'a project',
+        'an environment',
+        'an access key',
+        'an account',
+        'a token',
+      ]) {
+        const place = canaries.make(`value as id of ${id}`)
+        const path = {
+          'a secret': `${base}/secrets/${place}/reveal`,
+          'an environment': `${base}/environments/${place}`,
+          'an access key': `${base}/access-keys/${place}/activate`,
+          'an account': `${base}/members/${place}`,
+          'a token': `/api/v1/access-tokens/${place}`,
+        }[id]!
+        for (const method of ['GET', 'POST', 'DELETE'])
+          expect(
+            (await send(method, path, { token, body: method === 'POST' ? { name: 'x' } : undefined })).status,
+          ).toBeGreaterThan(399)
+      }
+      for (const [path, headers] of wrongly)
+        expect((await send('GET', path, { headers })).status).toBeGreaterThan(399)
+
+      // Everything that can be read of it all.
+      for (const path of [
+        `${base}/secrets`,
+        `${base}/access-keys`,
+        '/api/v1/access-tokens',
+        '/api/v1/accounts',
+        base,
+      ])
+        made((await send('GET', path, { token })).status)
+      made((await send('GET', '/api/v1/audit?limit=500', { token })).status)
+      const audit = await send('GET', '/api/v1/audit/export', { token, delivers: true })
+      const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()
+      const ready = await (await fetch(`${url}/readyz`)).text()
+
+      const proc = (file: string): Place[] =>
+        process.platform === 'linux'
+          ? [{ name: file, bytes: readFileSync(`/proc/${child.pid}/${file}`) }]
+          : []
+      const processPlaces = [...proc('cmdline'), ...proc('environ')]
+      // While it runs, with what is still in the write-ahead log; and after it ended.
+      const files = (when: string): Place[] =>
+        readdirSync(dataDir).map((name) => ({
+          name: `${name} ${when}`,
+          bytes: readFileSync(join(dataDir, name)),
+        }))
+      const running = files('while running')
+      child.kill('SIGTERM')
+      await once(child, 'close')
+      expect(child.exitCode).toBe(0)
+
+      const places: Place[] = [
+        { name: 'stdout', bytes: Buffer.from(stdout) },
+        // The set-up link is there on purpose.
+        { name: 'stderr', bytes: Buffer.from(stderr.replace(code, '')) },
+        ...answers.map((answer, i) => ({ name: `answer ${i}`, bytes: Buffer.from(answer) })),
+        { name: 'audit export', bytes: Buffer.from(audit.text) },
+        { name: 'metrics', bytes: Buffer.from(metrics) },
+        { name: 'readiness', bytes: Buffer.from(ready) },
+        ...processPlaces,
+        ...running,
+        ...files('after the end'),
+        ...(postgres ? [{ name: 'tables', bytes: await dumpPostgres(postgres.url) }] : []),
+      ]
+      expect(places.flatMap((place) => canaries.foundIn(place))).toEqual([])
+      expect(stdout).not.toContain('"level":50')
+      // The search had something to search: what is kept in clear is there.
+      const all = Buffer.concat(places.map(({ bytes }) => bytes)).toString('latin1')
+      for (const clear of [
+        'A_TOKEN',
+        'Shop',
+        'bob@example.com',
+        'Secret accessed',
+        '"route":"/api/v1/session"',
+      ])
+        expect(all).toContain(clear)
+      expect(canaries.all.size).toBeGreaterThan(70)
+      if (process.platform === 'linux') {
+        const environ = processPlaces.at(-1)!.bytes.toString().split('\0').filter(Boolean)
+        expect(environ.sort()).toEqual(
+          Object.entries(env)
+            .map(([name, one]) => `${name}=${one}`)
+            .sort(),
+        )
+      }
+    } finally {
+      child.kill('SIGKILL')
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'close')
+      await postgres?.drop()
+      rmSync(dataDir, { recursive: true, force: true })
+    }
+  }, 120_000)
+})
