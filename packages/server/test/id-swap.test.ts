@@ -51,7 +51,7 @@ const entries: Record<string, Entry> = {
   'session.reauthenticate': { body: ({ owner }) => ({ password: owner.password }) },
   'session.delete': {},
   'account.password': {
-    body: ({ owner }) => ({ currentPassword: owner.password, newPassword: owner.password }),
+    body: ({ owner }) => ({ currentPassword: owner.password, newPassword: `${owner.password} anew` }),
   },
   'account.list': {},
   'account.create': {
