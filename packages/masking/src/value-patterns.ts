@@ -24,6 +24,12 @@ export const CHARACTERS_MIN = 4
 export const UNBOUNDED_BYTES_MIN = 8
 /** A user name alone in a URL counts as a token (`https://TOKEN@host`) from this length on. */
 const USERINFO_TOKEN_MIN = 16
+/**
+ * Up to this size a value is masked in its encoded forms too, and up to the next in forms that lines of it take.
+ * Compiling grows with the number of patterns: a file of 1 MiB in all forms would take a minute.
+ */
+const ENCODED_BYTES_MAX = 4 * 1024
+const REWRAPPED_BYTES_MAX = 32 * 1024
 /** JSON in a string in JSON in a string: deeper is not looked into. */
 const NESTING_MAX = 3
 
@@ -58,8 +64,9 @@ export function valuePatterns(
 
 function addValue(patterns: ValuePattern[], bytes: Uint8Array, utf16: boolean, nesting: number): void {
   patterns.push({ bytes, isBounded: bytes.length < UNBOUNDED_BYTES_MIN })
-  addLong(patterns, encodedForms(bytes, { utf16 }))
-  const text = decodeUtf8(bytes)
+  const isEncoded = bytes.length <= ENCODED_BYTES_MAX
+  if (isEncoded) addLong(patterns, encodedForms(bytes, { utf16 }))
+  const text = bytes.length <= REWRAPPED_BYTES_MAX ? decodeUtf8(bytes) : undefined
   if (text === undefined) return
 
   const parsed = parseJsonContainer(text)
@@ -67,7 +74,7 @@ function addValue(patterns: ValuePattern[], bytes: Uint8Array, utf16: boolean, n
     const unix = text.replaceAll('\r\n', '\n')
     // A terminal turns "\n" into "\r\n"; a file from Windows loses its "\r" on the way.
     addLong(patterns, [encoder.encode(unix), encoder.encode(unix.replaceAll('\n', '\r\n'))])
-    if (unix !== text) addLong(patterns, encodedForms(encoder.encode(unix), { utf16 }))
+    if (unix !== text && isEncoded) addLong(patterns, encodedForms(encoder.encode(unix), { utf16 }))
     addLines(patterns, unix, parsed === undefined)
   }
   if (parsed !== undefined && nesting < NESTING_MAX) addLeaves(patterns, parsed, utf16, nesting)

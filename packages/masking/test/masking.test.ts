@@ -551,3 +551,29 @@ function removeAll(text: string, values: readonly string[]): string {
   }
   return [...text].filter((_, index) => !covered.has(index)).join('')
 }
+
+describe('large values', () => {
+  test('a file of 1 MiB is masked as it is, whole and in parts, and is compiled into few patterns', () => {
+    const file = randomBytes(1024 * 1024)
+    const masker = maskerOf({ FILE: file })
+    expect(run(masker, Buffer.concat([Buffer.from('before '), file, Buffer.from(' after')]), 65_536)).toBe(
+      'before  after',
+    )
+    const part = file.subarray(640_000, 640_000 + 64 * 4)
+    expect(run(masker, Buffer.concat([Buffer.from('<'), part, Buffer.from('>')]))).toBe('<>')
+  })
+
+  test('a key file of 5 KiB is masked line by line; its base64 is not, and a value of 4 KiB has both', () => {
+    const lines = (bytes: number) =>
+      randomBytes(bytes)
+        .toString('base64')
+        .replace(/(.{64})/g, '$1\n')
+    const large = lines(3_800)
+    expect(large.length).toBeGreaterThan(4 * 1024)
+    expect(run(maskerOf({ LARGE: large }), `  ${large.split('\n')[7]}\n`)).toBe('  \n')
+    const encoded = Buffer.from(large).toString('base64')
+    expect(run(maskerOf({ LARGE: large }), encoded)).toBe(encoded)
+    const small = lines(2_900)
+    expect(run(maskerOf({ SMALL: small }), Buffer.from(small).toString('base64'))).toMatch(/^=*$/)
+  })
+})
