@@ -93,6 +93,7 @@ const nextSteps: Partial<Record<string, string>> = {
   'access_key.not_found': 'the access keys of the project: keyhold access-key list',
   'access_token.not_found': 'your access tokens: keyhold token list',
   'account.not_found': 'an administrator can add the account: keyhold account create',
+  'account.password_change_required': 'sign in, and choose your own: keyhold login',
   'account.last_admin': 'make somebody else an administrator first',
   'audit.unavailable': "the server's disk or database needs attention; nothing was delivered",
   'auth.required':
@@ -108,8 +109,10 @@ const nextSteps: Partial<Record<string, string>> = {
   'network.unreachable': 'is Keyhold running, and is KEYHOLD_URL right? see "keyhold doctor"',
   'project.not_found': 'the projects you are a member of: keyhold project list',
   'secret.changed': 'look at it again: keyhold secret history',
-  'setup.done': 'make a token on the server’s machine: keyhold admin create-token --email E --name N',
+  'setup.done': 'sign in: keyhold login',
   'setup.code_wrong': 'the server prints the code when it starts, until the instance is set up',
+  'sign_in.failed':
+    'the answer is the same for a disabled account; an administrator sees which it is: keyhold account list',
   'session.reauthentication_required': 'confirm your password in the web page, or use an access token',
   'storage.full': 'the server’s disk needs attention',
 }

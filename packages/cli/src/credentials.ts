@@ -1,7 +1,7 @@
 // Where the command line finds its credential, first match wins:
 //
 //   1. KEYHOLD_TOKEN, or KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY (each also as <NAME>_FILE)
-//   2. $XDG_CONFIG_HOME/keyhold/credentials.json, mode 0600, which `keyhold setup` writes
+//   2. $XDG_CONFIG_HOME/keyhold/credentials.json, mode 0600, which `keyhold setup` and `keyhold login` write
 //
 // KEYHOLD_URL says where Keyhold is, else the file does. The token of the file is sent only to the URL of the file.
 import {
@@ -62,6 +62,7 @@ export function findCredentials(env: NodeJS.ProcessEnv): FoundCredentials {
     throw new Failure('you are not signed in', {
       exitCode: ExitCode.NotSignedIn,
       hints: [
+        'sign in: keyhold login',
         'new instance: keyhold setup',
         'else set KEYHOLD_URL, and KEYHOLD_TOKEN to an access token (web: Settings, Access Token) or KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY',
       ],
@@ -72,7 +73,10 @@ export function findCredentials(env: NodeJS.ProcessEnv): FoundCredentials {
       `you are not signed in to ${shownUrl(url)}; ${credentialsPath(env)} is for ${shownUrl(stored.url)}`,
       {
         exitCode: ExitCode.NotSignedIn,
-        hints: ['set KEYHOLD_TOKEN to an access token of that instance, or unset KEYHOLD_URL'],
+        hints: [
+          'set KEYHOLD_TOKEN to an access token of that instance, or unset KEYHOLD_URL',
+          'to change over: keyhold logout, then keyhold login',
+        ],
       },
     )
   }
@@ -138,10 +142,39 @@ export function readCredentials(env: NodeJS.ProcessEnv): StoredCredentials | und
   }
 }
 
+/** Refuses to replace the credentials of one instance by those of another. @throws Failure */
+export function assertSameInstance(
+  env: NodeJS.ProcessEnv,
+  stored: StoredCredentials | undefined,
+  url: string,
+): void {
+  if (stored === undefined || sameUrl(stored.url, url)) return
+  throw new Failure(`${credentialsPath(env)} has the credentials of another instance`, {
+    hints: ['sign out of it: keyhold logout', 'or set XDG_CONFIG_HOME to another folder'],
+  })
+}
+
+/** Names the variables that say who calls, and so come before what is stored. */
+export function credentialVariables(env: NodeJS.ProcessEnv): string[] {
+  return ['KEYHOLD_TOKEN', 'KEYHOLD_ACCESS_KEY_ID', 'KEYHOLD_ACCESS_KEY']
+    .flatMap((name) => [name, `${name}_FILE`])
+    .filter((name) => env[name])
+}
+
+/** Deletes the stored credentials. @throws Failure */
+export function removeCredentials(env: NodeJS.ProcessEnv): void {
+  const path = credentialsPath(env)
+  try {
+    rmSync(path, { force: true })
+  } catch (error) {
+    throw new Failure(`${path} cannot be deleted (${codeOf(error)})`, { hints: ['delete it yourself'] })
+  }
+}
+
 /**
  * Makes sure that credentials can be stored, before something is done whose answer must not be lost.
  *
- * @returns `commit`, which replaces the file at once or not at all, and `abandon`.
+ * @returns `commit`, which replaces the file at once or not at all, and `abandon`, which does nothing after it.
  * @throws Failure
  */
 export function prepareCredentials(env: NodeJS.ProcessEnv): {
@@ -161,18 +194,30 @@ export function prepareCredentials(env: NodeJS.ProcessEnv): {
       hints: ['set XDG_CONFIG_HOME to a folder that you can write to'],
     })
   }
+  let isOpen = true
+  const close = () => {
+    if (isOpen) closeSync(file)
+    isOpen = false
+  }
+  const abandon = () => {
+    close()
+    rmSync(temporary, { force: true })
+  }
   return {
     path,
+    abandon,
     commit(credentials) {
-      const bytes = Buffer.from(`${JSON.stringify(credentials, undefined, 2)}\n`)
-      for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written)
-      fsyncSync(file)
-      closeSync(file)
-      renameSync(temporary, path)
-    },
-    abandon() {
-      closeSync(file)
-      rmSync(temporary, { force: true })
+      try {
+        const bytes = Buffer.from(`${JSON.stringify(credentials, undefined, 2)}\n`)
+        for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written)
+        fsyncSync(file)
+        close()
+        renameSync(temporary, path)
+      } catch (error) {
+        // A part of the token may be in it.
+        abandon()
+        throw error
+      }
     },
   }
 }

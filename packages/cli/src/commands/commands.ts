@@ -93,8 +93,9 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
     },
   },
   account: {
-    summary: 'accounts of the instance, for administrators',
+    summary: 'your own password, and the accounts of the instance',
     verbs: {
+      password: { summary: 'change your own password', load: () => import('./account/password.ts') },
       list: { summary: 'list accounts', load: () => import('./account/list.ts') },
       create: { summary: 'create an account', load: () => import('./account/create.ts') },
       disable: { summary: 'shut an account out', load: () => import('./account/disable.ts') },
@@ -116,6 +117,14 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
   setup: {
     summary: 'make the first administrator of a new instance',
     load: () => import('./setup.ts'),
+  },
+  login: {
+    summary: 'sign in on this machine, by password',
+    load: () => import('./login.ts'),
+  },
+  logout: {
+    summary: 'sign out on this machine',
+    load: () => import('./logout.ts'),
   },
   doctor: {
     summary: 'find out what keeps Keyhold from working here',

@@ -2,13 +2,7 @@ import { hostname } from 'node:os'
 import { Keyhold } from '@keyhold/sdk'
 import { explained, userAgent } from '../client.ts'
 import { defineCommand } from '../command.ts'
-import {
-  credentialsPath,
-  prepareCredentials,
-  readCredentials,
-  readSettings,
-  sameUrl,
-} from '../credentials.ts'
+import { assertSameInstance, prepareCredentials, readCredentials, readSettings } from '../credentials.ts'
 import { Failure, usageFailure } from '../failure.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -48,20 +42,15 @@ export const command = defineCommand({
       throw usageFailure('--answers-stdin needs --email and --name as well')
     }
     const url = options.url ?? readSettings(env).url ?? DEFAULT_URL
-    const stored = readCredentials(env)
-    if (stored !== undefined && !sameUrl(stored.url, url)) {
-      throw new Failure(`${credentialsPath(env)} has the credentials of another instance`, {
-        hints: ['move it away, or set XDG_CONFIG_HOME to another folder'],
-      })
-    }
+    assertSameInstance(env, readCredentials(env), url)
     await explained(async () => {
       const keyhold = new Keyhold({ url }, { userAgent })
       const { isDone } = await keyhold.call('setup.get')
       if (isDone) {
         throw new Failure('this instance is already set up (setup.done)', {
           hints: [
-            "an access token: web page, Settings, Access Token; or on the server's machine: keyhold admin create-token --email=E --name=N",
-            'then set KEYHOLD_URL and KEYHOLD_TOKEN',
+            'sign in: keyhold login',
+            "no password at hand: on the server's machine, keyhold admin create-token --email=E --name=N, then set KEYHOLD_URL and KEYHOLD_TOKEN",
           ],
         })
       }

@@ -24,6 +24,9 @@ export const command = defineCommand({
       if (options.json) terminal.printJson(answer)
       else terminal.print(answer.temporaryPassword)
       terminal.note(`account ${answer.account.email} created; its temporary password is shown this once`)
+      terminal.hint(
+        `with it they sign in: keyhold login --url=${keyhold.url} --email=${answer.account.email}`,
+      )
       terminal.hint(`give them a project: keyhold member add ${answer.account.email} --project=…`)
     }),
 })
