@@ -7,6 +7,7 @@ export const errors = {
   'access.refused': { status: 403, title: 'You may not do this' },
   'access.scope_missing': { status: 403, title: 'The access token lacks the scope for this' },
   'access_key.confirmation': { status: 400, title: 'Type the access key ID to confirm' },
+  'access_key.expired': { status: 409, title: 'The access key has expired' },
   'access_key.limit': { status: 409, title: 'A project has at most two active access keys' },
   'access_key.not_found': { status: 404, title: 'Access key not found' },
   'access_key.total_limit': { status: 409, title: 'A project has at most 20 access keys' },

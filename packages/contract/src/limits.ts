@@ -11,7 +11,7 @@ export const limits = {
   /** Bytes of a value of type file. */
   fileValueBytes: 1024 * 1024,
   secretNameBytes: 256,
-  /** UTF-16 units of names of people, projects, environments and tokens. */
+  /** Characters (code points) of names of people, projects and tokens. */
   nameLength: 100,
   descriptionLength: 1_000,
   environmentsPerProject: 100,

@@ -284,6 +284,14 @@ describe.each(databases)('access keys on %s', (database) => {
       server.clock.advance(DAY_MS)
       expect(await use(key)).toBe(401)
       expect((await list())[0]).toMatchObject({ id: key.id, status: 'expired', expiresAt })
+      const activated = await server.request(
+        'POST',
+        `/api/v1/projects/${project.id}/access-keys/${key.id}/activate`,
+        {
+          token: owner.token,
+        },
+      )
+      expect([activated.status, activated.body.code]).toEqual([409, 'access_key.expired'])
       expect((await create()).status).toBe(201)
       expect((await create()).status).toBe(409)
     })

@@ -404,22 +404,14 @@ describe.each(databases)('a server on %s', (database) => {
         ['/metrics', { authorization: `Bearer ${canaries.make('metrics token')}` }],
       ]
       // Ids are recorded with attempts; what is no id must not be.
-      for (const id of [
-        'a secret',
-        'a project',
-        'an environment',
-        'an access key',
-        'an account',
-        'a token',
+      for (const pathOf of [
+        (id: string) => `${base}/secrets/${id}/reveal`,
+        (id: string) => `${base}/environments/${id}`,
+        (id: string) => `${base}/access-keys/${id}/activate`,
+        (id: string) => `${base}/members/${id}`,
+        (id: string) => `/api/v1/access-tokens/${id}`,
       ]) {
-        const place = canaries.make(`value as id of ${id}`)
-        const path = {
-          'a secret': `${base}/secrets/${place}/reveal`,
-          'an environment': `${base}/environments/${place}`,
-          'an access key': `${base}/access-keys/${place}/activate`,
-          'an account': `${base}/members/${place}`,
-          'a token': `/api/v1/access-tokens/${place}`,
-        }[id]!
+        const path = pathOf(canaries.make(`value as id in ${pathOf('…')}`))
         for (const method of ['GET', 'POST', 'DELETE'])
           expect(
             (await send(method, path, { token, body: method === 'POST' ? { name: 'x' } : undefined })).status,

@@ -371,23 +371,21 @@ describe.each(databases)('every route, attacked, on %s', (database) => {
       })
     })
 
-    test.runIf(row.caller === 'person')(
-      '403 and recorded for a token without the scope (TOK-11)',
-      async () => {
-        const token = await limitedToken(row.scope ?? 'audit:read')
-        const before = await state(server)
-        const answer = await send(row, pathOf(row, a), { token })
-        if (row.id === 'session.get') return expect(answer.status).toBe(200)
-        expect(answer.body).toMatchObject({ status: 403, code: 'access.scope_missing' })
-        expect(await state(server)).toBe(before)
-        expect(await recordOf(answer)).toMatchObject({
-          action: row.action,
-          outcome: 'refused',
-          reason: 'access.scope_missing',
-          actor: { id: a.owner.id },
-        })
-      },
-    )
+    const testPerson = row.caller === 'person' ? test : () => {}
+    testPerson('403 and recorded for a token without the scope (TOK-11)', async () => {
+      const token = await limitedToken(row.scope ?? 'audit:read')
+      const before = await state(server)
+      const answer = await send(row, pathOf(row, a), { token })
+      if (row.id === 'session.get') return expect(answer.status).toBe(200)
+      expect(answer.body).toMatchObject({ status: 403, code: 'access.scope_missing' })
+      expect(await state(server)).toBe(before)
+      expect(await recordOf(answer)).toMatchObject({
+        action: row.action,
+        outcome: 'refused',
+        reason: 'access.scope_missing',
+        actor: { id: a.owner.id },
+      })
+    })
 
     const testParams = row.params ? test : () => {}
     testParams("another tenant's ids are answered as ids of nothing (Z1)", async () => {
@@ -427,7 +425,9 @@ describe.each(databases)('every route, attacked, on %s', (database) => {
 
     test('succeeds for its owner, and answers what is declared and nothing else (response scan)', async () => {
       const { never, delivers = [] } = entryOf(row)
-      const own = await addTenant(server, a.owner, a.member)
+      // The other tests need the owner's password as it is.
+      const owner = row.id === 'account.password' ? await server.addPerson() : a.owner
+      const own = await addTenant(server, owner, a.member)
       const answer = await send(row, pathOf(row, own), credentialOf(row, own), own, b)
       if (never) return expect(answer.body.code).toBe(never)
       expect([answer.status, answer.text]).toEqual([row.status, expect.anything()])

@@ -110,7 +110,7 @@ export const activateAccessKey = route({
   params: KeyParams,
   status: 200,
   answer: AccessKey,
-  errors: ['project.not_found', 'access_key.not_found', 'access_key.limit'],
+  errors: ['project.not_found', 'access_key.not_found', 'access_key.expired', 'access_key.limit'],
 })
 
 export const regenerateAccessKey = route({

@@ -131,6 +131,7 @@ export class AccessKeys {
   async activate(asker: Asker<Person>, projectId: string, id: string): Promise<AccessKey> {
     return this.#access.perform(asker, 'access-key.activate', inProject(projectId), async (tx) => {
       const before = await findLocked(tx, projectId, id)
+      if (before.expiresAt && before.expiresAt <= this.#clock.now()) throw new AppError('access_key.expired')
       if (before.isActive) return { result: before, record: null }
       const slot = await this.#takeSlot(tx, projectId)
       await store.updateKey(tx, id, { slot })
