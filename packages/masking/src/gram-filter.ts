@@ -25,7 +25,7 @@ export function strideFor(patternCount: number, shortestBytes: number): number {
 }
 
 export function gramAt(bytes: Uint8Array, at: number): number {
-  // Four bytes are there.
+  // Outside, undefined becomes 0 in the sum.
   return (
     (bytes[at] as number) |
     ((bytes[at + 1] as number) << 8) |
@@ -44,9 +44,17 @@ export class GramFilter {
   /** By hash: where the entries of this hash begin; one more than hashes. */
   readonly #starts: Int32Array
   readonly #startShift: number
-  readonly #grams: Int32Array
-  readonly #owners: Int32Array
-  readonly #offsets: Uint8Array
+  /**
+   * Four numbers for each gram of each window: the gram; the last 4 bytes of its pattern, or the first 4 when they are
+   * nearer than 8; how far away those are; pattern * 64 + offset. Many hex digits share a gram, few also the others.
+   */
+  readonly #entries: Int32Array
+  readonly #hits = {
+    positions: new Int32Array(POSITIONS_MAX + 1),
+    grams: new Int32Array(POSITIONS_MAX + 1),
+    firsts: new Int32Array(POSITIONS_MAX + 1),
+    ends: new Int32Array(POSITIONS_MAX + 1),
+  }
 
   /** @param windows for each pattern, where its window of `stride` grams begins. */
   constructor(patterns: readonly { bytes: Uint8Array }[], windows: Int32Array, stride: number) {
@@ -55,16 +63,14 @@ export class GramFilter {
     const wordBits = Math.min(WORD_BITS_MAX, Math.max(WORD_BITS_MIN, bits))
     this.#stride = stride
     this.#wordShift = 32 - wordBits
-    this.scanner = makeSimdScanner(2 ** wordBits, POSITIONS_MAX)
+    this.scanner = makeSimdScanner(wordBits, stride, POSITIONS_MAX)
     this.#words = this.scanner?.filter ?? new Int32Array(2 ** wordBits)
     this.#found = this.scanner?.found ?? new Int32Array(POSITIONS_MAX + 1)
 
     const hashBits = Math.max(8, Math.ceil(Math.log2(count)))
     this.#startShift = 32 - hashBits
     this.#starts = new Int32Array(2 ** hashBits + 1)
-    this.#grams = new Int32Array(count)
-    this.#owners = new Int32Array(count)
-    this.#offsets = new Uint8Array(count)
+    this.#entries = new Int32Array(count * 4)
     const starts = this.#starts
     const forEachGram = (visit: (gram: number, hash: number, index: number, offset: number) => void) => {
       patterns.forEach(({ bytes }, index) => {
@@ -90,9 +96,10 @@ export class GramFilter {
       const bucket = hash >>> this.#startShift
       const entry = (starts[bucket] ?? 0) - 1
       starts[bucket] = entry
-      this.#grams[entry] = gram
-      this.#owners[entry] = index
-      this.#offsets[entry] = offset
+      const bytes = patterns[index]?.bytes as Uint8Array // forEachGram counts through the patterns.
+      const lastOffset = bytes.length - GRAM_BYTES
+      const other = lastOffset - offset >= GRAM_BYTES ? lastOffset : 0
+      this.#entries.set([gram, gramAt(bytes, other), other - offset, index * 64 + offset], entry * 4)
     })
   }
 
@@ -106,10 +113,8 @@ export class GramFilter {
       const count =
         address === undefined || this.scanner === undefined
           ? this.#findByScript(text, from, end)
-          : this.scanner.findGrams(address + from, address + end, this.#stride, this.#wordShift)
-      for (let index = 0; index < count; index++) {
-        this.#look(text, (this.#found[index] ?? 0) - (address ?? 0), visit)
-      }
+          : this.scanner.findGrams(address + from, address + end)
+      this.#compare(text, address ?? 0, count, visit)
     }
   }
 
@@ -129,13 +134,47 @@ export class GramFilter {
     return count
   }
 
-  #look(text: Uint8Array, at: number, visit: (pattern: number, start: number) => void): void {
-    const gram = gramAt(text, at)
-    const bucket = Math.imul(gram, HASH_FACTOR) >>> this.#startShift
-    const end = this.#starts[bucket + 1] ?? 0
-    for (let entry = this.#starts[bucket] ?? 0; entry < end; entry++) {
-      if (this.#grams[entry] !== gram) continue
-      visit(this.#owners[entry] ?? 0, at - (this.#offsets[entry] ?? 0))
+  /** Compares what the filter let pass with the grams themselves. */
+  #compare(
+    text: Uint8Array,
+    address: number,
+    count: number,
+    visit: (pattern: number, start: number) => void,
+  ): void {
+    // The tables are larger than a processor's second cache. Without branches it fetches many entries at once; with them
+    // it would wait for one after the other.
+    const entries = this.#entries
+    const { positions, grams, firsts, ends } = this.#hits
+    const view = new DataView(text.buffer, text.byteOffset, text.byteLength)
+    const lastGram = text.length - GRAM_BYTES
+    let hits = 0
+    for (let index = 0; index < count; index++) {
+      const at = (this.#found[index] as number) - address
+      const gram = view.getInt32(at, true)
+      const bucket = Math.imul(gram, HASH_FACTOR) >>> this.#startShift
+      const first = this.#starts[bucket] as number
+      const end = this.#starts[bucket + 1] as number
+      positions[hits] = at
+      grams[hits] = gram
+      firsts[hits] = first
+      ends[hits] = end
+      hits += (first - end) >>> 31 // 1 if there are entries.
+    }
+    let fetched = 0
+    for (let hit = 0; hit < hits; hit++) {
+      fetched += entries[(firsts[hit] as number) * 4] === grams[hit] ? 1 : 0
+    }
+    positions[hits] = fetched // Read by nobody, but so the loop above is not left out.
+    for (let hit = 0; hit < hits; hit++) {
+      const end = (ends[hit] as number) * 4
+      const at = positions[hit] as number
+      for (let entry = (firsts[hit] as number) * 4; entry < end; entry += 4) {
+        if (entries[entry] !== grams[hit]) continue
+        const other = at + (entries[entry + 2] as number)
+        if (other < 0 || other > lastGram || entries[entry + 1] !== view.getInt32(other, true)) continue
+        const place = entries[entry + 3] as number
+        visit(place >>> 6, at - (place & 63))
+      }
     }
   }
 }

@@ -34,14 +34,22 @@ export interface SimdScanner {
   addressOf(text: Uint8Array): number | undefined
   /** Memory for texts that need not be copied; undefined when all is given away. */
   takeText(): Buffer | undefined
-  /** Looks up 4 bytes at every `stride` from `from` to before `end`. @returns how many the filter lets pass. */
-  findGrams(from: number, end: number, stride: number, shift: number): number
+  /** Looks up 4 bytes at every stride from `from` to before `end`. @returns how many the filter lets pass. */
+  findGrams(from: number, end: number): number
   /** Address of the next block that may be inside a long run of encoding characters, or -1. */
   findEncoded(from: number, end: number): number
 }
 
-/** @param positionsMax the most positions that one search may look at. */
-export function makeSimdScanner(filterWords: number, positionsMax: number): SimdScanner | undefined {
+/**
+ * @param stride and `wordBits` go into the code: with numbers that it knows, a processor is done sooner.
+ * @param positionsMax the most positions that one search may look at.
+ */
+export function makeSimdScanner(
+  wordBits: number,
+  stride: number,
+  positionsMax: number,
+): SimdScanner | undefined {
+  const filterWords = 2 ** wordBits
   const foundAt = filterWords * 4
   // One more: the place after the last one found is written to as well.
   const textsAt = foundAt + (positionsMax + 1) * 4 + SLACK_BYTES
@@ -53,8 +61,10 @@ export function makeSimdScanner(filterWords: number, positionsMax: number): Simd
   try {
     // Never grown, which would take the memory away from all views of it.
     memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(moduleBytes()), { masking: { memory } })
-    code = instance.exports as Code // `as`: what moduleBytes() exports.
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(moduleBytes(wordBits, stride)), {
+      masking: { memory },
+    })
+    code = instance.exports as Code // `as`: what moduleBytes exports.
   } catch {
     return undefined
   }
@@ -75,8 +85,7 @@ export function makeSimdScanner(filterWords: number, positionsMax: number): Simd
       const at = textsAt + COPY_BYTES + SLACK_BYTES + taken++ * (TEXT_BYTES + SLACK_BYTES)
       return Buffer.from(buffer, at, TEXT_BYTES)
     },
-    findGrams: (from, end, stride, shift) =>
-      from < end ? (code.findGrams(from, end, stride, shift, foundAt) - foundAt) >> 2 : 0,
+    findGrams: (from, end) => (from < end ? (code.findGrams(from, end, foundAt) - foundAt) >> 2 : 0),
     findEncoded: (from, end) => (from < end ? code.findEncoded(from, end) : -1),
   }
 }
@@ -89,7 +98,7 @@ declare const WebAssembly: {
 }
 
 interface Code {
-  findGrams(from: number, end: number, stride: number, shift: number, found: number): number
+  findGrams(from: number, end: number, found: number): number
   findEncoded(from: number, end: number): number
 }
 
@@ -126,20 +135,20 @@ const AND_BYTES = simd(78)
 const ARE_ALL_SET = simd(99)
 const SHIFT_BYTES_RIGHT = simd(109)
 
-function findGramsCode(): number[] {
-  const [at, end, stride, shift, found, hash, word] = [0, 1, 2, 3, 4, 5, 6]
+function findGramsCode(wordBits: number, stride: number): number[] {
+  const [at, end, found, hash, word] = [0, 1, 2, 3, 4]
   const bit = (below: number) => [...get(word), ...get(hash), ...int(below), ...SHIFT_RIGHT, ...SHIFT_RIGHT]
   return functionCode(
     [[2, I32]],
     [
       ...loop([
         ...[...get(at), ...LOAD, ...int(HASH_FACTOR | 0), ...MULTIPLY, ...tee(hash)],
-        ...[...get(shift), ...SHIFT_RIGHT, ...int(2), ...SHIFT_LEFT, ...LOAD, ...set(word)],
+        ...[...int(32 - wordBits), ...SHIFT_RIGHT, ...int(2), ...SHIFT_LEFT, ...LOAD, ...set(word)],
         // Always written, counted only if both bits are set: a branch here would be foretold wrongly too often.
         ...[...get(found), ...get(at), ...STORE],
         ...[...get(found), ...bit(FIRST_BIT), ...bit(SECOND_BIT), ...AND, ...int(1), ...AND],
         ...[...int(2), ...SHIFT_LEFT, ...ADD, ...set(found)],
-        ...[...get(at), ...get(stride), ...ADD, ...tee(at), ...get(end), ...repeatWhileBelow],
+        ...[...get(at), ...int(stride), ...ADD, ...tee(at), ...get(end), ...repeatWhileBelow],
       ]),
       ...get(found),
     ],
@@ -189,12 +198,12 @@ function nibbleTables(): { byLow: Uint8Array; byHigh: Uint8Array } {
 }
 
 /** Exported for tests. */
-export function moduleBytes(): Uint8Array<ArrayBuffer> {
+export function moduleBytes(wordBits: number, stride: number): Uint8Array<ArrayBuffer> {
   const type = (parameters: number) => [0x60, ...list(new Array(parameters).fill([I32])), ...list([[I32]])]
   const section = (id: number, content: number[]) => [id, ...sized(content)]
   return Uint8Array.from([
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(1, list([type(5), type(2)])),
+    ...section(1, list([type(3), type(2)])),
     ...section(2, list([[...name('masking'), ...name('memory'), 2, 0, 1]])),
     ...section(3, list([[0], [1]])),
     ...section(
@@ -204,7 +213,7 @@ export function moduleBytes(): Uint8Array<ArrayBuffer> {
         [...name('findEncoded'), 0, 1],
       ]),
     ),
-    ...section(10, list([findGramsCode(), findEncodedCode()])),
+    ...section(10, list([findGramsCode(wordBits, stride), findEncodedCode()])),
   ])
 }
 
