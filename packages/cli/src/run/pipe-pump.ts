@@ -7,12 +7,17 @@ import type { Masker } from '@keyhold/masking'
 import { descriptorStream, endWhenSilent, type Pump } from './output.ts'
 
 const BUFFERS = 3
+/** Room before a chunk for what was held back before it, so that both are one write. */
+const HEADROOM_BYTES = 64
+/** With the headroom 15 pages: a pipe of 16 takes it whole, wherever in a page it begins. */
+const CHUNK_BYTES = 15 * 4096 - HEADROOM_BYTES
 
 /** Moves a pipe's bytes through the masker to a descriptor, no faster than they are read there. */
 export function pumpPipe(from: number, masker: Masker, to: number): Pump {
   const masking = masker.stream()
   const output = new DirectOutput(to)
   const buffers = Array.from({ length: BUFFERS }, () => masker.takeBuffer())
+  const chunks = buffers.map((buffer) => buffer.subarray(HEADROOM_BYTES, HEADROOM_BYTES + CHUNK_BYTES))
   let free = BUFFERS
   let next = 0
   let lastReadAt = performance.now()
@@ -31,11 +36,11 @@ export function pumpPipe(from: number, masker: Masker, to: number): Pump {
     readable: true,
     writable: false,
     onread: {
-      buffer: () => buffers[next]!, // below BUFFERS
-      callback(length, buffer) {
+      buffer: () => chunks[next]!, // below BUFFERS
+      callback(length, chunk) {
         lastReadAt = performance.now()
         if (isOver) return true
-        send(masking.write(buffer.subarray(0, length)))
+        send(joinFirst(masking.write(chunk.subarray(0, length)), buffers[next]!))
         if (output.isBehind) {
           // The output still needs this piece of memory, and maybe those before it.
           next = (next + 1) % BUFFERS
@@ -80,6 +85,17 @@ export function pumpPipe(from: number, masker: Masker, to: number): Pump {
         },
       }),
   }
+}
+
+/** Puts a short first piece in front of the second, where that one begins the chunk. */
+function joinFirst(pieces: readonly Uint8Array[], buffer: Buffer): readonly Uint8Array[] {
+  const [first, second, ...others] = pieces
+  if (first === undefined || second === undefined || first.length > HEADROOM_BYTES) return pieces
+  if (second.buffer !== buffer.buffer || second.byteOffset !== buffer.byteOffset + HEADROOM_BYTES)
+    return pieces
+  const start = HEADROOM_BYTES - first.length
+  buffer.set(first, start)
+  return [buffer.subarray(start, HEADROOM_BYTES + second.length), ...others]
 }
 
 /** Writes at once what a descriptor takes without waiting, and the rest when it can. */
