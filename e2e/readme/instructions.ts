@@ -38,6 +38,8 @@ function linePattern(line: string): RegExp {
     .replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
     .replaceAll('…', '.*')
     .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, '\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d')
-  const counted = /^(verified|keyhold: line)\b/.test(line) ? escaped.replaceAll(/\d+/g, '\\d+') : escaped
+  const counted = /^(verified|keyhold: line)\b/.test(line)
+    ? escaped.replaceAll(/\d+/g, '\\d+').replace('checkpoint,', 'checkpoints?,')
+    : escaped
   return new RegExp(`^${counted}$`)
 }

@@ -29,7 +29,7 @@ export function machineConnection(env: NodeJS.ProcessEnv): MachineConnection {
         ...(hasToken
           ? ['KEYHOLD_TOKEN is a person’s; people read one value at a time, a project needs its access key']
           : []),
-        'make an access key on the project’s page and set KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY (or …_FILE)',
+        'make an access key, keyhold access-key create, and set KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY (or …_FILE)',
         'or use a project as the person who is signed in: keyhold run --project=…',
       ],
     })

@@ -64,7 +64,7 @@ export function findCredentials(env: NodeJS.ProcessEnv): FoundCredentials {
       hints: [
         'sign in: keyhold login',
         'new instance: keyhold setup',
-        'else set KEYHOLD_URL, and KEYHOLD_TOKEN to an access token (web: Settings, Access Token) or KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY',
+        'else set KEYHOLD_URL, and KEYHOLD_TOKEN to an access token, or KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY',
       ],
     })
   }

@@ -37,18 +37,22 @@ export const command = defineCommand({
       terminal.printJson(result)
     } else if (result.ok) {
       terminal.print(
-        `verified: ${result.size} records, ${result.checkpoints} checkpoints, root ${result.root}`,
+        `verified: ${counted(result.size, 'record')}, ${counted(result.checkpoints, 'checkpoint')}, root ${result.root}`,
       )
       if (options.key === undefined) {
         terminal.hint('this used the key in the file; --key with the key that you noted proves more')
       }
     } else {
-      terminal.note(`line ${result.line}: ${result.problem}`)
-      terminal.hint('keep the file as it is: together with earlier exports it shows what was changed')
+      // An empty file has no line that something is wrong with, and nothing worth keeping.
+      terminal.note(result.line === 0 ? result.problem : `line ${result.line}: ${result.problem}`)
+      if (result.line > 0)
+        terminal.hint('keep the file as it is: together with earlier exports it shows what was changed')
     }
     return result.ok ? ExitCode.Ok : ExitCode.Failed
   },
 })
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`
 
 /** Splits at newlines alone: `node:readline` also splits at characters that a record may hold. */
 async function* linesOf(path: string): AsyncGenerator<string, void> {
