@@ -9,13 +9,13 @@ import type { LoadPlan, LoadResult } from './load.ts'
 
 export const execFileAsync = promisify(execFile)
 
-const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
-const keyhold = here('../../packages/cli/bin/keyhold')
+export const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+export const keyhold = here('../../packages/cli/bin/keyhold')
 
 export async function load(
   plan: Partial<LoadPlan> & Pick<LoadPlan, 'port' | 'path' | 'connections'>,
 ): Promise<LoadResult> {
-  const whole: LoadPlan = { warmUpMs: 700, measureMs: 2_500, ...plan }
+  const whole: LoadPlan = { warmUpMs: 500, measureMs: 2_000, ...plan }
   const { stdout } = await execFileAsync(process.execPath, [here('load.ts'), JSON.stringify(whole)])
   return JSON.parse(stdout) as LoadResult // `as`: printed by load.ts.
 }
@@ -79,4 +79,43 @@ export async function admin(server: RunningServer, args: readonly string[], stdi
 export function residentMb(child: ChildProcess): number {
   const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) / 1024
+}
+
+export interface AccessKey {
+  readonly id: string
+  readonly secret: string
+  /** Value of the Authorization header. */
+  readonly authorization: string
+}
+
+/** Makes a person, a project with secrets, and an access key that reads them. */
+export async function makeProject(server: RunningServer, secretCount: number): Promise<AccessKey> {
+  const person = ['--email', 'bench@example.com', '--name', 'Bench']
+  await admin(
+    server,
+    ['create-user', ...person, '--admin', '--password-stdin'],
+    'a password of some length\n',
+  )
+  const token = await admin(server, ['create-token', ...person])
+  const call = async (path: string, body: object) => {
+    const response = await fetch(`http://127.0.0.1:${server.port}/api/v1/projects${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+    if (!response.ok) throw new Error(`preparing failed: ${await response.text()}`)
+    return response.json() as Promise<unknown> // `as`: our own API; callers know the shape.
+  }
+  const project = (await call('', { name: 'Bench' })) as { id: string }
+  for (let i = 0; i < secretCount; i++) {
+    const value = `value-${i}-`.padEnd(40, 'x')
+    await call(`/${project.id}/secrets`, { name: `SECRET_${i}`, type: 'token', value })
+  }
+  const key = (await call(`/${project.id}/access-keys`, { permission: 'read' })) as {
+    accessKey: { id: string }
+    secret: string
+  }
+  const { id } = key.accessKey
+  const { secret } = key
+  return { id, secret, authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` }
 }

@@ -100,7 +100,8 @@ export function sampleSecrets(count: number): SecretToMask[] {
   })
 }
 
-function logText(bytes: number): Uint8Array {
+/** Lines as services write them, of a few shapes. */
+export function logText(bytes: number): Uint8Array {
   const lines: string[] = []
   let length = 0
   for (let index = 0; length < bytes; index++) {

@@ -1,0 +1,121 @@
+/** One measured number, with what it is to be compared with. */
+export interface Figure {
+  /** Fixed, for bars and scripts: `delivery.sqlite.one.64.rate`. */
+  readonly id: string
+  readonly what: string
+  readonly unit: 'req/s' | 'ms' | 's' | 'MB' | 'MB/s'
+  /** The median of all rounds. */
+  readonly value: number
+  readonly min: number
+  readonly max: number
+  readonly rounds: number
+  /** Measured in the same rounds, in turns with it: the same task without Keyhold. */
+  readonly bare: readonly Bare[]
+  /** What did not succeed. A figure with failures meets no bar. */
+  readonly failures: number
+}
+
+export interface Bare {
+  readonly what: string
+  readonly value: number
+  readonly min: number
+  readonly max: number
+}
+
+/** A bound the project has set itself. */
+export interface Bar {
+  readonly what: string
+  readonly limit: string
+  readonly measured: string
+  readonly isMet: boolean
+}
+
+/** Bare limits by name, each with its rounds. */
+type BareRounds = Readonly<Record<string, readonly number[]>>
+
+export function figure(
+  named: Pick<Figure, 'id' | 'what' | 'unit'>,
+  rounds: readonly number[],
+  bare: BareRounds = {},
+  failures = 0,
+): Figure {
+  return {
+    ...named,
+    ...spread(rounds),
+    rounds: rounds.length,
+    bare: Object.entries(bare).map(([what, values]) => ({ what, ...spread(values) })),
+    failures,
+  }
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  const upper = sorted[middle] ?? Number.NaN
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2
+}
+
+function spread(values: readonly number[]): { value: number; min: number; max: number } {
+  return { value: median(values), min: Math.min(...values), max: Math.max(...values) }
+}
+
+/** Share of the first bare limit. */
+export function share({ value, bare }: Figure): number {
+  return value / (bare[0]?.value ?? Number.NaN)
+}
+
+export function bars(figures: readonly Figure[]): Bar[] {
+  const made: Bar[] = []
+  const add = (
+    id: string,
+    what: string,
+    limit: string,
+    measure: (figure: Figure) => readonly [text: string, isMet: boolean],
+  ) => {
+    const found = figures.find((figure) => figure.id === id)
+    if (found === undefined) return
+    const [measured, isMet] = measure(found)
+    const failed = found.failures > 0 ? `, ${found.failures} failures` : ''
+    made.push({ what, limit, measured: `${measured}${failed}`, isMet: isMet && found.failures === 0 })
+  }
+  const ofBare = (least: number) => (figure: Figure) =>
+    [`${Math.round(share(figure) * 100)} %`, share(figure) >= least] as const
+  const atMost = (most: number) => (figure: Figure) =>
+    [`${format(figure.value)} ${figure.unit}`, figure.value <= most] as const
+  add(
+    'delivery.sqlite.one.64.rate',
+    'one secret, record durable, SQLite, 64 connections',
+    '≥ 50 % of bare node:http',
+    ofBare(0.5),
+  )
+  add(
+    'delivery.sqlite.one.16.p99',
+    'one secret, record durable, SQLite, 16 connections, p99',
+    '≤ 10 ms',
+    atMost(10),
+  )
+  for (const [count, least] of [
+    [1, 0.8],
+    [500, 0.5],
+  ] as const) {
+    add(
+      `masking.${count}`,
+      `masked stream, ${count} secret${count > 1 ? 's' : ''}`,
+      `≥ ${least * 100} % of the stream passed on by Node unmasked`,
+      ofBare(least),
+    )
+  }
+  add('server.ready', 'start to ready', '≤ 1.5 s', atMost(1.5))
+  add('server.idle', 'memory of an idle server', '≤ 120 MB', atMost(120))
+  add('start.run', 'keyhold run -- true', '≤ 60 ms over node -e 0', (figure) => {
+    const over = figure.value - (figure.bare[0]?.value ?? Number.NaN)
+    return [`${format(over)} ms over`, over <= 60]
+  })
+  return made
+}
+
+/** Three digits are all that rounds of this length can tell apart. */
+export function format(value: number): string {
+  if (value >= 100) return Math.round(value).toLocaleString('en')
+  return value >= 10 ? value.toFixed(1) : value.toFixed(2)
+}

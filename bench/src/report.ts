@@ -1,0 +1,117 @@
+import { type Bar, type Figure, format, share } from './figures.ts'
+
+export interface Report {
+  readonly date: string
+  readonly machine: {
+    readonly processor: string
+    readonly cores: number
+    readonly memoryGb: number
+    readonly system: string
+    readonly node: string
+  }
+  readonly seconds: number
+  readonly figures: readonly Figure[]
+  readonly bars: readonly Bar[]
+}
+
+const FIGURE_HEADINGS = ['what', 'measured', 'lowest to highest', 'bare limit', 'share'] as const
+const BAR_HEADINGS = ['bar', 'wanted', 'measured', 'met'] as const
+
+export function table(report: Report): string {
+  return [
+    machineLine(report),
+    '',
+    ...aligned([FIGURE_HEADINGS, ...report.figures.map(figureRow)]),
+    '',
+    ...aligned([BAR_HEADINGS, ...report.bars.map(barRow)]),
+    '',
+  ].join('\n')
+}
+
+function machineLine({ machine, date, seconds }: Report): string {
+  const { processor, cores, memoryGb, system, node } = machine
+  return `${processor}, ${cores} cores, ${memoryGb} GB, ${system}, Node ${node}; ${date.slice(0, 10)}, ${seconds} s`
+}
+
+function figureRow(figure: Figure): string[] {
+  const { what, unit, value, min, max, rounds, bare, failures } = figure
+  const limits = bare.map((limit) => `${limit.what} ${format(limit.value)}`).join(', ')
+  const isRate = unit === 'req/s' || unit === 'MB/s'
+  return [
+    failures > 0 ? `${what} (${failures} FAILED)` : what,
+    `${format(value)} ${unit}`,
+    `${format(min)} to ${format(max)} (${rounds})`,
+    limits,
+    isRate && bare.length > 0 ? `${Math.round(share(figure) * 100)} %` : '',
+  ]
+}
+
+function barRow({ what, limit, measured, isMet }: Bar): string[] {
+  return [what, limit, measured, isMet ? 'yes' : 'NO']
+}
+
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
+}
+
+const markdownRow = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+
+function markdownTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [markdownRow(headings), markdownRow(headings.map(() => '---')), ...rows.map(markdownRow)].join('\n')
+}
+
+/** docs/benchmark.md. */
+export function markdown(report: Report): string {
+  const missed = report.bars.filter(({ isMet }) => !isMet)
+  return `# Benchmark
+
+\`npm run bench\` builds Keyhold, measures it for about seven minutes and prints these tables; \`npm run bench -- --markdown\`
+writes this page. \`--json\` gives the same as JSON, \`--only delivery|masking|start|server\` and
+\`--database sqlite|postgres\` measure a part.
+
+${machineLine(report)}.
+
+## Bars
+
+${markdownTable(BAR_HEADINGS, report.bars.map(barRow))}
+
+${missed.length === 0 ? 'All are met on this machine.' : `Not met on this machine: ${missed.map(({ what }) => what).join('; ')}. Where the time goes is below.`}
+
+## Figures
+
+${markdownTable(FIGURE_HEADINGS, report.figures.map(figureRow))}
+
+## How to read it
+
+Numbers of one machine say little about another, so each stands next to its bare limit: the same task without Keyhold,
+measured in the same rounds, in turns. The share is that of the first limit. A figure is the median of its rounds; the
+lowest and the highest are shown, and how many there were. The load generator runs on the same machine and takes a part of
+it. Requests that fail are counted and shown, and a figure with failures meets no bar.
+
+- **Delivery.** An access key asks for one secret, or for all. The server has checked the key, decrypted the values and
+  written the audit record to disk before it answers. The bare limits answer the same bytes from memory, without any of
+  that: \`node:http\` alone, and Fastify, on which the server is built.
+- **Masking.** \`cat\` writes 512 MiB of log lines to the pipe of \`keyhold run\`, another \`cat\` reads what comes out. The
+  secrets are of the shapes people store, with all their encodings: 500 are about 13,000 patterns. The first limit is a Node
+  program that only passes the stream on (\`child.stdout.pipe(process.stdout)\`); the second is \`keyhold run\`'s own way with
+  nothing to mask; the third is no program in between.
+- **Start.** \`keyhold run -- true\` fetches and masks with a real server on the same machine; the bars count what it adds to
+  \`node -e 0\`, below which no Node program can be.
+- **Server.** From the start of the process to the log line \`ready\`, with a database that does not exist yet; resident
+  memory two seconds later.
+
+## Where the time goes
+
+- **Masking** costs three passes over each 60 KB: one for escape sequences (under 1 µs), one for wrapped lines (about 6 µs)
+  and the search (about 6 µs for one secret, 30 to 45 µs for 500, a third of which is comparing what the filter lets pass).
+  Copying through the two pipes costs about 40 µs and is most of the limit itself.
+- **Start** is a shell that finds Node (about 3 ms), Node itself, loading the bundle and \`node:http\`, the request, \`mkfifo\`
+  beside it, and the child.
+`
+}
