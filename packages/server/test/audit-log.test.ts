@@ -6,7 +6,7 @@ import type { Worker } from 'node:worker_threads'
 import { type AuditVerification, verifyAuditExport } from '@keyhold/contract/audit-export'
 import { fromBase64 } from '@keyhold/contract/checkpoint'
 import { sql } from 'kysely'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import {
   databases,
   startServer,
@@ -15,6 +15,9 @@ import {
   type TestPerson,
   type TestServer,
 } from './kit.ts'
+
+// Processes and disks take their time where the machine is busy with other things.
+vi.setConfig({ testTimeout: 120_000 })
 
 const sha256 = (...parts: Uint8Array[]) => createHash('sha256').update(Buffer.concat(parts)).digest()
 const VALUE = 'canary-of-the-audit-tests'

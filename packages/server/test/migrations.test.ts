@@ -9,11 +9,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { sql } from 'kysely'
 import pg from 'pg'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { migrations } from '../src/storage/migrations/migrations.ts'
 import { openStorage, type Storage, type StorageLocation } from '../src/storage/storage.ts'
 import { databases, newPostgresDatabase, type TestDatabase } from './kit.ts'
 import landed from './migrations.json' with { type: 'json' }
+
+// Processes and disks take their time where the machine is busy with other things.
+vi.setConfig({ testTimeout: 120_000 })
 
 const folder = new URL('../src/storage/migrations/', import.meta.url)
 const files = readdirSync(folder).filter((name) => name !== 'migrations.ts')

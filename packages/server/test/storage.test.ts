@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { startPostgres } from '../../../tools/test-postgres.ts'
 import { openStorage } from '../src/storage/storage.ts'
 import {
@@ -27,6 +27,9 @@ import {
   type TestServer,
 } from './kit.ts'
 import { runToEnd, ServerProcess } from './server-process.ts'
+
+// Processes and disks take their time where the machine is busy with other things.
+vi.setConfig({ testTimeout: 120_000 })
 
 const isRoot = process.getuid?.() === 0
 

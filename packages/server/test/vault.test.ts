@@ -15,7 +15,7 @@ import { Secret } from '@keyhold/contract/secret'
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { systemClock } from '../src/base/clock.ts'
 import { openStorage, type Storage } from '../src/storage/storage.ts'
 import { type Context, decrypt, encrypt, encryptWithNonce, keyIdOf } from '../src/vault/envelope.ts'
@@ -31,6 +31,9 @@ import {
 } from './kit.ts'
 import { runToEnd, ServerProcess } from './server-process.ts'
 import vectors from './vault-vectors.json' with { type: 'json' }
+
+// Processes and disks take their time where the machine is busy with other things.
+vi.setConfig({ testTimeout: 120_000 })
 
 const fromHex = (hex: string) => Buffer.from(hex, 'hex')
 const secret = (text: string) => new Secret<Uint8Array>(Buffer.from(text))

@@ -4,14 +4,36 @@ import type { ErrorCode } from '@keyhold/contract/errors'
 import type { AuditEntry, AuditLog } from '../audit/audit-log.ts'
 import { AppError } from '../base/app-error.ts'
 import type { Clock } from '../base/clock.ts'
+import { lockProject } from '../storage/locks.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Queries, Transaction } from '../storage/tables.ts'
 import { findMembership } from './access.store.ts'
 import { type Asker, toActor } from './caller.ts'
 import { instanceRules, machineRules, projectRules } from './rules.ts'
 
+/** What was typed in place of an id may be a value, and is not recorded. */
+const PROJECT_ID = /^prj_[0-9a-z]{20}$/
+
 /** How long a confirmed password lets a browser session reveal values. */
 const FRESH_PASSWORD_MS = 10 * 60_000
+
+/**
+ * Acts that need a freshly confirmed password in a browser session: they show a value, or make or widen something that
+ * can. Without the second kind the first would be got round by making a key.
+ */
+const needsFreshPassword: ReadonlySet<Action> = new Set([
+  'secret.read',
+  'access-key.create',
+  'access-key.activate',
+  'access-key.regenerate',
+  'access-key.update',
+  'access-token.create',
+  'account.create',
+  'account.update',
+  'audit.export',
+  'member.create',
+  'member.update',
+])
 
 /** What is acted on, as far as rights go. */
 export type Scope =
@@ -38,7 +60,9 @@ export interface Permit {
 }
 
 /** What the audit log should say beyond who, what and where. */
-export type RecordDetail = Pick<AuditEntry, 'environment' | 'target' | 'changed' | 'project'>
+export type RecordDetail = Pick<AuditEntry, 'environment' | 'target' | 'changed' | 'project'> &
+  // Where it turned out to be something else than what was asked for.
+  Partial<Pick<AuditEntry, 'action'>>
 
 const issuing = Symbol('only access.ts issues grants')
 
@@ -82,14 +106,18 @@ export class Access {
   }
 
   /**
-   * Decides on reading things that hold no value. Refusals are recorded, what a machine reads as well; what a person
-   * sees of names and settings is not.
+   * Decides on reading things that hold no value, and reads them. Refusals and failures are recorded, what a machine
+   * reads as well; what a person sees of names and settings is not.
    * @throws AppError as {@link refuse} tells.
    */
-  async check(asker: Asker, action: Action, scope: Scope): Promise<Permit> {
+  async check<T>(asker: Asker, action: Action, scope: Scope, read: () => Promise<T>): Promise<T> {
     const permit = await this.#decide(this.#storage.db, asker, action, scope)
+    const result = await read().catch(async (error: unknown) => {
+      await this.#recordFailure(asker, action, scope, permit, error)
+      throw error
+    })
     if (asker.caller.kind === 'access-key') await this.#audit.append(this.#entry(asker, action, permit, {}))
-    return permit
+    return result
   }
 
   /**
@@ -112,6 +140,8 @@ export class Access {
     try {
       return await this.#storage.transaction(async (tx) => {
         // … and once more inside, where rights taken away meanwhile count.
+        // Locked before: who waits for the removal of a member is decided on after it.
+        if (scope.kind === 'project') await lockProject(tx, scope.projectId)
         const current = await this.#find(tx, asker, action, scope)
         if ('refused' in current) throw new AppError(current.refused)
         const { result, record } = await work(tx, new Grant(issuing, action, current.project?.id), current)
@@ -156,14 +186,29 @@ export class Access {
   async #decide(db: Queries, asker: Asker, action: Action, scope: Scope): Promise<Permit> {
     const decision = await this.#find(db, asker, action, scope)
     if (!('refused' in decision)) return decision
-    const project = decision.project ?? (scope.kind === 'project' ? { id: scope.projectId } : undefined)
+    const project = decision.project ?? (scope.kind === 'project' && PROJECT_ID.test(scope.projectId) ? { id: scope.projectId } : undefined)
     const about = scope.kind === 'project' ? scope.about : {}
     await this.#recordRefusal(asker, action, { ...(project && { project }), ...about }, decision.refused)
     throw new AppError(decision.refused)
   }
 
-  /** The decision itself: a permit, or the error to refuse with. Missing and not-yours are the same. */
+  /** The decision: a permit, or the error to refuse with. */
   async #find(
+    db: Queries,
+    asker: Asker,
+    action: Action,
+    scope: Scope,
+  ): Promise<Permit | { refused: ErrorCode; project?: { id: string; name: string } }> {
+    const decision = await this.#findRight(db, asker, action, scope)
+    const { caller } = asker
+    if ('refused' in decision || caller.kind !== 'person' || caller.credential.kind !== 'session') return decision
+    const age = this.#clock.now().getTime() - caller.credential.authenticatedAt.getTime()
+    if (age <= FRESH_PASSWORD_MS || !needsFreshPassword.has(action)) return decision
+    return { refused: 'session.reauthentication_required', ...(decision.project && { project: decision.project }) }
+  }
+
+  /** What role, permission and membership say. Missing and not-yours are the same. */
+  async #findRight(
     db: Queries,
     { caller }: Asker,
     action: Action,
@@ -185,10 +230,6 @@ export class Access {
     if (!membership) return { refused: 'project.not_found' }
     const project = { id: scope.projectId, name: membership.projectName }
     if (!projectRules[action]?.includes(membership.role)) return { refused: 'access.refused', project }
-    if (action === 'secret.read' && caller.credential.kind === 'session') {
-      const age = this.#clock.now().getTime() - caller.credential.authenticatedAt.getTime()
-      if (age > FRESH_PASSWORD_MS) return { refused: 'session.reauthentication_required', project }
-    }
     return { project, role: membership.role }
   }
 
@@ -218,13 +259,17 @@ export class Access {
   ): Promise<void> {
     if (!(error instanceof AppError) || error.status >= 500) return
     const { caller, origin } = asker
+    const { environment, ...rest }: RecordDetail = scope.kind === 'project' ? (scope.about ?? {}) : {}
+    // What was typed for an environment that does not exist may be a value.
+    const isFound = environment !== undefined && error.code !== 'environment.not_found'
+    const about = isFound ? { environment, ...rest } : rest
     await this.#audit.append({
       action,
       outcome: error.status === 403 ? 'refused' : 'failed',
       reason: error.code,
       actor: toActor(caller),
       ...(project && { project }),
-      ...(scope.kind === 'project' && scope.about),
+      ...about,
       origin,
     })
   }

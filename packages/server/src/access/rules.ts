@@ -55,6 +55,7 @@ export const instanceRules: Partial<Record<Action, 'member' | 'admin'>> = {
   'access-token.create': 'member',
   'access-token.delete': 'member',
   'session.create': 'member',
+  'session.reauthenticate': 'member',
   'session.delete': 'member',
   'account.list': 'admin',
   'account.create': 'admin',
