@@ -1,11 +1,15 @@
 // Names of secrets. A name becomes an environment variable, so whoever may write a secret must not be able to
 // choose a name that makes the program which receives it run, load or trust something. The same rule is applied
 // twice: when a secret is written (server) and when it is injected (CLI, agent).
+import type { SecretType } from './api/secrets.ts'
 
 /** The form of every secret name. Length is bounded apart, by {@link SECRET_NAME_BYTES_MAX}. */
 export const SECRET_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 export const SECRET_NAME_BYTES_MAX = 256
+
+/** The variable that holds the path of a secret of type key; its value is in the variable of its own name. */
+export const pathVariable = (name: string): string => `${name}_FILE`
 
 export interface RefusedName {
   readonly reason: 'form' | 'reserved' | 'loader' | 'own'
@@ -25,11 +29,15 @@ export function refusedName(name: string): RefusedName | undefined {
       message: 'the name may have letters, digits and _ only, and cannot start with a digit',
     }
   }
+  if (name === '__proto__') {
+    // Lost, or worse, in every program that keeps variables in an object of JavaScript.
+    return { reason: 'form', message: '__proto__ cannot be used: it is no name of its own in JavaScript' }
+  }
   const upper = name.toUpperCase()
   if (upper.startsWith('KEYHOLD_')) {
     return { reason: 'own', message: `${name} cannot be used: KEYHOLD_ is kept for Keyhold itself` }
   }
-  if (LOADER.has(upper) || LOADER_PREFIXES.some((prefix) => upper.startsWith(prefix))) {
+  if (isLoader(upper)) {
     return {
       reason: 'loader',
       message: `${name} cannot be used: it can make a program load, run or trust something else`,
@@ -43,6 +51,34 @@ export function refusedName(name: string): RefusedName | undefined {
     return { reason: 'reserved', message: `${name} cannot be used: it belongs to the system or the shell` }
   }
   return undefined
+}
+
+/**
+ * Says why a secret cannot have this name and type: a key also becomes the variable of its path. Asked when a secret is
+ * written, so that it can be injected later; undefined when it can.
+ */
+export function refusedSecret(name: string, type: SecretType): RefusedName | undefined {
+  const refused = refusedName(name)
+  if (refused !== undefined || type !== 'key') return refused
+  const path = refusedName(pathVariable(name))
+  if (path === undefined) return undefined
+  if (path.reason === 'form') {
+    const bytesMax = SECRET_NAME_BYTES_MAX - pathVariable('').length
+    return { reason: 'form', message: `the name is longer than ${bytesMax} bytes, the limit for type key` }
+  }
+  return {
+    reason: path.reason,
+    message: `${name} cannot be of type key, which also sets ${pathVariable(name)}: ${path.message}`,
+  }
+}
+
+function isLoader(upper: string): boolean {
+  if (LOADER.has(upper)) return true
+  return (
+    LOADER_FORMS.some((form) => form.test(upper)) ||
+    (LOADER_PREFIXES.some((prefix) => upper.startsWith(prefix)) &&
+      !CREDENTIAL_FORMS.some((form) => form.test(upper)))
+  )
 }
 
 /** Gives advice on a name that is allowed but says nothing; undefined when the name is good. */
@@ -133,7 +169,21 @@ const LOADER_PREFIXES = [
   'DOTNET_STARTUP',
   'MALLOC_',
   'SUDO_',
+  'LUA_', // LUA_INIT, LUA_PATH, and each with a version: LUA_INIT_5_4
+  'CARGO_', // any key of its configuration: CARGO_TARGET_…_RUNNER, CARGO_BUILD_RUSTC_WRAPPER, CARGO_ALIAS_…
+  'COREPACK_', // the registry that package managers are taken from
+  'TF_CLI_', // TF_CLI_ARGS_plan, TF_CLI_CONFIG_FILE
+  'ANSIBLE_', // any key of its configuration, most of the folders of plug-ins
 ]
+
+/** Names with one of the prefixes that are what secrets are for: the tool only sends the value to a server. */
+const CREDENTIAL_FORMS = [
+  /^CARGO_(?:REGISTRY|REGISTRIES_[A-Z0-9_]+)_TOKEN$/,
+  /^ANSIBLE_[A-Z0-9_]+_(?:PASSWORD|PASS|TOKEN)$/,
+]
+
+/** For each language a program that is run in place of, or before, the compiler. */
+const LOADER_FORMS = [/^CMAKE_[A-Z0-9_]+_LAUNCHER$/]
 
 /** What makes a linker, an interpreter, a shell or a common tool load, run or trust what the value names. */
 const LOADER = new Set([
@@ -154,17 +204,19 @@ const LOADER = new Set([
   // Python.
   ...words(`PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONINSPECT PYTHONUSERBASE PYTHONEXECUTABLE PYTHONPLATLIBDIR
     PYTHONBREAKPOINT PYTHONWARNINGS PYTHONPYCACHEPREFIX PYTHONCASEOK PYTHON_PRESITE PYTHONSAFEPATH
-    VIRTUAL_ENV PIP_CONFIG_FILE PIP_PYTHON UV_CONFIG_FILE`),
-  // Ruby, Perl, PHP, Lua, Tcl, R, Julia, Guile, Erlang, Emacs.
-  ...words(`RUBYOPT RUBYLIB RUBYSHELL GEM_HOME GEM_PATH BUNDLE_GEMFILE BUNDLE_PATH BUNDLE_BIN_PATH PERL5OPT
+    VIRTUAL_ENV PIP_CONFIG_FILE PIP_PYTHON UV_CONFIG_FILE PYTEST_ADDOPTS PYTEST_PLUGINS`),
+  // Ruby, Perl, PHP, Tcl, R, Julia, Guile, Erlang, Emacs, OCaml.
+  ...words(`RUBYOPT RUBYLIB RUBYSHELL JRUBY_OPTS RUBYGEMS_GEMDEPS GEM_HOME GEM_PATH BUNDLE_GEMFILE BUNDLE_PATH
+    BUNDLE_BIN_PATH PERL5OPT
     PERL5LIB PERLLIB PERL5DB PERL5SHELL PERLIO_DEBUG PERL_MM_OPT PERL_MB_OPT PERL_UNICODE
-    PERL_INTERNAL_RAND_SEED PHPRC PHP_INI_SCAN_DIR COMPOSER_HOME LUA_INIT LUA_PATH LUA_CPATH TCLLIBPATH
+    PERL_INTERNAL_RAND_SEED PHPRC PHP_INI_SCAN_DIR COMPOSER_HOME TCLLIBPATH
     TCL_LIBRARY TK_LIBRARY R_PROFILE R_PROFILE_USER R_ENVIRON R_LIBS R_ENVIRON_USER R_HOME R_LIBS_USER
     JULIA_LOAD_PATH JULIA_DEPOT_PATH GUILE_LOAD_PATH GUILE_LOAD_COMPILED_PATH ERL_LIBS ERL_FLAGS
     ERL_AFLAGS ERL_ZFLAGS ERLC_PATH EMACSLOADPATH ELIXIR_ERL_OPTIONS EMACSDATA EMACSPATH AWKPATH
-    AWKLIBPATH`),
+    AWKLIBPATH CAML_LD_LIBRARY_PATH`),
   // The JVM and .NET.
   ...words(`JAVA_TOOL_OPTIONS _JAVA_OPTIONS JDK_JAVA_OPTIONS JAVA_OPTS JAVA_HOME CLASSPATH MAVEN_OPTS MAVEN_ARGS
+    MVNW_REPOURL
     GRADLE_OPTS GRADLE_USER_HOME ANT_OPTS SBT_OPTS KOTLIN_OPTS SCALA_OPTS LEIN_JVM_OPTS JAVA_ARGS
     CATALINA_OPTS JVM_OPTS DOTNET_ADDITIONAL_DEPS DOTNET_SHARED_STORE DOTNET_ROOT MONO_PATH
     MONO_GAC_PREFIX MSBUILD_EXE_PATH _JPI_VM_OPTIONS IBM_JAVA_OPTIONS`),
@@ -172,8 +224,7 @@ const LOADER = new Set([
   ...words(`CC CXX CPP AR AS LD NM MAKE MAKEFLAGS MFLAGS GNUMAKEFLAGS MAKEFILES COMPILER_PATH GCC_EXEC_PREFIX
     LIBRARY_PATH CPATH C_INCLUDE_PATH CPLUS_INCLUDE_PATH CFLAGS CXXFLAGS CPPFLAGS LDFLAGS
     PKG_CONFIG_PATH PKG_CONFIG RUSTC RUSTDOC RUSTFLAGS RUSTC_WRAPPER RUSTC_WORKSPACE_WRAPPER RUSTUP_HOME
-    RUSTUP_TOOLCHAIN CARGO CARGO_HOME CARGO_BUILD_RUSTC CARGO_BUILD_RUSTC_WRAPPER CARGO_BUILD_RUSTFLAGS
-    CARGO_ENCODED_RUSTFLAGS GOROOT GOPATH GOFLAGS GOENV GOTOOLDIR GOTOOLCHAIN GOVCS GODEBUG CGO_CFLAGS
+    RUSTUP_TOOLCHAIN CARGO GOROOT GOPATH GOFLAGS GOENV GOTOOLDIR GOTOOLCHAIN GOVCS GODEBUG CGO_CFLAGS
     CGO_LDFLAGS CMAKE_TOOLCHAIN_FILE CMAKE_GENERATOR CONFIG_SITE CONFIG_SHELL M4PATH ACLOCAL_PATH`),
   // Programs that other programs start.
   ...words(`EDITOR VISUAL FCEDIT HGEDITOR SVN_EDITOR SUDO_EDITOR KUBE_EDITOR PAGER MANPAGER SYSTEMD_PAGER
@@ -181,14 +232,15 @@ const LOADER = new Set([
     PSQL_EDITOR PSQLRC BROWSER LESS LESSOPEN LESSCLOSE LESSKEY LESSKEYIN LESSKEY_SYSTEM LESSEDIT
     LESSKEY_CONTENT LV MORE MANOPT MANROFFOPT TERMCAP VIMINIT EXINIT NEXRC MYVIMRC VIM VIMRUNTIME
     GVIMINIT NVIM_APPNAME SCREENRC TMUX SSH_ASKPASS SSH_ASKPASS_REQUIRE SSH_SK_PROVIDER RSYNC_RSH
-    RSYNC_CONNECT_PROG CVS_RSH SVN_SSH HGRCPATH HGPLAIN BORG_RSH TAR_OPTIONS TAPE RIPGREP_CONFIG_PATH
+    RSYNC_CONNECT_PROG CVS_RSH SVN_SSH HGMERGE HGRCPATH HGPLAIN BORG_RSH TAR_OPTIONS TAPE RIPGREP_CONFIG_PATH
     FZF_DEFAULT_COMMAND FZF_DEFAULT_OPTS CURL_HOME WGETRC SYSTEM_WGETRC GNUPGHOME DIRENV_CONFIG
-    GDBHISTFILE ANSIBLE_CONFIG ANSIBLE_LIBRARY TF_CLI_CONFIG_FILE TF_CLI_ARGS HELM_PLUGINS KREW_ROOT
-    DOCKER_CONFIG AWS_CONFIG_FILE GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES SENDMAIL MAILCAPS
-    GTK_MODULES GTK_PATH GIO_EXTRA_MODULES QT_PLUGIN_PATH GST_PLUGIN_PATH PYTHONDEVMODE`),
+    GDBHISTFILE HELM_PLUGINS KREW_ROOT
+    DOCKER_CONFIG AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE KRB5_CONFIG SENDMAIL MAILCAPS
+    GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES
+    GTK_MODULES GTK_PATH GIO_EXTRA_MODULES QT_PLUGIN_PATH QT_QPA_PLATFORM_PLUGIN_PATH GST_PLUGIN_PATH PYTHONDEVMODE`),
   // Whom TLS trusts. With a proxy variable, one of these lets the writer answer for a package registry.
   ...words(`NODE_EXTRA_CA_CERTS NODE_USE_SYSTEM_CA SSL_CERT_FILE SSL_CERT_DIR CURL_CA_BUNDLE AWS_CA_BUNDLE
-    REQUESTS_CA_BUNDLE PIP_CERT PIP_TRUSTED_HOST DENO_CERT CARGO_HTTP_CAINFO HTTPLIB2_CA_CERTS`),
+    REQUESTS_CA_BUNDLE PIP_CERT PIP_TRUSTED_HOST DENO_CERT HTTPLIB2_CA_CERTS`),
 ])
 
 /** Words that say that something is secret, which everybody knew, or nothing at all. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { nameWarning, nearMatches, refusedName, SECRET_NAME } from '../src/names.ts'
+import { nameWarning, nearMatches, refusedName, refusedSecret, SECRET_NAME } from '../src/names.ts'
 
 const good = [
   'GITHUB_TOKEN',
@@ -39,9 +39,39 @@ describe('names that are refused', () => {
   test('R4: whoever writes a secret cannot make its reader load or run something', () => {
     const hooks = `LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT DYLD_INSERT_LIBRARIES NODE_OPTIONS NODE_PATH PYTHONPATH PYTHONHOME
       PYTHONSTARTUP PERL5OPT PERL5LIB RUBYOPT RUBYLIB JAVA_TOOL_OPTIONS _JAVA_OPTIONS JDK_JAVA_OPTIONS GIT_SSH_COMMAND
-      GCONV_PATH PROMPT_COMMAND SHELLOPTS BASHOPTS BASH_FUNC_ls PS4 LESSOPEN BASH_ENV ENV ZDOTDIR NODE_EXTRA_CA_CERTS`
+      GCONV_PATH PROMPT_COMMAND SHELLOPTS BASHOPTS BASH_FUNC_ls PS4 LESSOPEN BASH_ENV ENV ZDOTDIR NODE_EXTRA_CA_CERTS
+      LUA_INIT_5_4 LUA_CPATH_5_3 CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER CARGO_HOME CARGO_REGISTRIES_X_INDEX
+      COREPACK_NPM_REGISTRY PYTEST_ADDOPTS PYTEST_PLUGINS TF_CLI_ARGS_plan TF_CLI_CONFIG_FILE HGMERGE JRUBY_OPTS
+      CMAKE_C_COMPILER_LAUNCHER CMAKE_CXX_LINKER_LAUNCHER MVNW_REPOURL AWS_SHARED_CREDENTIALS_FILE AWS_CONFIG_FILE
+      KRB5_CONFIG RUBYGEMS_GEMDEPS ANSIBLE_CALLBACK_PLUGINS ANSIBLE_VAULT_PASSWORD_FILE QT_PLUGIN_PATH
+      QT_QPA_PLATFORM_PLUGIN_PATH CAML_LD_LIBRARY_PATH`
     for (const name of hooks.split(/\s+/)) expect(refusedName(name)?.reason, name).toBe('loader')
     expect(refusedName('LD_PRELOAD')?.message).toContain('LD_PRELOAD')
+  })
+
+  test('credentials of tools whose other variables are refused are ordinary secrets', () => {
+    const credentials = `CARGO_REGISTRY_TOKEN CARGO_REGISTRIES_MY_CRATES_TOKEN ANSIBLE_VAULT_PASSWORD
+      ANSIBLE_BECOME_PASS ANSIBLE_GALAXY_SERVER_HUB_TOKEN TF_VAR_db_password CMAKE_LICENSE LUAROCKS_API_KEY`
+    for (const name of credentials.split(/\s+/)) expect(refusedName(name), name).toBeUndefined()
+  })
+
+  test('__proto__ is refused, and nothing can allow it', () => {
+    expect(refusedName('__proto__')?.reason).toBe('form')
+    expect(refusedName('__proto')).toBeUndefined()
+  })
+
+  test('a key is refused where the variable of its path is', () => {
+    for (const name of ['SSL_CERT', 'ANSIBLE_VAULT_PASSWORD', 'AWS_SHARED_CREDENTIALS']) {
+      expect(refusedSecret(name, 'key'), name).toMatchObject({ reason: 'loader' })
+      expect(refusedSecret(name, 'key')?.message, name).toContain(`${name}_FILE`)
+      for (const type of ['token', 'password', 'file'] as const)
+        expect(refusedSecret(name, type), name).toBeUndefined()
+    }
+    expect(refusedSecret('DEPLOY_KEY', 'key')).toBeUndefined()
+    expect(refusedSecret('LD_PRELOAD', 'key')).toEqual(refusedName('LD_PRELOAD'))
+    expect(refusedSecret('A'.repeat(251), 'key')).toBeUndefined()
+    expect(refusedSecret('A'.repeat(252), 'key')?.message).toContain('251 bytes')
+    expect(refusedSecret('A'.repeat(252), 'file')).toBeUndefined()
   })
 
   test('our own variables cannot be set by a secret', () => {
