@@ -1,11 +1,14 @@
 import { ExitCode } from './exit-codes.ts'
 import { Failure } from './failure.ts'
 
-/**
- * A nursery of 4 MB, and one malloc arena for all threads, keep an idle server 16 MB smaller (126 to 109 MB, measured);
- * the rate of deliveries stays the same.
- */
-const MEMORY_FLAGS = ['--max-semi-space-size=4']
+const NODE_FLAGS = [
+  // A nursery of 4 MB, and one malloc arena for all threads, keep an idle server 16 MB smaller (126 to 109 MB, measured);
+  // the rate of deliveries stays the same.
+  '--max-semi-space-size=4',
+  // Else Node opens its debugger on SIGUSR1, on a port that every account of the machine can reach, and the debugger
+  // shows the root key and every value.
+  '--disable-sigusr1',
+]
 
 /**
  * Turns this process into the server program, argument for argument. The command line does not import the server: its
@@ -26,7 +29,7 @@ export function becomeServer(line: readonly string[], env: NodeJS.ProcessEnv): n
   // execve exists on every system but Windows, where there is no server either.
   return process.execve!(
     process.execPath,
-    [process.execPath, ...MEMORY_FLAGS, ...process.execArgv, decodeURIComponent(path), ...line],
+    [process.execPath, ...NODE_FLAGS, ...process.execArgv, decodeURIComponent(path), ...line],
     { MALLOC_ARENA_MAX: '1', ...env },
   )
 }

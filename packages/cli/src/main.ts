@@ -5,6 +5,10 @@ import { Failure } from './failure.ts'
 import { findCommand } from './find-command.ts'
 import { Terminal } from './terminal.ts'
 
+// Node opens its debugger on this signal, on a port that every account of the machine can reach, and the debugger would
+// show what is read, typed or delivered. A listener of ours takes the place of that; `run` adds one that forwards.
+process.on('SIGUSR1', () => {})
+
 const terminal = new Terminal()
 // Output is written synchronously and run's output has been waited for, so nothing is cut off.
 process.exit(await main(process.argv.slice(2)).catch(explain))

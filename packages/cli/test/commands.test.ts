@@ -62,6 +62,12 @@ async function refused(args: string[], env = person, input = ''): Promise<string
   return result.stderr
 }
 
+test('SIGUSR1 opens no debugger on the server', async () => {
+  server.kill('SIGUSR1')
+  // What Node would say is looked for in the log, at the end.
+  expect((await fetch(`${url}/healthz`)).status).toBe(200)
+})
+
 // One after another: a day.
 describe('the first day', { timeout: 60_000 }, () => {
   test('nobody is signed in: exit code 4 and the next step', async () => {
@@ -380,4 +386,5 @@ describe('at a terminal', { timeout: 60_000 }, () => {
 test('the server wrote no value and no credential into its log', () => {
   expect(serverLog).not.toContain('canary')
   expect(serverLog).not.toMatch(/kh_pat_|kh_aks_/)
+  expect(serverLog).not.toContain('Debugger')
 })

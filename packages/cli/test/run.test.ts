@@ -106,6 +106,27 @@ describe('R2: signals without a terminal', () => {
     })
   }
 
+  test('SIGUSR1 opens no debugger on a command that is at work', async () => {
+    const server = await startServer()
+    for (const line of [
+      ['run', '--', 'true'],
+      ['secret', 'get', 'API_TOKEN'],
+    ]) {
+      const { promise: asked, resolve } = Promise.withResolvers<() => void>()
+      server.answer = (_req, res) => resolve(() => sendProblem(res, 403, 'access.refused', 'No.'))
+      const running = start(line, environmentFor(server))
+      const answer = await asked
+      running.child.kill('SIGUSR1')
+      // Node's debugger would say so within a few milliseconds.
+      await new Promise((wait) => setTimeout(wait, 300))
+      answer()
+      const { code, stderr } = await running.ended
+      expect(code).toBe(1)
+      expect(stderr).toContain('No.')
+      expect(stderr).not.toContain('Debugger')
+    }
+  })
+
   test('a child that handles SIGTERM ends in its own time and with its own code', async () => {
     const server = await startServer([{ name: 'API_TOKEN', value: 'tok_Zq81LmQx7' }])
     const running = start(
@@ -195,6 +216,7 @@ describe('R4: names that would give a writer of secrets the reader’s machine',
     'BASH_ENV',
     'GIT_SSH_COMMAND',
     'KEYHOLD_URL',
+    '__proto__',
     'A=B',
     'a\x1b[31m',
   ]) {
@@ -247,6 +269,12 @@ test('R5: what keyhold signed in with is not in the child’s environment', asyn
     KEYHOLD_ACCESS_KEY_FILE: file,
     KEYHOLD_TOKEN: 'kh_pat_canary',
     KEYHOLD_TOKEN_FILE: '/dev/null',
+    KEYHOLD_ROOT_KEY: 'canary-root',
+    KEYHOLD_DATABASE_URL: 'postgres://canary@localhost/keyhold',
+    KEYHOLD_TLS_KEY: 'canary-tls',
+    KEYHOLD_TLS_KEY_FILE: '/canary/tls',
+    KEYHOLD_METRICS_TOKEN: 'canary-metrics',
+    KEYHOLD_METRICS_TOKEN_FILE: '/canary/metrics',
     KEYHOLD_ENVIRONMENT: 'staging',
     OTHER: 'kept',
   })

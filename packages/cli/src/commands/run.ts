@@ -63,8 +63,6 @@ KEYHOLD_ACCESS_KEY_FILE name. COMMAND does not get these.`,
     { does: 'show which secret was printed where', command: 'keyhold run --mask=label -- make test' },
   ],
   async run({ options, afterDashes, env, terminal }) {
-    // Node opens its debugger on this signal, and the debugger would show what is delivered.
-    process.on('SIGUSR1', () => {})
     const [program, ...args] = afterDashes ?? []
     if (program === undefined)
       throw usageFailure('the command is missing', 'keyhold run [OPTIONS] -- COMMAND ARGUMENT…')

@@ -4,17 +4,22 @@
 //   key               $NAME is the value, $NAME_FILE the path of a file with it
 //   file              $NAME is the path of a file with the value
 //
-// The child does not get what this process signed in with.
+// The child does not get what this process signed in with, nor what a server on this machine is kept by.
 import { isUtf8 } from 'node:buffer'
-import { refusedName } from '@keyhold/contract/names'
+import { pathVariable, refusedName } from '@keyhold/contract/names'
 import { Failure } from '../failure.ts'
 import type { DeliveredSecret } from './delivery.ts'
 import type { PrivateDirectory } from './private-directory.ts'
 
-const CREDENTIALS = ['TOKEN', 'ACCESS_KEY_ID', 'ACCESS_KEY', 'ROOT_KEY', 'DATABASE_URL'].flatMap((name) => [
-  `KEYHOLD_${name}`,
-  `KEYHOLD_${name}_FILE`,
-])
+const CREDENTIALS = [
+  'KEYHOLD_TOKEN',
+  'KEYHOLD_ACCESS_KEY_ID',
+  'KEYHOLD_ACCESS_KEY',
+  'KEYHOLD_ROOT_KEY',
+  'KEYHOLD_DATABASE_URL',
+  'KEYHOLD_TLS_KEY',
+  'KEYHOLD_METRICS_TOKEN',
+].flatMap((name) => [name, `${name}_FILE`])
 
 /** The longest single `NAME=value` that Linux takes, with its final NUL (MAX_ARG_STRLEN). */
 const ENTRY_BYTES_MAX = 128 * 1024
@@ -50,7 +55,7 @@ export function childEnvironment(
     }
     values.set(name, text(name, value))
     if (type !== 'key') continue
-    const pathName = `${name}_FILE`
+    const pathName = pathVariable(name)
     if (names.has(pathName)) {
       keysWithoutPath.push(name)
     } else {
@@ -59,7 +64,8 @@ export function childEnvironment(
     }
   }
 
-  const env: Record<string, string> = {}
+  // Without a prototype every name is only a name.
+  const env: Record<string, string> = Object.create(null)
   for (const [name, value] of Object.entries(inherited)) {
     if (value !== undefined && !CREDENTIALS.includes(name)) env[name] = value
   }
