@@ -129,6 +129,24 @@ describe('the first day', { timeout: 60_000 }, () => {
     await done(['secret', 'set', 'GITHUB_TOKEN', '--environment=staging'], 'of-staging-0123')
   })
 
+  test('an environment is the same in any case', async () => {
+    const inStaging = '--environment=Staging'
+    const set = (text: string) => done(['secret', 'set', 'CASE_TOKEN', inStaging], text)
+    await done(['secret', 'set', 'CASE_TOKEN'], 'of-all-4567')
+    expect((await set('one-4567')).stderr).toContain('created in staging, version 1')
+    expect((await set('two-4567')).stderr).toContain('updated in staging, version 2')
+    expect((await set('two-4567')).stderr).toContain('unchanged in staging, version 2')
+    expect((await done(['secret', 'get', 'CASE_TOKEN', inStaging])).stdout).toBe('two-4567')
+    const line = ['run', '--project=shop', inStaging, '--no-mask', '--', 'sh', '-c', 'echo "$CASE_TOKEN"']
+    expect((await done(line)).stdout).toBe('two-4567\n')
+    await done(['secret', 'unset', 'CASE_TOKEN', inStaging, '--yes'])
+    expect((await done(['secret', 'get', 'CASE_TOKEN', inStaging])).stdout).toBe('of-all-4567')
+    expect(await refused(['secret', 'unset', 'CASE_TOKEN', inStaging, '--yes'])).toContain(
+      'takes the one of All',
+    )
+    await done(['secret', 'unset', 'CASE_TOKEN', '--environment=all', '--yes'])
+  })
+
   test('a reserved name is refused, a poor one gets advice', async () => {
     expect(await refused(['secret', 'set', 'LD_PRELOAD'], person, 'x')).toContain('LD_PRELOAD cannot be used')
     expect((await done(['secret', 'set', 'temp'], 'something-long')).stderr).toContain(

@@ -21,13 +21,10 @@ export async function fetchPersonDelivery(
   return connected(env, 'person', async (keyhold) => {
     const environment = environmentName ?? keyhold.environment ?? DEFAULT_ENVIRONMENT
     const { id: projectId } = await findProject(keyhold, project)
+    // Each name once: the server has chosen.
     const listed = await keyhold.call('secret.list', { params: { projectId }, query: { environment } })
-    const own = new Set(
-      listed.secrets.filter((one) => one.environment === environment).map(({ name }) => name),
-    )
-    const wanted = listed.secrets.filter((one) => one.environment === environment || !own.has(one.name))
     const secrets: DeliveredSecret[] = []
-    const next = wanted.entries()
+    const next = listed.secrets.entries()
     const work = async () => {
       for (const [place, { id: secretId }] of next) {
         const { name, type, value, encoding } = await keyhold.call('secret.reveal', {

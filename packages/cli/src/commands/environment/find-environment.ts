@@ -11,6 +11,11 @@ export const environmentOption = {
   variable: 'KEYHOLD_ENVIRONMENT',
 } as const
 
+/** Compares names as the server does, for which `Staging` and `staging` are one environment. */
+export const sameEnvironment = (a: string, b: string): boolean => folded(a) === folded(b)
+
+const folded = (name: string): string => name.trim().normalize('NFKC').toLowerCase()
+
 /** Finds an environment by id or exact name. @throws Failure, KeyholdError */
 export async function findEnvironment(
   keyhold: Keyhold,

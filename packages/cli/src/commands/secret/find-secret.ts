@@ -17,11 +17,9 @@ export async function findSecret(
   name: string,
   environment: string,
 ): Promise<SecretInfo> {
+  // The server chooses: each name is in the list once.
   const { secrets } = await keyhold.call('secret.list', { params: { projectId }, query: { environment } })
-  const found = secrets.filter((secret) => secret.name === name)
-  const secret =
-    found.find((one) => one.environment === environment) ??
-    found.find((one) => one.environment === DEFAULT_ENVIRONMENT)
+  const secret = secrets.find((one) => one.name === name)
   if (secret !== undefined) return secret
   const near = nearMatches(
     name,

@@ -7,7 +7,7 @@ import { connected } from '../../client.ts'
 import { defineCommand, jsonOption } from '../../command.ts'
 import { Failure } from '../../failure.ts'
 import type { Terminal } from '../../terminal.ts'
-import { environmentOption } from '../environment/find-environment.ts'
+import { environmentOption, sameEnvironment } from '../environment/find-environment.ts'
 import { findProject, projectOption } from '../project/find-project.ts'
 import { DEFAULT_ENVIRONMENT } from './find-secret.ts'
 import { listSecrets } from './list-secrets.ts'
@@ -82,7 +82,7 @@ async function set(
 ): Promise<{ secret: SecretInfo; did: string }> {
   const { name, environment, type, description } = change
   const secrets = await listSecrets(keyhold, environment, project)
-  const before = secrets.find((one) => one.name === name && one.environment === environment)
+  const before = secrets.find((one) => one.name === name && sameEnvironment(one.environment, environment))
   const content = wireValue(change.bytes)
   const described = description === undefined ? {} : { description }
   const isMachine = keyhold.credentialKind === 'access-key'

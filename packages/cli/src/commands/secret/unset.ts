@@ -2,7 +2,7 @@ import { connected } from '../../client.ts'
 import { defineCommand } from '../../command.ts'
 import { Failure } from '../../failure.ts'
 import { confirmed, yesOption } from '../../present.ts'
-import { environmentOption } from '../environment/find-environment.ts'
+import { environmentOption, sameEnvironment } from '../environment/find-environment.ts'
 import { findProject, projectOption } from '../project/find-project.ts'
 import { DEFAULT_ENVIRONMENT, findSecret } from './find-secret.ts'
 
@@ -24,7 +24,7 @@ export const command = defineCommand({
       const environment = options.environment ?? keyhold.environment ?? DEFAULT_ENVIRONMENT
       const project = await findProject(keyhold, options.project)
       const secret = await findSecret(keyhold, project.id, name, environment)
-      if (secret.environment !== environment) {
+      if (!sameEnvironment(secret.environment, environment)) {
         throw new Failure(
           `${environment} has no ${name} of its own; it takes the one of ${secret.environment}`,
           {
