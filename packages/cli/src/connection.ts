@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { type EnvironmentSettings, environmentSettings, KeyholdError } from '@keyhold/sdk'
 import { ExitCode } from './exit-codes.ts'
 import { Failure, usageFailure } from './failure.ts'
 import { refusePlainHttp } from './http.ts'
@@ -9,6 +9,7 @@ export interface MachineConnection {
   readonly url: string
   readonly accessKeyId: string
   readonly accessKey: string
+  readonly environment: string | undefined
 }
 
 /** Says whether the environment names an access key, or a part of one. */
@@ -18,15 +19,15 @@ export function hasAccessKey(env: NodeJS.ProcessEnv): boolean {
 
 /** Reads the connection from `KEYHOLD_*` variables. @throws Failure that says what to set. */
 export function machineConnection(env: NodeJS.ProcessEnv): MachineConnection {
-  const accessKeyId = variable(env, 'KEYHOLD_ACCESS_KEY_ID')
-  const accessKey = variable(env, 'KEYHOLD_ACCESS_KEY')
+  const settings = readSettings(env)
+  const { url, token, accessKeyId, accessKey, environment } = settings
+  assertOneCaller(settings)
   if (accessKeyId === undefined || accessKey === undefined) {
     const missing = accessKeyId === undefined ? 'KEYHOLD_ACCESS_KEY_ID' : 'KEYHOLD_ACCESS_KEY'
-    const hasToken = variable(env, 'KEYHOLD_TOKEN') !== undefined
     throw new Failure(`not signed in: ${missing} is not set`, {
       exitCode: ExitCode.NotSignedIn,
       hints: [
-        ...(hasToken
+        ...(token !== undefined
           ? ['KEYHOLD_TOKEN is a person’s; people read one value at a time, a project needs its access key']
           : []),
         'make an access key, keyhold access-key create, and set KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY (or …_FILE)',
@@ -34,24 +35,27 @@ export function machineConnection(env: NodeJS.ProcessEnv): MachineConnection {
       ],
     })
   }
-  const url = variable(env, 'KEYHOLD_URL')
   if (url === undefined)
     throw usageFailure('KEYHOLD_URL is not set', 'set it to the address of your Keyhold server')
-  return { url: checkedUrl(url), accessKeyId, accessKey }
+  return { url: checkedUrl(url), accessKeyId, accessKey, environment }
 }
 
-/** Reads a variable, or the file that `<name>_FILE` names, without the file's final newline. */
-export function variable(env: NodeJS.ProcessEnv, name: string): string | undefined {
-  const value = env[name]
-  if (value) return value
-  const path = env[`${name}_FILE`]
-  if (!path) return undefined
+/** Reads the variables. @throws Failure, naming variables and paths but never what is in them. */
+export function readSettings(env: NodeJS.ProcessEnv): EnvironmentSettings {
   try {
-    return readFileSync(path, 'utf8').replace(/\r?\n$/, '') || undefined
+    return environmentSettings(env)
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
-    throw new Failure(`the file of ${name}_FILE cannot be read (${code})`)
+    if (error instanceof KeyholdError) throw new Failure(error.message)
+    throw error
   }
+}
+
+/** Refuses a person's token beside an access key. @throws Failure */
+export function assertOneCaller({ token, accessKeyId, accessKey }: EnvironmentSettings): void {
+  if (token === undefined || (accessKeyId === undefined && accessKey === undefined)) return
+  throw new Failure('both KEYHOLD_TOKEN and an access key are set, so it is not clear who calls', {
+    hints: ['unset KEYHOLD_TOKEN, or KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY'],
+  })
 }
 
 function checkedUrl(text: string): string {

@@ -17,7 +17,8 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
-import { type ConnectionOptions, environmentSettings, KeyholdError } from '@keyhold/sdk'
+import type { ConnectionOptions } from '@keyhold/sdk'
+import { assertOneCaller, readSettings } from './connection.ts'
 import { ExitCode } from './exit-codes.ts'
 import { Failure } from './failure.ts'
 
@@ -38,11 +39,7 @@ export function findCredentials(env: NodeJS.ProcessEnv): FoundCredentials {
   const settings = readSettings(env)
   const { url, token, accessKeyId, accessKey, environment } = settings
   if (token !== undefined || accessKeyId !== undefined || accessKey !== undefined) {
-    if (token !== undefined && (accessKeyId !== undefined || accessKey !== undefined)) {
-      throw new Failure('both KEYHOLD_TOKEN and an access key are set, so it is not clear who calls', {
-        hints: ['unset KEYHOLD_TOKEN, or KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY'],
-      })
-    }
+    assertOneCaller(settings)
     const at = url ?? readCredentials(env)?.url
     if (at === undefined) throw new Failure('KEYHOLD_URL is not set', { hints: [URL_HINT] })
     if (token !== undefined) {
@@ -81,16 +78,6 @@ export function findCredentials(env: NodeJS.ProcessEnv): FoundCredentials {
     )
   }
   return { connection: stored, source: credentialsPath(env), environment }
-}
-
-/** Reads the variables. @throws Failure, naming variables and paths but never what is in them. */
-export function readSettings(env: NodeJS.ProcessEnv): ReturnType<typeof environmentSettings> {
-  try {
-    return environmentSettings(env)
-  } catch (error) {
-    if (error instanceof KeyholdError) throw new Failure(error.message)
-    throw error
-  }
 }
 
 export function credentialsPath(env: NodeJS.ProcessEnv): string {

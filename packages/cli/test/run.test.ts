@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { childEnvironment } from '../src/run/environment.ts'
 import {
   accessKey,
   environmentFor,
@@ -267,8 +268,6 @@ test('R5: what keyhold signed in with is not in the child’s environment', asyn
   const env = environmentFor(server, {
     KEYHOLD_ACCESS_KEY: '',
     KEYHOLD_ACCESS_KEY_FILE: file,
-    KEYHOLD_TOKEN: 'kh_pat_canary',
-    KEYHOLD_TOKEN_FILE: '/dev/null',
     KEYHOLD_ROOT_KEY: 'canary-root',
     KEYHOLD_DATABASE_URL: 'postgres://canary@localhost/keyhold',
     KEYHOLD_TLS_KEY: 'canary-tls',
@@ -283,6 +282,20 @@ test('R5: what keyhold signed in with is not in the child’s environment', asyn
   expect(stdout.match(/^KEYHOLD_\w+/gm)?.sort()).toEqual(['KEYHOLD_ENVIRONMENT', 'KEYHOLD_URL'])
   expect(stdout).toContain('OTHER=kept\n')
   expect(stdout).toContain('API_TOKEN=tok_Zq81LmQx7\n')
+})
+
+test('R5: no credential of a person, a machine or a server is passed on, in either form', () => {
+  const credentials = 'TOKEN ACCESS_KEY_ID ACCESS_KEY ROOT_KEY DATABASE_URL TLS_KEY METRICS_TOKEN'.split(' ')
+  const inherited = Object.fromEntries(
+    credentials.flatMap((name) => [
+      [`KEYHOLD_${name}`, 'canary'],
+      [`KEYHOLD_${name}_FILE`, '/canary'],
+    ]),
+  )
+  const { env } = childEnvironment({ ...inherited, KEYHOLD_URL: 'kept' }, [], [], () => {
+    throw new Error('no file is asked for')
+  })
+  expect(Object.entries(env)).toEqual([['KEYHOLD_URL', 'kept']])
 })
 
 test('R8: works with a home that cannot be written and without any session', async () => {
@@ -324,6 +337,38 @@ describe('the request', () => {
     expect(refused.code).toBe(4)
     expect(refused.stderr).toContain('people read one value at a time')
     expect(server.requests).toEqual([])
+  })
+
+  test('the variables are read as by every other command: both forms, or two callers, are refused', async () => {
+    const server = await startServer()
+    const file = join(temporaryDirectory(), 'environment')
+    writeFileSync(file, 'staging\n')
+    for (const [more, message] of [
+      [{ KEYHOLD_ACCESS_KEY_FILE: file }, 'both KEYHOLD_ACCESS_KEY and KEYHOLD_ACCESS_KEY_FILE are set'],
+      [{ KEYHOLD_URL_FILE: file }, 'both KEYHOLD_URL and KEYHOLD_URL_FILE are set'],
+      [{ KEYHOLD_TOKEN: 'kh_pat_canary' }, 'both KEYHOLD_TOKEN and an access key are set'],
+      [{ KEYHOLD_ACCESS_KEY: '', KEYHOLD_ACCESS_KEY_FILE: '/dev/null' }, '/dev/null is empty'],
+    ] as const) {
+      const env = environmentFor(server, more)
+      const messages = await Promise.all(
+        [
+          ['run', '--', 'true'],
+          ['secret', 'get', 'API_TOKEN'],
+        ].map(async (line) => {
+          const { code, stderr } = await run(line, env)
+          expect(code, message).toBe(1)
+          expect(stderr).toContain(message)
+          expect(stderr).not.toContain('canary')
+          return stderr
+        }),
+      )
+      expect(messages[0]).toBe(messages[1])
+    }
+    expect(server.requests).toEqual([])
+    await run(['run', '--', 'true'], environmentFor(server, { KEYHOLD_ENVIRONMENT_FILE: file }))
+    expect(server.requests.map((request) => request.url)).toEqual([
+      '/api/v1/projects/current/secrets?environment=staging',
+    ])
   })
 
   test('exit 4 when the server does not know the key, with its code and trace', async () => {

@@ -4,12 +4,12 @@ import { limits } from '@keyhold/contract/limits'
 import { Keyhold, KeyholdError, type KeyholdOptions } from '@keyhold/sdk'
 import { explained, failureOf, userAgent } from '../client.ts'
 import { defineCommand } from '../command.ts'
+import { readSettings } from '../connection.ts'
 import {
   assertSameInstance,
   credentialVariables,
   prepareCredentials,
   readCredentials,
-  readSettings,
   type StoredCredentials,
 } from '../credentials.ts'
 import { Failure, usageFailure } from '../failure.ts'

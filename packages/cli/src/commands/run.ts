@@ -76,7 +76,7 @@ KEYHOLD_ACCESS_KEY_FILE name. COMMAND does not get these.`,
         ? import('../run/person-delivery.ts').then(({ fetchPersonDelivery }) =>
             fetchPersonDelivery(env, project, options.environment),
           )
-        : fetchDelivery(connection, options.environment)
+        : fetchDelivery(connection, options.environment ?? connection.environment)
     // It is awaited below; until then its failure must not count as unhandled.
     delivery.catch(() => {})
     // Loaded while the request is on its way.
