@@ -33,12 +33,14 @@ export const actions = {
   'project.delete': { line: 'Project deleted' },
   'project.read': { line: 'Project read' },
   'project.update': { line: 'Project updated' },
+  'secret.compare': { line: 'Secret compared' },
   'secret.create': { line: 'Secret created' },
   'secret.delete': { line: 'Secret deleted' },
   'secret.list': { line: 'Secrets listed' },
   'secret.read': { line: 'Secret accessed' },
   'secret.update': { line: 'Secret updated' },
   'session.create': { line: 'Signed in' },
+  'session.reauthenticate': { line: 'Password confirmed' },
   'session.delete': { line: 'Signed out' },
 } as const
 
@@ -58,7 +60,8 @@ export const scopes = {
   'secrets:write': "Create, change and delete projects' secrets",
   'secrets:reveal': 'Read the value of one secret at a time',
   'access-keys:read': "See projects' access keys",
-  'access-keys:write': 'Create, change and delete access keys',
+  'access-keys:write':
+    'Create, change and delete access keys; a key it makes can read all values of the project',
   'access-tokens:read': 'See your access tokens',
   'access-tokens:write': 'Create and delete your access tokens',
   'accounts:read': 'See accounts (administrators)',

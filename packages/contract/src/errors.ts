@@ -43,7 +43,7 @@ export const errors = {
   'route.not_found': { status: 404, title: 'There is nothing at this address' },
   'secret.changed': { status: 409, title: 'The secret changed since you read it' },
   'secret.exists': { status: 409, title: 'A secret of this name already exists in this environment' },
-  'secret.limit': { status: 409, title: 'An environment has at most 1,000 secrets' },
+  'secret.limit': { status: 409, title: 'An environment holds at most 1,000 secrets and 16 MiB of values' },
   'secret.not_found': { status: 404, title: 'Secret not found' },
   'secret.unreadable': {
     status: 500,
@@ -55,7 +55,10 @@ export const errors = {
   'setup.done': { status: 409, title: 'This instance is already set up' },
   'sign_in.failed': { status: 401, title: 'E-mail address or password is wrong' },
   'storage.full': { status: 507, title: 'The disk is full; nothing was changed' },
-  'storage.unavailable': { status: 503, title: 'The database cannot be used; nothing was changed' },
+  'storage.unavailable': {
+    status: 503,
+    title: 'The database does not answer; whether a change was made is not known',
+  },
   'transport.insecure': { status: 403, title: 'Use HTTPS' },
 } as const
 

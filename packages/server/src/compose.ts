@@ -141,9 +141,10 @@ export async function composeServer(
   async function identify(
     credential: Credential,
     origin: Origin,
+    isRecorded: boolean,
   ): Promise<Authenticated<Person, Machine> | undefined> {
     if (credential.kind === 'access-key') {
-      const caller = await accessKeys.authenticate(credential.id, credential.secret, origin)
+      const caller = await accessKeys.authenticate(credential.id, credential.secret, origin, isRecorded)
       return caller && { kind: 'machine', caller }
     }
     const caller =
@@ -159,11 +160,22 @@ export async function composeServer(
     tls: config.tls,
     logger,
     authenticate: async (credential, origin) => {
+      // Valid credentials pass whatever others at the same address do: 256 random bits need no limit to guessing. The
+      // limit is for the log, which refusals of a known key would fill.
       const address = origin.address ?? ''
+      const isWithin = wrongCredentials.isAllowed(address)
+      try {
+        const who = await identify(credential, origin, isWithin)
+        if (who) return who
+      } catch (error) {
+        if (!(error instanceof AppError && error.code === 'access.address_refused')) throw error
+        wrongCredentials.recordFailure(address)
+        wrongCredentials.assertAllowed(address)
+        throw error
+      }
       wrongCredentials.assertAllowed(address)
-      const who = await identify(credential, origin)
-      if (!who) wrongCredentials.recordFailure(address)
-      return who
+      wrongCredentials.recordFailure(address)
+      return undefined
     },
     admit: async (row, who, origin) => {
       const refusal = whyNotAdmitted(row, who)

@@ -21,6 +21,8 @@ const DEFAULT_URL = 'http://localhost:8080'
 class UsageError extends Error {}
 
 async function serve(): Promise<void> {
+  // Node's own answer to SIGUSR1 is a debugger on a port, for everybody on this machine.
+  process.on('SIGUSR1', () => {})
   const config = readConfig(env)
   const logger = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime })
   makeDataDir(config)

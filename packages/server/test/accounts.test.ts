@@ -249,6 +249,15 @@ describe.each(databases)('accounts on %s', (database) => {
       const list = await server.request('GET', `/api/v1/projects/${project.id}/secrets`, withCookie(cookie))
       expect(list.status, 'names need no fresh password').toBe(200)
       expect((await server.request('POST', path, { token: person.token, body: {} })).status).toBe(200)
+      // Nor is it got round by making something that can read the value.
+      for (const [at, body] of [
+        ['/api/v1/access-tokens', { name: 'new' }],
+        [`/api/v1/projects/${project.id}/access-keys`, { permission: 'read' }],
+        [`/api/v1/projects/${project.id}/members`, { email: 'else@example.com', role: 'admin' }],
+      ] as const) {
+        const answer = await server.request('POST', at, { ...withCookie(cookie), body })
+        expect([answer.status, answer.body.code], at).toEqual([403, 'session.reauthentication_required'])
+      }
 
       const wrong = await confirm('wrong password')
       expect([wrong.status, wrong.body.code]).toEqual([403, 'account.password_wrong'])

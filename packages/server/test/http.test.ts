@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { routes } from '@keyhold/contract/api/routes'
@@ -514,7 +515,7 @@ describe('headers', () => {
 describe('wrong credentials', () => {
   const wrong = { headers: { authorization: `Bearer kh_pat_${'0'.repeat(49)}` } }
 
-  test('are limited per address, whatever the headers say; others and later are not affected', async () => {
+  test('are limited per address, whatever the headers say; valid ones, others and later are not affected', async () => {
     const { server, stop } = await startServer('sqlite', { KEYHOLD_TRUSTED_PROXIES: '127.0.0.1' })
     try {
       const owner = await server.addPerson()
@@ -540,14 +541,17 @@ describe('wrong credentials', () => {
         else expect(answer.status).toBe(401)
       }
       expect(refused).toBe(80)
-      const blocked = await ask(from('203.0.113.9', good))
+      const blocked = await ask({ headers: { ...wrong.headers, ...from('203.0.113.9', {}).headers } })
       expect(blocked.body.code).toBe('rate.limited')
+      // Whoever shares the address with the guesser (a NAT, a proxy that is not named) goes on working.
+      expect((await ask(from('203.0.113.9', good))).status).toBe(200)
       const wait = Number(blocked.headers.get('retry-after'))
       expect(wait).toBeGreaterThan(0)
       expect(wait).toBeLessThanOrEqual(60)
       expect((await ask(from('203.0.113.10', good))).status).toBe(200)
       server.clock.advance(wait * 1_000)
-      expect((await ask(from('203.0.113.9', good))).status).toBe(200)
+      const again = await ask({ headers: { ...wrong.headers, ...from('203.0.113.9', {}).headers } })
+      expect(again.status).toBe(401)
     } finally {
       await stop()
     }
@@ -827,5 +831,35 @@ describe('bombs', () => {
       expect(countMembers(JSON.parse(text))).toBe(countJsonMembers(text))
     expect(countMembers(JSON.parse('{"a":1,"a":2}'))).toBe(1)
     expect(countJsonMembers('{"a":1,"a":2}')).toBe(2)
+  })
+})
+
+describe('a request that is held open', () => {
+  test('does not outlive its credential: what is sent after the deletion is 401 and does nothing', async () => {
+    const { server, stop } = await startServer('sqlite')
+    try {
+      const owner = await server.addPerson()
+      const { accessToken, token } = await server.ok('POST', '/api/v1/access-tokens', {
+        token: owner.token,
+        body: { name: 'stolen' },
+      })
+      const body = JSON.stringify({ name: 'kept by the thief' })
+      const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+      socket.write(
+        `POST /api/v1/access-tokens HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n` +
+          `Content-Type: application/json\r\nContent-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`,
+      )
+      // "100 Continue" says that the headers were read.
+      await once(socket, 'data')
+      await server.ok('DELETE', `/api/v1/access-tokens/${accessToken.id}`, { token: owner.token })
+      socket.write(body)
+      const [answer] = await once(socket, 'data')
+      expect(String(answer)).toMatch(/^HTTP\/1\.1 401 /)
+      socket.destroy()
+      const { accessTokens } = await server.ok('GET', '/api/v1/access-tokens', { token: owner.token })
+      expect(accessTokens.map((one: { name: string }) => one.name)).not.toContain('kept by the thief')
+    } finally {
+      await stop()
+    }
   })
 })

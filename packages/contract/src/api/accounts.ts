@@ -94,7 +94,7 @@ export const reauthenticate = route({
   path: '/api/v1/session/reauthenticate',
   summary: 'Confirm the password, for acts that need it fresh',
   caller: 'person',
-  action: 'session.create',
+  action: 'session.reauthenticate',
   body: Type.Object(
     { password: Type.String({ minLength: 1, maxLength: 256 }) },
     { additionalProperties: false },

@@ -186,7 +186,9 @@ export class Access {
   async #decide(db: Queries, asker: Asker, action: Action, scope: Scope): Promise<Permit> {
     const decision = await this.#find(db, asker, action, scope)
     if (!('refused' in decision)) return decision
-    const project = decision.project ?? (scope.kind === 'project' && PROJECT_ID.test(scope.projectId) ? { id: scope.projectId } : undefined)
+    const project =
+      decision.project ??
+      (scope.kind === 'project' && PROJECT_ID.test(scope.projectId) ? { id: scope.projectId } : undefined)
     const about = scope.kind === 'project' ? scope.about : {}
     await this.#recordRefusal(asker, action, { ...(project && { project }), ...about }, decision.refused)
     throw new AppError(decision.refused)
@@ -201,10 +203,14 @@ export class Access {
   ): Promise<Permit | { refused: ErrorCode; project?: { id: string; name: string } }> {
     const decision = await this.#findRight(db, asker, action, scope)
     const { caller } = asker
-    if ('refused' in decision || caller.kind !== 'person' || caller.credential.kind !== 'session') return decision
+    if ('refused' in decision || caller.kind !== 'person' || caller.credential.kind !== 'session')
+      return decision
     const age = this.#clock.now().getTime() - caller.credential.authenticatedAt.getTime()
     if (age <= FRESH_PASSWORD_MS || !needsFreshPassword.has(action)) return decision
-    return { refused: 'session.reauthentication_required', ...(decision.project && { project: decision.project }) }
+    return {
+      refused: 'session.reauthentication_required',
+      ...(decision.project && { project: decision.project }),
+    }
   }
 
   /** What role, permission and membership say. Missing and not-yours are the same. */

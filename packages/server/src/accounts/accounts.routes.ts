@@ -11,6 +11,7 @@ import {
   signOut,
   updateAccount,
 } from '@keyhold/contract/api/accounts'
+import type { ErrorCode } from '@keyhold/contract/errors'
 import { Secret } from '@keyhold/contract/secret'
 import type { Machine, Person } from '../access/caller.ts'
 import { AppError } from '../base/app-error.ts'
@@ -27,6 +28,11 @@ import type { Accounts } from './accounts.service.ts'
 const WINDOW_MS = 5 * 60_000
 const PER_ACCOUNT_MAX = 10
 const PER_ADDRESS_MAX = 50
+const wrongGuess: ReadonlySet<ErrorCode> = new Set([
+  'sign_in.failed',
+  'setup.code_wrong',
+  'account.password_wrong',
+])
 
 /** @param addToken makes the access token that set-up may answer. */
 export function accountRoutes(
@@ -38,24 +44,39 @@ export function accountRoutes(
   const byAccount = new FailedAttempts(clock, PER_ACCOUNT_MAX, WINDOW_MS)
   const byAddress = new FailedAttempts(clock, PER_ADDRESS_MAX, WINDOW_MS)
 
-  /** Runs a check of a password or code with both limits around it. */
-  async function limited<T>(account: string, address: string, check: () => Promise<T>): Promise<T> {
-    byAccount.assertAllowed(account)
+  /**
+   * Runs a check of a password or code with both limits around it. Only wrong ones count.
+   * @param account undefined where there is none to protect.
+   */
+  async function limited<T>(
+    account: string | undefined,
+    address: string,
+    check: () => Promise<T>,
+  ): Promise<T> {
+    if (account !== undefined) byAccount.assertAllowed(account)
     byAddress.assertAllowed(address)
     // Counted before the answer is known, so that parallel guesses cannot all pass.
-    byAccount.recordFailure(account)
+    if (account !== undefined) byAccount.recordFailure(account)
     byAddress.recordFailure(address)
-    const result = await check()
-    byAccount.forgive(account)
-    byAddress.forgive(address)
-    return result
+    const forgive = () => {
+      if (account !== undefined) byAccount.forgive(account)
+      byAddress.forgive(address)
+    }
+    try {
+      const result = await check()
+      forgive()
+      return result
+    } catch (error) {
+      if (!(error instanceof AppError && wrongGuess.has(error.code))) forgive()
+      throw error
+    }
   }
 
   http.anyone(getSetup, async () => ({ isDone: await accounts.isSetUp() }))
 
   http.anyone(setUp, async ({ body, origin }) => {
     let accessToken: Secret<string> | undefined
-    const account = await limited('set-up', origin.address ?? '', () =>
+    const account = await limited(undefined, origin.address ?? '', () =>
       accounts.setUp(
         origin,
         new Secret(body.code),
@@ -70,8 +91,10 @@ export function accountRoutes(
   })
 
   http.anyone(signIn, async ({ body, origin, isSecure, setHeader }) => {
+    // One bucket per account, whether somebody guesses here or in a session.
+    const known = await accounts.findByEmail(body.email)
     const { token, person, account } = await limited(
-      `person:${emailKey(body.email)}`,
+      `person:${known?.id ?? emailKey(body.email)}`,
       origin.address ?? '',
       () => accounts.signIn(origin, body.email, new Secret(body.password)),
     )

@@ -7,6 +7,7 @@ import { AppError, invalidField } from '../base/app-error.ts'
 import type { Clock } from '../base/clock.ts'
 import { isToken, newId, newToken } from '../base/ids.ts'
 import type { Origin } from '../base/origin.ts'
+import { lockAccount } from '../storage/locks.ts'
 import { type Storage, violatedUnique } from '../storage/storage.ts'
 import type { Queries, Transaction } from '../storage/tables.ts'
 import { type Account, emailKey } from './account.ts'
@@ -125,7 +126,10 @@ export class Accounts {
 
   /** Creates an account. @throws AppError `account.email_taken`. */
   async create(asker: Asker<Person | Operator>, account: NewAccount): Promise<Account> {
-    const passwordHash = await hashPassword(account.password)
+    // Hashing is expensive on purpose: not for those who may not create accounts.
+    const passwordHash = await this.#access.check(asker, 'account.create', instance, () =>
+      hashPassword(account.password),
+    )
     return this.#access.perform(asker, 'account.create', instance, async (tx) => {
       const result = await this.#insert(tx, account, passwordHash)
       // An instance that an operator gave its first account needs no set-up code any more.
@@ -156,8 +160,7 @@ export class Accounts {
   }
 
   async list(asker: Asker<Person>): Promise<Account[]> {
-    await this.#access.check(asker, 'account.list', instance)
-    return listAccounts(this.#storage.db)
+    return this.#access.check(asker, 'account.list', instance, () => listAccounts(this.#storage.db))
   }
 
   async find(id: string): Promise<Account | undefined> {
@@ -274,8 +277,8 @@ export class Accounts {
   /** Confirms the password, so that acts which need it fresh are allowed for a while. */
   async reauthenticate(asker: Asker<Person>, password: Secret<string>): Promise<void> {
     const { credential } = asker.caller
-    await this.#assertPassword(asker, 'session.create', password)
-    await this.#access.perform(asker, 'session.create', instance, async (tx) => {
+    await this.#assertPassword(asker, 'session.reauthenticate', password)
+    await this.#access.perform(asker, 'session.reauthenticate', instance, async (tx) => {
       if (credential.kind === 'session')
         await setAuthenticated(tx, credential.id, this.#clock.now().getTime())
       return { result: undefined, record: { target: { kind: credential.kind, id: credential.id } } }
@@ -292,6 +295,10 @@ export class Accounts {
     const passwordHash = await hashPassword(next)
     const { accountId, credential } = asker.caller
     await this.#access.perform(asker, 'account.password', instance, async (tx) => {
+      // Of two changes from one password the second finds another one there.
+      await lockAccount(tx, accountId)
+      const now = await findAccount(tx, accountId)
+      if (now?.passwordHash !== account.passwordHash) throw new AppError('account.password_wrong')
       await updateAccount(tx, accountId, { password_hash: passwordHash, must_change_password: 0 })
       await deleteSessionsOf(tx, accountId, credential.kind === 'session' ? credential.id : undefined)
       return { result: undefined, record: { target: { kind: 'account', id: accountId } } }
@@ -300,7 +307,7 @@ export class Accounts {
 
   async #assertPassword(
     asker: Asker<Person>,
-    action: 'session.create' | 'account.password',
+    action: 'session.reauthenticate' | 'account.password',
     password: Secret<string>,
   ): Promise<Account> {
     const account = await this.find(asker.caller.accountId)

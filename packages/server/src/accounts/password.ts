@@ -1,6 +1,7 @@
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { Secret } from '@keyhold/contract/secret'
+import { AppError } from '../base/app-error.ts'
 
 const argon2Async = promisify(argon2)
 
@@ -11,10 +12,14 @@ const HASH_BYTES = 32
 /** Hashes computed at once: each takes 64 MiB, and strangers may ask for them. */
 const PARALLEL_MAX = 2
 
+/** Hashes that may wait; more is an attack, and would keep everybody from signing in. */
+const WAITING_MAX = 64
+
 let running = 0
 const queue: (() => void)[] = []
 
 async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  if (queue.length >= WAITING_MAX) throw new AppError('rate.limited', { retryAfterSeconds: 5 })
   if (running >= PARALLEL_MAX) await new Promise<void>((resolve) => queue.push(resolve))
   running += 1
   try {

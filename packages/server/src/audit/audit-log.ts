@@ -8,7 +8,7 @@ import {
   signedCheckpoint,
   type VerifierKey,
 } from '@keyhold/contract/checkpoint'
-import type { ErrorCode } from '@keyhold/contract/errors'
+import { type ErrorCode, errors } from '@keyhold/contract/errors'
 import type { MerkleTree } from '@keyhold/contract/merkle'
 import { AppError } from '../base/app-error.ts'
 import type { Clock } from '../base/clock.ts'
@@ -132,7 +132,7 @@ export class AuditLog {
         for (const waiting of batch) waiting.resolve()
       } catch (error) {
         const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-        this.#problem = cause instanceof Error ? cause.message : String(cause)
+        this.#problem = shownProblem(error, cause)
         this.#retryLater()
         for (const waiting of batch) waiting.reject(new AppError('audit.unavailable', {}, cause))
       }
@@ -237,4 +237,11 @@ export class AuditLog {
     clearTimeout(this.#retry)
     await this.#writer.close()
   }
+}
+
+/** What the health check says. A database server's own words may name hosts and users; SQLite's are about the disk. */
+function shownProblem(error: unknown, cause: unknown): string {
+  if (error instanceof AppError && error.code !== 'audit.unavailable')
+    return `${error.code}: ${errors[error.code].title}`
+  return cause instanceof Error ? cause.message : 'unknown'
 }

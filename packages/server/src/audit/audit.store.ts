@@ -1,4 +1,5 @@
 import { MerkleTree } from '@keyhold/contract/merkle'
+import { sql } from 'kysely'
 import type { Queries, Tables, Transaction } from '../storage/tables.ts'
 import { appendLeaf, type PendingRecord, sha256 } from './leaf.ts'
 
@@ -111,6 +112,9 @@ export async function findRecords(
   if (filter.action !== undefined) query = query.where('action', '=', filter.action)
   if (filter.projectId !== undefined) query = query.where('project_id', '=', filter.projectId)
   if (filter.outcome !== undefined) query = query.where('outcome', '=', filter.outcome)
+  // Said as well, since SQLite uses the partial index only where its condition stands literally.
+  if (filter.outcome === 'refused' || filter.outcome === 'failed')
+    query = query.where(sql<boolean>`outcome <> 'success'`)
   if (filter.from !== undefined) query = query.where('time', '>=', filter.from)
   if (filter.to !== undefined) query = query.where('time', '<', filter.to)
   if (filter.before !== undefined) query = query.where('leaf_index', '<', filter.before)

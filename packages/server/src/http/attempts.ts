@@ -29,12 +29,20 @@ export class FailedAttempts {
     this.#windowMs = windowMs
   }
 
+  isAllowed(key: string): boolean {
+    return this.#waitMs(key) === 0
+  }
+
   /** @throws AppError `rate.limited` with the seconds to wait. */
   assertAllowed(key: string): void {
+    const waitMs = this.#waitMs(key)
+    if (waitMs > 0) throw new AppError('rate.limited', { retryAfterSeconds: Math.ceil(waitMs / 1000) })
+  }
+
+  #waitMs(key: string): number {
     const window = this.#find(toKey(key))
     const now = this.#clock.now().getTime()
-    if (!window || window.endsAt <= now || window.count < this.#max) return
-    throw new AppError('rate.limited', { retryAfterSeconds: Math.ceil((window.endsAt - now) / 1000) })
+    return !window || window.count < this.#max ? 0 : Math.max(0, window.endsAt - now)
   }
 
   recordFailure(nameOrAddress: string): void {

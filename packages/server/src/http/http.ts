@@ -138,6 +138,14 @@ export class Http<P, M> {
     this.registered.push(row)
     const options = this.#options
     const isPublic = caller === 'anyone'
+    const identify = async (request: FastifyRequest) => {
+      const state = states.get(request)!
+      const credential = readCredential(request.raw, state.isSecure)
+      const who = credential && (await options.authenticate(credential, state.origin))
+      if (!who) throw new AppError('auth.required')
+      await options.admit(row, who, state.origin)
+      state.who = who
+    }
     this.fastify.route({
       method: row.method,
       url: row.path.replaceAll(/\{(\w+)\}/g, ':$1'),
@@ -148,15 +156,10 @@ export class Http<P, M> {
         ...(row.answer && row.answer.type !== 'string' && { response: { [row.status]: row.answer } }),
       },
       // Before the body is read: nobody without a credential makes us parse anything.
-      onRequest: async (request) => {
-        const state = states.get(request)!
-        if (isPublic) return
-        const credential = readCredential(request.raw, state.isSecure)
-        const who = credential && (await options.authenticate(credential, state.origin))
-        if (!who) throw new AppError('auth.required')
-        await options.admit(row, who, state.origin)
-        state.who = who
-      },
+      ...(!isPublic && { onRequest: identify }),
+      // And once more when a body came after it, which may take its time: a credential that was taken away meanwhile
+      // must not be outlived by a request that was held open.
+      ...(!isPublic && { preHandler: async (request) => (hasBody(request) ? identify(request) : undefined) }),
       handler: async (request, reply) => {
         const { origin, isSecure, who } = states.get(request)!
         const answer = await handler({
@@ -168,7 +171,13 @@ export class Http<P, M> {
           isSecure,
           setHeader: (name, value) => void reply.header(name, value),
         })
-        if (who) await options.used(who as Authenticated<P, M>, origin) // `as`: put there by authenticate.
+        // What was asked for is done: that "last used" could not be kept must not be answered as its failure.
+        if (who)
+          await options
+            .used(who as Authenticated<P, M>, origin) // `as`: put there by authenticate.
+            ?.catch((error: unknown) =>
+              request.log.warn(loggable(request.id, error), 'cannot keep "last used"'),
+            )
         reply.code(row.status)
         return answer
       },
@@ -309,16 +318,24 @@ function createFastify<P, M>(options: HttpOptions<P, M>): FastifyInstance {
   return fastify
 }
 
+const hasBody = ({ raw }: FastifyRequest): boolean =>
+  (raw.headers['content-length'] ?? '0') !== '0' || raw.headers['transfer-encoding'] !== undefined
+
+/** What the log gets of an error: PostgreSQL's also carry rows, which are nobody's business there. */
+function loggable(traceId: string, error: unknown) {
+  const { name, message, stack, code } = error as Error & { code?: unknown } // `as`: what is missing is undefined.
+  return { traceId, err: { type: name, code, message, stack } }
+}
+
 function sendProblem(
   error: AppError,
   request: FastifyRequest,
   reply: FastifyReply,
   publicUrl: string,
 ): FastifyReply {
-  if (error.code === 'server.error')
-    request.log.error({ traceId: request.id, err: error.cause }, 'unexpected error')
+  if (error.code === 'server.error') request.log.error(loggable(request.id, error.cause), 'unexpected error')
   else if (error.status >= 500)
-    request.log.warn({ traceId: request.id, err: error.cause ?? error, code: error.code }, 'failed')
+    request.log.warn({ ...loggable(request.id, error.cause ?? error), code: error.code }, 'failed')
   const { status } = errorRegistry[error.code]
   // Here as well: what the framework refuses by itself has passed no hook.
   reply.headers(securityHeaders).code(status).header('content-type', 'application/problem+json')

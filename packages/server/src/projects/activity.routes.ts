@@ -24,24 +24,23 @@ export function activityRoutes(
   }
 
   http.person(listAudit, async ({ caller, origin, query }) => {
-    await access.check({ caller, origin }, 'audit.read', instance)
     // An unknown address filters to nothing, like an unknown id.
     const person = query.person?.includes('@')
       ? ((await accounts.findByEmail(query.person))?.id ?? '')
       : query.person
-    const page = await audit.list(
-      {
-        actorId: query.accessKey ?? person,
-        secretName: query.secret,
-        action: query.action,
-        projectId: query.project,
-        outcome: query.outcome,
-        from: query.from === undefined ? undefined : Date.parse(query.from),
-        to: query.to === undefined ? undefined : Date.parse(query.to),
-        before: query.cursor,
-        visibleTo: await visibleTo({ caller, origin }),
-      },
-      query.limit ?? PAGE,
+    const filter = {
+      actorId: query.accessKey ?? person,
+      secretName: query.secret,
+      action: query.action,
+      projectId: query.project,
+      outcome: query.outcome,
+      from: query.from === undefined ? undefined : Date.parse(query.from),
+      to: query.to === undefined ? undefined : Date.parse(query.to),
+      before: query.cursor,
+      visibleTo: await visibleTo({ caller, origin }),
+    }
+    const page = await access.check({ caller, origin }, 'audit.read', instance, () =>
+      audit.list(filter, query.limit ?? PAGE),
     )
     return {
       records: page.records.map((record) => ({ ...record, line: auditLine(record) })),
@@ -50,8 +49,10 @@ export function activityRoutes(
   })
 
   http.person(getCheckpoint, async ({ caller, origin }) => {
-    await access.check({ caller, origin }, 'audit.read', instance)
-    return { checkpoint: await audit.checkpoint(), verifierKey: audit.verifierKey }
+    const checkpoint = await access.check({ caller, origin }, 'audit.read', instance, () =>
+      audit.checkpoint(),
+    )
+    return { checkpoint, verifierKey: audit.verifierKey }
   })
 
   http.person(exportAudit, async ({ caller, origin, setHeader }) => {

@@ -6,7 +6,7 @@ import type { Accounts } from '../accounts/accounts.service.ts'
 import { AppError } from '../base/app-error.ts'
 import type { Clock } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
-import { lockAccount, lockProject } from '../storage/locks.ts'
+import { lockAccount } from '../storage/locks.ts'
 import { type Storage, violatedUnique } from '../storage/storage.ts'
 import type { Transaction } from '../storage/tables.ts'
 import { ALL, type Environment, type Member, nameKey, type Project } from './project.ts'
@@ -49,10 +49,11 @@ export class Projects {
   }
 
   async get(asker: Asker<Person>, id: string): Promise<Project> {
-    await this.#access.check(asker, 'project.read', inProject(id))
-    const project = await findProject(this.#storage.db, id, asker.caller.accountId)
-    if (!project) throw new AppError('project.not_found')
-    return project
+    return this.#access.check(asker, 'project.read', inProject(id), async () => {
+      const project = await findProject(this.#storage.db, id, asker.caller.accountId)
+      if (!project) throw new AppError('project.not_found')
+      return project
+    })
   }
 
   async create(asker: Asker<Person>, name: string, description: string): Promise<Project> {
@@ -84,7 +85,6 @@ export class Projects {
     change: { name?: string; description?: string },
   ): Promise<Project> {
     return this.#access.perform(asker, 'project.update', inProject(id), async (tx) => {
-      await lockProject(tx, id)
       const before = (await findProject(tx, id, asker.caller.accountId))!
       const after = {
         name: change.name ?? before.name,
@@ -118,15 +118,15 @@ export class Projects {
   async delete(asker: Asker<Person>, id: string, confirm: string | undefined): Promise<void> {
     await this.#access.perform(asker, 'project.delete', inProject(id), async (tx, _grant, { project }) => {
       if (!project || confirm !== project.name) throw new AppError('project.confirmation')
-      await lockProject(tx, id)
       await deleteProject(tx, id)
       return { result: undefined, record: { target: { kind: 'project', id, name: project.name } } }
     })
   }
 
   async listMembers(asker: Asker<Person>, projectId: string): Promise<Member[]> {
-    await this.#access.check(asker, 'member.list', inProject(projectId))
-    return listMembers(this.#storage.db, projectId)
+    return this.#access.check(asker, 'member.list', inProject(projectId), () =>
+      listMembers(this.#storage.db, projectId),
+    )
   }
 
   async addMember(
@@ -136,7 +136,6 @@ export class Projects {
     role: ProjectRole,
   ): Promise<Member> {
     return this.#access.perform(asker, 'member.create', inProject(projectId), async (tx) => {
-      await lockProject(tx, projectId)
       const account = await this.#accounts.findByEmail(email, tx)
       if (!account) throw new AppError('account.not_found')
       await orTaken('member.exists', () =>
@@ -159,7 +158,6 @@ export class Projects {
     role: ProjectRole,
   ): Promise<Member> {
     return this.#access.perform(asker, 'member.update', inProject(projectId), async (tx) => {
-      await lockProject(tx, projectId)
       const before = await findMember(tx, projectId, accountId)
       if (!before) throw new AppError('member.not_found')
       if (before.role === role) return { result: before, record: null }
@@ -172,7 +170,6 @@ export class Projects {
 
   async removeMember(asker: Asker<Person>, projectId: string, accountId: string): Promise<void> {
     await this.#access.perform(asker, 'member.delete', inProject(projectId), async (tx) => {
-      await lockProject(tx, projectId)
       const before = await findMember(tx, projectId, accountId)
       if (!before) throw new AppError('member.not_found')
       await deleteMember(tx, projectId, accountId)
@@ -185,8 +182,9 @@ export class Projects {
   }
 
   async listEnvironments(asker: Asker<Person | Machine>, projectId: string): Promise<Environment[]> {
-    await this.#access.check(asker, 'environment.list', inProject(projectId))
-    return listEnvironments(this.#storage.db, projectId)
+    return this.#access.check(asker, 'environment.list', inProject(projectId), () =>
+      listEnvironments(this.#storage.db, projectId),
+    )
   }
 
   async createEnvironment(
@@ -195,7 +193,6 @@ export class Projects {
     environment: { name: string; description: string; externalUrl: string | null },
   ): Promise<Environment> {
     return this.#access.perform(asker, 'environment.create', inProject(projectId), async (tx) => {
-      await lockProject(tx, projectId)
       const existing = await listEnvironments(tx, projectId)
       if (existing.length >= limits.environmentsPerProject) throw new AppError('environment.limit')
       const id = newId('env')
@@ -223,7 +220,6 @@ export class Projects {
     change: { name?: string; description?: string; externalUrl?: string | null },
   ): Promise<Environment> {
     return this.#access.perform(asker, 'environment.update', inProject(projectId), async (tx) => {
-      await lockProject(tx, projectId)
       const before = await findEnvironment(tx, projectId, id)
       if (!before) throw new AppError('environment.not_found')
       const after = {
@@ -251,7 +247,6 @@ export class Projects {
     confirm: string | undefined,
   ): Promise<void> {
     await this.#access.perform(asker, 'environment.delete', inProject(projectId), async (tx) => {
-      await lockProject(tx, projectId)
       const environment = await findEnvironment(tx, projectId, id)
       if (!environment) throw new AppError('environment.not_found')
       if (environment.isDefault) throw new AppError('environment.default')

@@ -71,8 +71,9 @@ export async function updateProject(
     .execute()
 }
 
-/** Deletes with all that belongs to it (foreign keys cascade). */
+/** Deletes with all that belongs to it (foreign keys cascade), and its data keys: what a backup of the rows still holds, no key in this database opens. */
 export async function deleteProject(tx: Transaction, id: string): Promise<void> {
+  await tx.deleteFrom('data_keys').where('owner', '=', `project:${id}`).execute()
   await tx.deleteFrom('projects').where('id', '=', id).execute()
 }
 

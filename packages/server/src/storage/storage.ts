@@ -16,6 +16,7 @@ const POOL_SIZE = 10
 const CONNECT_TIMEOUT_MS = 5_000
 /** No statement of ours is slow; a longer one means a lock that will not come. */
 const STATEMENT_TIMEOUT_MS = 15_000
+const IDLE_IN_TRANSACTION_MS = 10_000
 
 /** Where the data is. */
 export type StorageLocation = { readonly dataDir: string } | { readonly databaseUrl: string }
@@ -94,6 +95,10 @@ async function openPostgres(databaseUrl: string): Promise<Storage> {
     max: POOL_SIZE,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,
+    // A server that was frozen in a transaction would hold the audit head's lock, and stop all others.
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+    // An answer means that the record is on disk, whatever the database's own default is.
+    options: '-c synchronous_commit=on',
     application_name: 'keyhold',
     types,
   })

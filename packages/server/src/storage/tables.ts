@@ -105,7 +105,7 @@ export interface Tables {
     is_masked: number
     created_at: number
     updated_at: number
-    /** Account id or access key ID. */
+    /** Name of the person as it was then, or access key ID. */
     updated_by: string | null
     last_accessed_at: number | null
   }

@@ -52,7 +52,7 @@ export class Vault {
   readonly #currentVersion: number
   readonly #clock: Clock
   readonly #usesMax: number
-  /** Unwrapped data keys by id, least recently used first. */
+  /** Unwrapped data keys by id, oldest first. */
   readonly #dataKeys = new Map<string, { key: KeyObject; owner: string }>()
 
   private constructor(

@@ -9,7 +9,6 @@ import { AppError, invalidField } from '../../base/app-error.ts'
 import type { Clock } from '../../base/clock.ts'
 import { isToken, newId, newToken } from '../../base/ids.ts'
 import type { Origin } from '../../base/origin.ts'
-import { lockProject } from '../../storage/locks.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { Transaction } from '../../storage/tables.ts'
 import * as store from './access-key.store.ts'
@@ -42,8 +41,9 @@ export class AccessKeys {
   }
 
   async list(asker: Asker<Person>, projectId: string): Promise<AccessKey[]> {
-    await this.#access.check(asker, 'access-key.list', inProject(projectId))
-    return store.listKeys(this.#storage.db, projectId)
+    return this.#access.check(asker, 'access-key.list', inProject(projectId), () =>
+      store.listKeys(this.#storage.db, projectId),
+    )
   }
 
   /** @returns the key with its secret, which is nowhere else. @throws AppError `access_key.limit`, `.total_limit`. */
@@ -80,11 +80,10 @@ export class AccessKeys {
   }
 
   /**
-   * Finds a place among the active keys. The project's lock puts two who ask at once in order; the unique constraint
+   * Finds a place among the active keys. The project's lock (see Access.perform) puts two who ask at once in order; the unique constraint
    * on (project, slot) would settle it even without.
    */
   async #takeSlot(tx: Transaction, projectId: string): Promise<number> {
-    await lockProject(tx, projectId)
     await store.freeExpiredSlots(tx, projectId, this.#clock.now().getTime())
     const slot = await store.findFreeSlot(tx, projectId, SLOTS)
     if (slot === undefined) {
@@ -103,7 +102,7 @@ export class AccessKeys {
     change: { permission?: 'read' | 'read_write'; ipRestriction?: readonly string[] },
   ): Promise<AccessKey> {
     return this.#access.perform(asker, 'access-key.update', inProject(projectId), async (tx) => {
-      const before = await findLocked(tx, projectId, id)
+      const before = await findToChange(tx, projectId, id)
       const permission = change.permission ?? before.permission
       const ipRestriction = change.ipRestriction
         ? parseIpRestriction(change.ipRestriction)
@@ -120,7 +119,7 @@ export class AccessKeys {
 
   async deactivate(asker: Asker<Person>, projectId: string, id: string): Promise<AccessKey> {
     return this.#access.perform(asker, 'access-key.deactivate', inProject(projectId), async (tx) => {
-      const before = await findLocked(tx, projectId, id)
+      const before = await findToChange(tx, projectId, id)
       if (!before.isActive) return { result: before, record: null }
       await store.updateKey(tx, id, { slot: null })
       return { result: { ...before, isActive: false }, record: keyRecord(id) }
@@ -130,7 +129,7 @@ export class AccessKeys {
   /** Lets an inactive key work again with the same secret. @throws AppError `access_key.limit`. */
   async activate(asker: Asker<Person>, projectId: string, id: string): Promise<AccessKey> {
     return this.#access.perform(asker, 'access-key.activate', inProject(projectId), async (tx) => {
-      const before = await findLocked(tx, projectId, id)
+      const before = await findToChange(tx, projectId, id)
       if (before.expiresAt && before.expiresAt <= this.#clock.now()) throw new AppError('access_key.expired')
       if (before.isActive) return { result: before, record: null }
       const slot = await this.#takeSlot(tx, projectId)
@@ -142,7 +141,7 @@ export class AccessKeys {
   /** Gives the same id a new secret; the old one stops working with this commit. Nothing else changes. */
   async regenerate(asker: Asker<Person>, projectId: string, id: string): Promise<NewAccessKey> {
     return this.#access.perform(asker, 'access-key.regenerate', inProject(projectId), async (tx) => {
-      const accessKey = await findLocked(tx, projectId, id)
+      const accessKey = await findToChange(tx, projectId, id)
       const secret = newToken(SECRET_PREFIX)
       await store.updateKey(tx, id, { secret_hash: hashToken(secret) })
       return { result: { accessKey, secret: new Secret(secret) }, record: keyRecord(id) }
@@ -157,7 +156,7 @@ export class AccessKeys {
     confirm: string | undefined,
   ): Promise<void> {
     await this.#access.perform(asker, 'access-key.delete', inProject(projectId), async (tx) => {
-      await findLocked(tx, projectId, id)
+      await findToChange(tx, projectId, id)
       if (confirm !== id) throw new AppError('access_key.confirmation')
       await store.deleteKey(tx, id)
       return { result: undefined, record: keyRecord(id) }
@@ -166,16 +165,26 @@ export class AccessKeys {
 
   /** What a machine may know of its own key. */
   async whoami(asker: Asker<Machine>): Promise<Machine> {
-    await this.#access.check(asker, 'project.read', inProject(asker.caller.project.id))
-    return asker.caller
+    return this.#access.check(
+      asker,
+      'project.read',
+      inProject(asker.caller.project.id),
+      async () => asker.caller,
+    )
   }
 
   /**
    * Who holds this key. Refusals of a known key are recorded.
    * @returns undefined for an unknown, inactive or expired key and for a wrong secret.
+   * @param isRecorded false for an address that failed too often: it must not fill the log.
    * @throws AppError `access.address_refused` for the right secret from the wrong address.
    */
-  async authenticate(id: string, secret: string, origin: Origin): Promise<Machine | undefined> {
+  async authenticate(
+    id: string,
+    secret: string,
+    origin: Origin,
+    isRecorded = true,
+  ): Promise<Machine | undefined> {
     const found = await this.#findKeyToCheck(id)
     const given = isToken(SECRET_PREFIX, secret) ? hashToken(secret) : NO_HASH
     const isRight = timingSafeEqual(given, found?.secretHash ?? Buffer.alloc(32, 1))
@@ -184,11 +193,11 @@ export class AccessKeys {
     const isExpired = key.expiresAt !== null && key.expiresAt <= this.#clock.now()
     const project = { id: key.projectId, name: found.projectName }
     if (!isRight || !key.isActive || isExpired) {
-      await this.#recordRefusal(key.id, project, 'auth.required', origin)
+      if (isRecorded) await this.#recordRefusal(key.id, project, 'auth.required', origin)
       return undefined
     }
     if (!isAddressAllowed(key.ipRestriction, origin.address)) {
-      await this.#recordRefusal(key.id, project, 'access.address_refused', origin)
+      if (isRecorded) await this.#recordRefusal(key.id, project, 'access.address_refused', origin)
       throw new AppError('access.address_refused')
     }
     return {
@@ -228,9 +237,8 @@ export class AccessKeys {
   }
 }
 
-/** Finds a key that stays as it is until the transaction ends: of two changes at once, the second sees the first. */
-async function findLocked(tx: Transaction, projectId: string, id: string): Promise<AccessKey> {
-  await lockProject(tx, projectId)
+/** The project is locked (see Access.perform): of two changes at once the second sees the first. */
+async function findToChange(tx: Transaction, projectId: string, id: string): Promise<AccessKey> {
   const key = await store.findKey(tx, projectId, id)
   if (!key) throw new AppError('access_key.not_found')
   return key

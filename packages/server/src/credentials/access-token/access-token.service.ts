@@ -32,8 +32,8 @@ export class AccessTokens {
   }
 
   async list(asker: Asker<Person>, sort: TokenSort): Promise<AccessToken[]> {
-    await this.#access.check(asker, 'access-token.list', instance)
-    return sortTokens(await listTokens(this.#storage.db, asker.caller.accountId), sort)
+    const list = () => listTokens(this.#storage.db, asker.caller.accountId)
+    return sortTokens(await this.#access.check(asker, 'access-token.list', instance, list), sort)
   }
 
   /**

@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto'
 import type { SecretType, SecretValue } from '@keyhold/contract/api/secrets'
 import { limits } from '@keyhold/contract/limits'
 import { nearMatches } from '@keyhold/contract/names'
+import type { Secret } from '@keyhold/contract/secret'
 import { isMasked as isValueMasked } from '@keyhold/masking'
 import { type Access, type Grant, inProject, type RecordDetail, type Scope } from '../../access/access.ts'
 import type { Asker, Machine, Person } from '../../access/caller.ts'
@@ -10,7 +11,6 @@ import { AppError } from '../../base/app-error.ts'
 import type { Clock } from '../../base/clock.ts'
 import { newId } from '../../base/ids.ts'
 import { ALL, nameKey } from '../../projects/project.ts'
-import { lockProject } from '../../storage/locks.ts'
 import { type Storage, violatedUnique } from '../../storage/storage.ts'
 import type { Queries, Transaction } from '../../storage/tables.ts'
 import type { Vault } from '../../vault/vault.ts'
@@ -78,19 +78,29 @@ export class Secrets {
     projectId: string,
     environment: string | undefined,
   ): Promise<StoredSecret[]> {
-    await this.#access.check(asker, 'secret.list', inProject(projectId))
-    if (environment === undefined) return store.listSecrets(this.#storage.db, projectId)
-    const { id } = await this.#environment(this.#storage.db, projectId, environment)
-    const secrets = await store.listSecrets(this.#storage.db, projectId, nameKey(environment))
-    const own = new Set(secrets.filter((secret) => secret.environmentId === id).map((secret) => secret.name))
-    return secrets.filter((secret) => secret.environmentId === id || !own.has(secret.name))
+    const { db } = this.#storage
+    return this.#access.check(
+      asker,
+      'secret.list',
+      inProject(projectId, attempt({ environment })),
+      async () => {
+        if (environment === undefined) return store.listSecrets(db, projectId)
+        const { id } = await this.#environment(db, projectId, environment)
+        const secrets = await store.listSecrets(db, projectId, nameKey(environment))
+        const own = new Set(
+          secrets.filter((secret) => secret.environmentId === id).map((secret) => secret.name),
+        )
+        return secrets.filter((secret) => secret.environmentId === id || !own.has(secret.name))
+      },
+    )
   }
 
   async get(asker: Asker<Person>, projectId: string, id: string): Promise<StoredSecret> {
-    await this.#access.check(asker, 'secret.list', inProject(projectId))
-    const secret = await store.findSecret(this.#storage.db, projectId, id)
-    if (!secret) throw new AppError('secret.not_found')
-    return secret
+    return this.#access.check(asker, 'secret.list', inProject(projectId, attempt({ id })), async () => {
+      const secret = await store.findSecret(this.#storage.db, projectId, id)
+      if (!secret) throw new AppError('secret.not_found')
+      return secret
+    })
   }
 
   async versions(
@@ -110,12 +120,8 @@ export class Secrets {
       async (tx, grant) => {
         assertSecretName(secret.name)
         const value = parseValue(secret.type, secret.value, secret.encoding)
-        // The lock keeps two creations from passing the limit together, and the environment from going meanwhile.
-        await lockProject(tx, projectId)
         const environment = await this.#environment(tx, projectId, secret.environment)
-        if ((await store.countSecrets(tx, environment.id)) >= limits.secretsPerEnvironment) {
-          throw new AppError('secret.limit')
-        }
+        await this.#assertRoom(tx, environment.id, 1, value.bytes)
         const id = newId('sec')
         const now = this.#clock.now().getTime()
         const by = callerId(asker)
@@ -161,7 +167,7 @@ export class Secrets {
       'secret.update',
       inProject(projectId, attempt(key)),
       async (tx, grant) => {
-        const before = await this.#findLocked(tx, projectId, key)
+        const before = await this.#findToChange(tx, projectId, key)
         if (change.expectedVersion !== undefined && change.expectedVersion !== before.version) {
           throw new AppError('secret.changed')
         }
@@ -186,6 +192,7 @@ export class Secrets {
           if (!sameBytes(old.reveal(), value.bytes.reveal())) {
             changed.push('value')
             version += 1
+            await this.#assertRoom(tx, before.environmentId, 0, value.bytes)
             isMasked = isValueMasked(value.bytes.reveal())
             const next = { id: before.id, projectId, name: before.name, version }
             await store
@@ -200,7 +207,14 @@ export class Secrets {
               })
           }
         }
-        if (changed.length === 0) return { result: before, record: null }
+        // Telling that a value is the same tells the value to whoever guessed it: that is recorded, though not as an update.
+        const isCompared = change.value !== undefined || type !== before.type
+        if (changed.length === 0) {
+          return {
+            result: before,
+            record: isCompared ? { action: 'secret.compare', ...secretRecord(before) } : null,
+          }
+        }
         const isUpdated = await store.updateSecret(tx, before.id, before.version, {
           type,
           description: change.description ?? before.description,
@@ -219,7 +233,7 @@ export class Secrets {
   /** Deletes a secret with all its versions. */
   async delete(asker: Asker<Person | Machine>, projectId: string, key: SecretKey): Promise<void> {
     await this.#access.perform(asker, 'secret.delete', inProject(projectId, attempt(key)), async (tx) => {
-      const secret = await this.#findLocked(tx, projectId, key)
+      const secret = await this.#findToChange(tx, projectId, key)
       if (!(await store.deleteSecret(tx, secret.id))) throw new AppError('secret.not_found')
       return { result: undefined, record: secretRecord(secret) }
     })
@@ -296,7 +310,22 @@ export class Secrets {
     )
     if (stale.length === 0) return
     const ids = stale.map((secret) => secret.id)
-    await this.#storage.transaction((tx) => store.touchSecrets(tx, ids, now, unlessSince))
+    // The value is recorded and on its way: that a convenience could not be kept must not stop it.
+    await this.#storage.transaction((tx) => store.touchSecrets(tx, ids, now, unlessSince)).catch(() => {})
+  }
+
+  /** Keeps an environment to a size that one answer can deliver. The project's lock keeps two from passing together. */
+  async #assertRoom(
+    tx: Transaction,
+    environmentId: string,
+    added: number,
+    value: Secret<Uint8Array>,
+  ): Promise<void> {
+    const { count, bytes } = await store.measureEnvironment(tx, environmentId)
+    const isFull =
+      count + added > limits.secretsPerEnvironment ||
+      bytes + value.reveal().length > limits.environmentValueBytes
+    if (isFull) throw new AppError('secret.limit')
   }
 
   async #environment(
@@ -309,12 +338,8 @@ export class Secrets {
     return environment
   }
 
-  /**
-   * Finds a secret that stays as it is until the transaction ends. Of two changes at once the second sees the first:
-   * neither is lost, and a type is checked against the value it will stand beside.
-   */
-  async #findLocked(tx: Transaction, projectId: string, key: SecretKey): Promise<StoredSecret> {
-    await lockProject(tx, projectId)
+  /** The project is locked (see Access.perform): of two changes at once the second sees the first. */
+  async #findToChange(tx: Transaction, projectId: string, key: SecretKey): Promise<StoredSecret> {
     if ('id' in key) {
       const secret = await store.findSecret(tx, projectId, key.id)
       if (!secret) throw new AppError('secret.not_found')
@@ -339,7 +364,8 @@ export class Secrets {
   }
 }
 
-const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,255}$/
+/** The form of a name, but for what is plainly a token in the wrong place. */
+const NAME = /^(?!(?:kh|gh[pousr]|github|glpat|sk|xox[a-z])_[A-Za-z0-9_]{12})[A-Za-z_][A-Za-z0-9_]{0,255}$/
 const ID = /^sec_[0-9a-z]{20}$/
 
 /** What an attempt was about. A name or id that could not exist is left out: what was pasted there may be a value. */

@@ -287,13 +287,25 @@ export async function insertSecret(tx: Transaction, row: Tables['secrets']): Pro
   await tx.insertInto('secrets').values(row).execute()
 }
 
-export async function countSecrets(db: Queries, environmentId: string): Promise<number> {
-  const { count } = await db
+/** Number of secrets of an environment, and bytes of their current values as stored. */
+export async function measureEnvironment(
+  db: Queries,
+  environmentId: string,
+): Promise<{ count: number; bytes: number }> {
+  const { count, bytes } = await db
     .selectFrom('secrets')
-    .select((eb) => eb.fn.countAll<number>().as('count'))
-    .where('environment_id', '=', environmentId)
+    .leftJoin('secret_versions', (join) =>
+      join
+        .onRef('secret_versions.secret_id', '=', 'secrets.id')
+        .onRef('secret_versions.version', '=', 'secrets.current_version'),
+    )
+    .select((eb) => [
+      eb.fn.countAll<number>().as('count'),
+      eb.fn.sum<number | null>(eb.fn('length', ['secret_versions.sealed'])).as('bytes'),
+    ])
+    .where('secrets.environment_id', '=', environmentId)
     .executeTakeFirstOrThrow()
-  return Number(count)
+  return { count: Number(count), bytes: Number(bytes ?? 0) }
 }
 
 /** @returns false when the secret is no longer at `version`: of two updates at once, one comes second. */
