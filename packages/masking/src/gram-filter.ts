@@ -17,6 +17,8 @@ const WORD_BITS_MIN = 10
 const WORD_BITS_MAX = 16
 const GRAMS_MAX = 2 ** (WORD_BITS_MAX + 5) / FILTER_BITS_PER_GRAM
 const POSITIONS_MAX = 4096
+/** So much is searched before the scanner is made. */
+const SCRIPT_BYTES = 256 * 1024
 
 /** The longest stride for patterns of which the shortest has so many bytes. */
 export function strideFor(patternCount: number, shortestBytes: number): number {
@@ -35,12 +37,13 @@ export function gramAt(bytes: Uint8Array, at: number): number {
 }
 
 export class GramFilter {
-  /** Undefined where WebAssembly is missing. */
-  readonly scanner: SimdScanner | undefined
+  #scanner: SimdScanner | undefined
+  #isScannerMade = false
+  #searchedBytes = 0
   readonly #words: Int32Array
   readonly #wordShift: number
   readonly #stride: number
-  readonly #found: Int32Array
+  #found: Int32Array = new Int32Array(POSITIONS_MAX + 1)
   /** By hash: where the entries of this hash begin; one more than hashes. */
   readonly #starts: Int32Array
   readonly #startShift: number
@@ -63,9 +66,7 @@ export class GramFilter {
     const wordBits = Math.min(WORD_BITS_MAX, Math.max(WORD_BITS_MIN, bits))
     this.#stride = stride
     this.#wordShift = 32 - wordBits
-    this.scanner = makeSimdScanner(wordBits, stride, POSITIONS_MAX)
-    this.#words = this.scanner?.filter ?? new Int32Array(2 ** wordBits)
-    this.#found = this.scanner?.found ?? new Int32Array(POSITIONS_MAX + 1)
+    this.#words = new Int32Array(2 ** wordBits)
 
     const hashBits = Math.max(8, Math.ceil(Math.log2(count)))
     this.#startShift = 32 - hashBits
@@ -103,17 +104,35 @@ export class GramFilter {
     })
   }
 
+  /** Undefined where WebAssembly is missing, and for short streams: most commands are over before it is compiled. */
+  get scanner(): SimdScanner | undefined {
+    return this.#searchedBytes < SCRIPT_BYTES ? this.#scanner : this.makeScanner()
+  }
+
+  /** The scanner, also for a short stream. */
+  makeScanner(): SimdScanner | undefined {
+    if (this.#isScannerMade) return this.#scanner
+    this.#isScannerMade = true
+    this.#scanner = makeSimdScanner(32 - this.#wordShift, this.#stride, POSITIONS_MAX)
+    if (this.#scanner === undefined) return undefined
+    this.#scanner.filter.set(this.#words)
+    this.#found = this.#scanner.found
+    return this.#scanner
+  }
+
   /** Calls `visit` with each pattern that has a gram in common with the text, and where it would begin. */
   find(text: Uint8Array, visit: (pattern: number, start: number) => void): void {
     const lastEnd = text.length - GRAM_BYTES + 1
     const step = this.#stride * POSITIONS_MAX
-    const address = this.scanner?.addressOf(text)
+    this.#searchedBytes += text.length
+    const scanner = this.scanner
+    const address = scanner?.addressOf(text)
     for (let from = 0; from < lastEnd; from += step) {
       const end = Math.min(lastEnd, from + step)
       const count =
-        address === undefined || this.scanner === undefined
+        address === undefined || scanner === undefined
           ? this.#findByScript(text, from, end)
-          : this.scanner.findGrams(address + from, address + end)
+          : scanner.findGrams(address + from, address + end)
       this.#compare(text, address ?? 0, count, visit)
     }
   }

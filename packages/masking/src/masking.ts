@@ -60,9 +60,9 @@ export class Masker {
     return new MaskingStream(this.#patterns, this.#labels)
   }
 
-  /** Gives memory for chunks of 64 KiB that streams of this masker search without copying them first. */
+  /** Gives memory for chunks of 64 KiB that streams of this masker search without copying them first. Worth it for long streams. */
   takeBuffer(): Buffer {
-    return this.#patterns.scanner?.takeText() ?? Buffer.allocUnsafeSlow(TEXT_BYTES)
+    return this.#patterns.takeText() ?? Buffer.allocUnsafeSlow(TEXT_BYTES)
   }
 }
 

@@ -40,8 +40,6 @@ const LONG_BYTES_MIN = 8
 export class PatternSet {
   /** Number of patterns after long ones were cut into segments. */
   readonly size: number
-  /** For other searches in the same text; undefined where WebAssembly is missing, or there is nothing to find. */
-  readonly scanner: SimdScanner | undefined
   readonly #long: LongPatterns | undefined
   readonly #short: ShortPatterns | undefined
   readonly #beginnings: Beginnings
@@ -54,8 +52,17 @@ export class PatternSet {
     this.size = segments.length
     this.#long = long.length > 0 ? new LongPatterns(long) : undefined
     this.#short = short.length > 0 ? new ShortPatterns(short) : undefined
-    this.scanner = this.#long?.filter.scanner
     this.#beginnings = new Beginnings(segments)
+  }
+
+  /** For other searches in the same text; undefined where WebAssembly is missing, and while it is not worth it. */
+  get scanner(): SimdScanner | undefined {
+    return this.#long?.filter.scanner
+  }
+
+  /** Memory for a text that is searched without a copy of it; undefined when there is none, or no more. */
+  takeText(): Buffer | undefined {
+    return this.#long?.filter.makeScanner()?.takeText()
   }
 
   /** Adds every occurrence in `text` to `matches`, moved by `offset`; in no particular order. */
