@@ -9,15 +9,19 @@ import { descriptorStream, endWhenSilent, type Pump } from './output.ts'
 const BUFFERS = 3
 /** Room before a chunk for what was held back before it, so that both are one write. */
 const HEADROOM_BYTES = 64
-/** With the headroom 15 pages: a pipe of 16 takes it whole, wherever in a page it begins. */
-const CHUNK_BYTES = 15 * 4096 - HEADROOM_BYTES
+/** 15 pages: a pipe of 16 takes it whole. */
+const BUFFER_BYTES = 15 * 4096
+const SHORT_BYTES = 4 * 4096
+const LONG_BYTES = 128 * 1024
 
 /** Moves a pipe's bytes through the masker to a descriptor, no faster than they are read there. */
 export function pumpPipe(from: number, masker: Masker, to: number): Pump {
   const masking = masker.stream()
   const output = new DirectOutput(to)
-  const buffers = Array.from({ length: BUFFERS }, () => masker.takeBuffer())
-  const chunks = buffers.map((buffer) => buffer.subarray(HEADROOM_BYTES, HEADROOM_BYTES + CHUNK_BYTES))
+  // Most commands write little; memory that makes a long stream quick takes a few ms to make.
+  let buffers: Buffer[] = Array.from({ length: BUFFERS }, () => Buffer.allocUnsafeSlow(SHORT_BYTES))
+  let isLong = false
+  let bytesRead = 0
   let free = BUFFERS
   let next = 0
   let lastReadAt = performance.now()
@@ -36,15 +40,19 @@ export function pumpPipe(from: number, masker: Masker, to: number): Pump {
     readable: true,
     writable: false,
     onread: {
-      buffer: () => chunks[next]!, // below BUFFERS
+      buffer: () => buffers[next]!.subarray(HEADROOM_BYTES), // below BUFFERS
       callback(length, chunk) {
         lastReadAt = performance.now()
+        bytesRead += length
         if (isOver) return true
         send(joinFirst(masking.write(chunk.subarray(0, length)), buffers[next]!))
         if (output.isBehind) {
           // The output still needs this piece of memory, and maybe those before it.
           next = (next + 1) % BUFFERS
           free--
+        } else if (!isLong && bytesRead > LONG_BYTES) {
+          isLong = true
+          buffers = buffers.map(() => masker.takeBuffer().subarray(0, BUFFER_BYTES))
         }
         return free > 0
       },

@@ -1,6 +1,5 @@
 // Runs a command with secrets in its environment and takes them out of its output.
 import { isatty } from 'node:tty'
-import type { Masker } from '@keyhold/masking'
 import type { DeliveredSecret } from './delivery.ts'
 import { childEnvironment } from './environment.ts'
 import { makePipes, type Pipe } from './pipes.ts'
@@ -72,20 +71,21 @@ export class Run {
   async #start(start: ChildStart, secrets: readonly DeliveredSecret[]): Promise<StartedChild> {
     const { mask, note } = this.#request
     if (this.#masking === undefined || mask === 'none') return spawnUnmasked(start)
-    const [{ Masker, maskingTransform }, pipes] = await Promise.all([this.#masking, this.#pipes])
-    const masker: Masker = new Masker(secrets, { replacement: mask })
-    if (masker.unmasked.length > 0) {
-      const names = masker.unmasked.map(({ name }) => name).join(', ')
+    const [{ isMasked, Masker, maskingTransform }, pipes] = await Promise.all([this.#masking, this.#pipes])
+    const unmasked = secrets.filter(({ value }) => !isMasked(value))
+    if (unmasked.length > 0) {
+      const names = unmasked.map(({ name }) => name).join(', ')
       note(`not masked in the output, because too short or an ordinary word: ${names}`)
     }
     // Nothing to take out: nothing to put in between.
-    if (masker.unmasked.length === secrets.length) return spawnUnmasked(start)
+    if (unmasked.length === secrets.length) return spawnUnmasked(start)
+    const makeMasker = () => new Masker(secrets, { replacement: mask })
     const isInteractive = isatty(0) && isatty(1) && isatty(2) && isInForeground()
     if (isInteractive) {
       const { startInTerminal } = await import('./terminal-child.ts')
-      return startInTerminal(start, masker, maskingTransform)
+      return startInTerminal(start, makeMasker(), maskingTransform)
     }
-    return spawnMasked(start, masker, maskingTransform, pipes)
+    return spawnMasked(start, makeMasker, maskingTransform, pipes)
   }
 }
 

@@ -28,7 +28,7 @@ export async function spawnUnmasked(start: ChildStart): Promise<StartedChild> {
  */
 export async function spawnMasked(
   start: ChildStart,
-  masker: Masker,
+  makeMasker: () => Masker,
   maskingTransform: MaskingTransform,
   pipes: [Pipe, Pipe] | undefined,
 ): Promise<StartedChild> {
@@ -43,6 +43,8 @@ export async function spawnMasked(
     return isOnePlace ? pipes[0].writer : pipes[fd - 1]!.writer // a pair, and fd is 1 or 2
   }
   const child = await spawnChild(start, ['inherit', outputFor(1), outputFor(2)])
+  // Takes about 1 ms for each secret, in which the child starts too. What it prints meanwhile waits in the pipe.
+  const masker = makeMasker()
   const pumps: Pump[] = []
   const pump = (from: NodeJS.ReadableStream, fd: 1 | 2, isTerminal: boolean) =>
     // Sockets, pipes and terminals are all read by Readable streams.
