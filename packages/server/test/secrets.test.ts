@@ -269,6 +269,14 @@ describe.each(databases)('secrets of projects on %s', (database) => {
       expect(await list()).toEqual([])
     })
 
+    test('SEC-8: SSL_CERT cannot be or become a key, since its file would be SSL_CERT_FILE', async () => {
+      const key = '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n'
+      const refused = await create({ name: 'SSL_CERT', type: 'key', value: key })
+      expect([refused.status, refused.body.errors?.[0]?.field]).toEqual([400, 'name'])
+      const made = (await create({ name: 'SSL_CERT', type: 'file', value: key })).body
+      expect((await update(made, { type: 'key' })).status).toBe(400)
+    })
+
     test('SEC-8: a refused name of wrong form is not repeated: it may be a value pasted there', async () => {
       const answer = await create({ name: 'ghp-pasted-here', value: 'x' })
       expect(answer.status).toBe(400)

@@ -118,7 +118,7 @@ export class Secrets {
       'secret.create',
       inProject(projectId, attempt(secret)),
       async (tx, grant) => {
-        assertSecretName(secret.name)
+        assertSecretName(secret.name, secret.type)
         const value = parseValue(secret.type, secret.value, secret.encoding)
         const environment = await this.#environment(tx, projectId, secret.environment)
         await this.#assertRoom(tx, environment.id, 1, value.bytes)
@@ -173,7 +173,10 @@ export class Secrets {
         }
         const changed: string[] = []
         const type = change.type ?? before.type
-        if (type !== before.type) changed.push('type')
+        if (type !== before.type) {
+          assertSecretName(before.name, type)
+          changed.push('type')
+        }
         if (change.description !== undefined && change.description !== before.description)
           changed.push('description')
 

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { SecretInfo, SecretType, SecretValue, SecretVersion } from '@keyhold/contract/api/secrets'
 import { limits } from '@keyhold/contract/limits'
-import { nameWarning, refusedName } from '@keyhold/contract/names'
+import { nameWarning, refusedSecret } from '@keyhold/contract/names'
 import { Secret } from '@keyhold/contract/secret'
 import { invalidField } from '../../base/app-error.ts'
 
@@ -48,8 +48,8 @@ export interface Plaintext {
 }
 
 /** @throws AppError `request.invalid` when the name may not be given to a secret. */
-export function assertSecretName(name: string): void {
-  const refused = refusedName(name)
+export function assertSecretName(name: string, type: SecretType): void {
+  const refused = refusedSecret(name, type)
   // The message of a wrong form does not quote the name: what was pasted there may be a value.
   if (refused) throw invalidField('name', refused.message)
 }
