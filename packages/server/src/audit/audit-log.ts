@@ -8,7 +8,7 @@ import {
   signedCheckpoint,
   type VerifierKey,
 } from '@keyhold/contract/checkpoint'
-import { type ErrorCode, errors } from '@keyhold/contract/errors'
+import type { ErrorCode } from '@keyhold/contract/errors'
 import type { MerkleTree } from '@keyhold/contract/merkle'
 import { AppError } from '../base/app-error.ts'
 import type { Clock } from '../base/clock.ts'
@@ -241,7 +241,8 @@ export class AuditLog {
 
 /** What the health check says. A database server's own words may name hosts and users; SQLite's are about the disk. */
 function shownProblem(error: unknown, cause: unknown): string {
-  if (error instanceof AppError && error.code !== 'audit.unavailable')
-    return `${error.code}: ${errors[error.code].title}`
+  if (error instanceof AppError && error.code === 'storage.full') return 'storage.full: the disk is full'
+  if (error instanceof AppError && error.code === 'storage.unavailable')
+    return 'storage.unavailable: the database does not answer'
   return cause instanceof Error ? cause.message : 'unknown'
 }
