@@ -116,7 +116,7 @@ it. Requests that fail are counted and shown, and a figure with failures meets n
   and the search (about 6 µs for one secret, 30 to 45 µs for 500, a third of which is comparing what the filter lets pass).
   Copying through the two pipes costs about 40 µs and is most of the limit itself.
 - **Start** is Node itself (\`node -e 0\`), then about 40 ms for the bundle, \`node:http\`, the request and the child, and
-  about 20 ms for masking: its chunk, \`mkfifo\` and the patterns, half of it while the server or the child is busy. In a
+  about 20 ms for masking: its chunk, \`mkfifo\` and the patterns. In a
   checkout \`bin/keyhold\` also looks whether a source is newer than the bundle, about 5 ms; a published package does not.
 `
 }
