@@ -99,3 +99,16 @@ test('standard input can be verified, and a missing file says so', async () => {
   expect(code).toBe(1)
   expect(stderr).toMatch(/\/nowhere cannot be read \(ENOENT\)/)
 })
+
+test('bytes that are no UTF-8 in place of a recorded U+FFFD are a change, in that very record', async () => {
+  const { path, lines, verifierKey } = exportedLog(['A', '\ufffd', 'C'])
+  const text = Buffer.from(lines.join(''))
+  const at = text.indexOf(Buffer.from('\ufffd'))
+  writeFileSync(
+    path,
+    Buffer.concat([text.subarray(0, at), Buffer.from([0xf0, 0xbf, 0xbd]), text.subarray(at + 3)]),
+  )
+  const { code, stdout, stderr } = await run(['audit', 'verify', path, `--key=${verifierKey}`], env)
+  expect(code).toBe(1)
+  expect(stdout + stderr).toContain('record 1 was changed')
+})

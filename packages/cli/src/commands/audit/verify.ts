@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { createHash, createPublicKey, verify } from 'node:crypto'
 import { createReadStream, readFileSync } from 'node:fs'
 import { verifyAuditExport } from '@keyhold/contract/audit-export'
@@ -57,20 +58,31 @@ const counted = (count: number, what: string): string => `${count} ${what}${coun
 /** Splits at newlines alone: `node:readline` also splits at characters that a record may hold. */
 async function* linesOf(path: string): AsyncGenerator<string, void> {
   const input = path === '-' ? process.stdin : createReadStream(path)
-  // Bytes that are not UTF-8 become a replacement character, with which the record's hash is no longer right.
-  const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
-  let rest = ''
+  let rest: Uint8Array = Buffer.alloc(0)
   try {
     for await (const bytes of input) {
-      const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n')
-      rest = lines.pop() ?? ''
-      yield* lines
+      let text = Buffer.concat([rest, bytes])
+      for (let end = text.indexOf(NEWLINE); end >= 0; end = text.indexOf(NEWLINE)) {
+        yield lineOf(text.subarray(0, end))
+        text = text.subarray(end + 1)
+      }
+      rest = text
     }
   } catch (error) {
     throw new Failure(`${path} cannot be read (${codeOf(error)})`)
   }
-  rest += decoder.decode()
-  if (rest !== '') yield rest
+  if (rest.length > 0) yield lineOf(rest)
+}
+
+const NEWLINE = 0x0a
+
+/**
+ * Decodes a line. Bytes that are no UTF-8 become U+FFFD, and a record may hold a U+FFFD of its own that they stand in
+ * place of; one more at the end makes sure that the hash is not right.
+ */
+function lineOf(bytes: Uint8Array): string {
+  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
+  return isUtf8(bytes) ? text : `${text}\ufffd`
 }
 
 /** Verifies Ed25519 (RFC 8032) with a bare public key, which node:crypto takes as JWK. */
