@@ -80,46 +80,35 @@ const LONG_IDLE_MS = 250
 export function maskingTransform(masker: Masker, options: { terminal?: boolean } = {}): Transform {
   const stream = masker.stream()
   let idle: NodeJS.Timeout | undefined
-  let stillIdle: NodeJS.Immediate | undefined
 
   const push = (pieces: readonly Uint8Array[]) => {
     for (const piece of pieces) transform.push(piece)
   }
-  // On a busy machine time can pass while output is waiting to be read; that is read before an immediate runs.
-  const whenIdle = (ms: number, act: () => void) => {
-    idle = setTimeout(() => {
-      stillIdle = setImmediate(act)
-    }, ms)
-  }
-  const disarm = () => {
-    clearTimeout(idle)
-    clearImmediate(stillIdle)
-  }
   const armTimers = () => {
     if (!options.terminal || !stream.isHolding) return
-    whenIdle(SHORT_IDLE_MS, () => {
+    idle = setTimeout(() => {
       push(stream.releaseShort())
       if (!stream.isHolding) return
-      whenIdle(LONG_IDLE_MS - SHORT_IDLE_MS, () => push(stream.releaseLong()))
-    })
+      idle = setTimeout(() => push(stream.releaseLong()), LONG_IDLE_MS - SHORT_IDLE_MS)
+    }, SHORT_IDLE_MS)
   }
   const transform = new Transform({
     // With the default of 64 KiB, one chunk of a pipe fills the buffer: each would stop and restart the source.
     readableHighWaterMark: BUFFER_BYTES,
     writableHighWaterMark: BUFFER_BYTES,
     transform(chunk: Uint8Array, _encoding, done) {
-      disarm()
+      clearTimeout(idle)
       push(stream.write(chunk))
       armTimers()
       done()
     },
     flush(done) {
-      disarm()
+      clearTimeout(idle)
       push(stream.end())
       done()
     },
     destroy(error, done) {
-      disarm()
+      clearTimeout(idle)
       done(error)
     },
   })
