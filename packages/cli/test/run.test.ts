@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +10,7 @@ import {
   keyhold,
   node,
   quote,
+  Running,
   run,
   sendProblem,
   start,
@@ -141,18 +142,34 @@ describe('R2: signals without a terminal', () => {
 
   test('stops with the child and continues with it', async () => {
     const server = await startServer([{ name: 'API_TOKEN', value: 'tok_Zq81LmQx7' }])
-    const running = start(
-      ['run', '--', 'sh', '-c', 'echo pid $$; while :; do sleep 0.05; done'],
-      environmentFor(server),
-    )
-    const [, pid] = await running.sees(/pid (\d+)\n/)
-    const state = (of: number | string | undefined) =>
+    // A parent of the same session and another process group in between, as a shell with job control is. Without one the
+    // group may be orphaned, as it is where nobody sits at a terminal, and the kernel then lets SIGTSTP stop nobody
+    // (POSIX.1-2017, 11.1.4).
+    const program = [
+      'import os, subprocess, sys',
+      'job = subprocess.Popen(sys.argv[1:], preexec_fn=os.setpgrp)',
+      'print("job", job.pid, flush=True)',
+      'code = job.wait()',
+      'sys.exit(code if code >= 0 else 128 - code)',
+    ].join('\n')
+    const child = ['sh', '-c', 'echo pid $$; while :; do sleep 0.05; done']
+    const shell = spawn('python3', ['-c', program, keyhold, 'run', '--', ...child], {
+      env: environmentFor(server),
+      stdio: 'pipe',
+    })
+    const running = new Running(shell)
+    const job = Number((await running.sees(/job (\d+)\n/))[1])
+    const pid = Number((await running.sees(/pid (\d+)\n/))[1])
+    onTestFinished(() => {
+      for (const one of [job, pid]) spawnSync('kill', ['-9', String(one)])
+    })
+    const state = (of: number) =>
       execFileSync('ps', ['-o', 'stat=', '-p', String(of)], { encoding: 'utf8' })[0]
-    running.child.kill('SIGTSTP')
-    await waitFor(() => state(running.child.pid) === 'T' && state(pid) === 'T')
-    running.child.kill('SIGCONT')
-    await waitFor(() => state(running.child.pid) !== 'T' && state(pid) !== 'T')
-    running.child.kill('SIGTERM')
+    process.kill(job, 'SIGTSTP')
+    await waitFor(() => state(job) === 'T' && state(pid) === 'T')
+    process.kill(job, 'SIGCONT')
+    await waitFor(() => state(job) !== 'T' && state(pid) !== 'T')
+    process.kill(job, 'SIGTERM')
     expect((await running.ended).code).toBe(143)
   })
 
