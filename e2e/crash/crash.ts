@@ -401,7 +401,13 @@ class CrashRun {
   async #ok(method: string, path: string, options: { key?: string; body?: unknown } = {}): Promise<any> {
     const response = await this.#fetch(method, path, options)
     const text = await response.text()
-    assert(response.ok, `${method} ${path} succeeds: ${response.status} ${text}`)
+    if (!response.ok) {
+      // The server's own words, which an answer does not have.
+      const { stdout } = await this.#server!.end('SIGKILL')
+      throw new CrashFailure(
+        `${method} ${path} has to succeed: ${response.status} ${text}\n${stdout.slice(-3_000)}`,
+      )
+    }
     return JSON.parse(text)
   }
 }
