@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, test } from 'vitest'
 import { databases, newPostgresDatabase } from '../../packages/server/test/kit.ts'
 import { crash } from './crash.ts'
 
@@ -12,9 +12,12 @@ const TIMEOUT_MS = 240_000
 const ROUNDS_MIN = 5
 
 describe.concurrent('a server that is killed at any moment', () => {
-  test.each(databases)(
+  // `for`, not `each`: it hands over the context. The global onTestFinished of tests that run at once may belong to the
+  // other one, whose end would then remove this one's data.
+  test.for(databases)(
     'keeps what it acknowledged, recorded what it delivered, and its log verifies, on %s (L2)',
-    async (database) => {
+    { timeout: TIMEOUT_MS },
+    async (database, { expect, onTestFinished }) => {
       const dataDir = mkdtempSync(join(tmpdir(), 'keyhold-crash-'))
       onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
       const postgres = database === 'postgres' ? await newPostgresDatabase() : undefined
@@ -28,6 +31,5 @@ describe.concurrent('a server that is killed at any moment', () => {
       console.info(database, figures)
       expect(figures.cutOff).toBeGreaterThan(0)
     },
-    TIMEOUT_MS,
   )
 })
