@@ -24,7 +24,7 @@ if (masker === undefined) {
   if (pipes === undefined) throw new Error('no pipes can be made')
   startedAt = performance.now()
   spawn('cat', files, { stdio: ['ignore', pipes[0].writer, 'inherit'] })
-  const pump = pumpPipe(pipes[0].reader, masker, 1)
+  const pump = pumpPipe(pipes[0].reader, () => masker, 1)
   for (const pipe of pipes) pipe.closeWriter()
   await pump.done
 }

@@ -1,5 +1,6 @@
 // The keyhold command. Start-up is part of every `keyhold run`, so this file loads nothing that the command at hand does
 // not need: help, completion and each command are separate chunks.
+import { enableCompileCache } from 'node:module'
 import { ExitCode } from './exit-codes.ts'
 import { Failure } from './failure.ts'
 import { findCommand } from './find-command.ts'
@@ -8,6 +9,10 @@ import { Terminal } from './terminal.ts'
 // Node opens its debugger on this signal, on a port that every account of the machine can reach, and the debugger would
 // show what is read, typed or delivered. A listener of ours takes the place of that; `run` adds one that forwards.
 process.on('SIGUSR1', () => {})
+
+// Reading back what V8 made of the bundle is quicker than compiling it again. Kept beside the bundle: who may write there
+// could change the bundle itself. Where nobody may, this does nothing.
+if (import.meta.url.endsWith('.js')) enableCompileCache(`${import.meta.dirname}/cache`)
 
 const terminal = new Terminal()
 // Output is written synchronously and run's output has been waited for, so nothing is cut off.

@@ -100,7 +100,11 @@ export class GramFilter {
       const bytes = patterns[index]?.bytes as Uint8Array // forEachGram counts through the patterns.
       const lastOffset = bytes.length - GRAM_BYTES
       const other = lastOffset - offset >= GRAM_BYTES ? lastOffset : 0
-      this.#entries.set([gram, gramAt(bytes, other), other - offset, index * 64 + offset], entry * 4)
+      const at = entry * 4
+      this.#entries[at] = gram
+      this.#entries[at + 1] = gramAt(bytes, other)
+      this.#entries[at + 2] = other - offset
+      this.#entries[at + 3] = index * 64 + offset
     })
   }
 

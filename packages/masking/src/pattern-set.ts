@@ -230,31 +230,35 @@ class ShortPatterns {
   }
 }
 
+/** By hash of a block: how often the patterns of a group have it. Blocks that share a hash only count as more frequent. */
+const USE_BITS = 15
+
 /** For each pattern, the start of the window whose blocks are rarest among all patterns of the group. */
 function chooseWindows(patterns: readonly Pattern[], windowBytes: number, blockBytes: number): Int32Array {
   const starts = new Int32Array(patterns.length)
   if (patterns.every(({ bytes }) => bytes.length === windowBytes)) return starts
-  const uses = new Map<number, number>()
+  const uses = new Uint32Array(2 ** USE_BITS)
+  const hashAt = (bytes: Uint8Array, at: number) =>
+    Math.imul(readBlock(bytes, at, blockBytes), HASH_FACTOR) >>> (32 - USE_BITS)
   for (const { bytes } of patterns) {
     for (let at = 0; at + blockBytes <= bytes.length; at++) {
-      const block = readBlock(bytes, at, blockBytes)
-      uses.set(block, (uses.get(block) ?? 0) + 1)
+      const hash = hashAt(bytes, at)
+      uses[hash] = (uses[hash] as number) + 1 // A hash has as many values as there are counts.
     }
   }
   const blocksPerWindow = windowBytes - blockBytes + 1
+  const counts = new Uint32Array(SEGMENT_BYTES)
   patterns.forEach(({ bytes }, index) => {
-    const counts: number[] = []
+    let sum = 0
+    let best = Number.POSITIVE_INFINITY
     for (let at = 0; at + blockBytes <= bytes.length; at++) {
-      counts.push(uses.get(readBlock(bytes, at, blockBytes)) ?? 0)
-    }
-    let sum = counts.slice(0, blocksPerWindow).reduce((total, count) => total + count, 0)
-    let best = sum
-    for (let start = 1; start + windowBytes <= bytes.length; start++) {
-      sum += (counts[start + blocksPerWindow - 1] ?? 0) - (counts[start - 1] ?? 0)
-      if (sum < best) {
-        best = sum
-        starts[index] = start
-      }
+      const count = uses[hashAt(bytes, at)] as number
+      counts[at] = count
+      sum += count - (at < blocksPerWindow ? 0 : (counts[at - blocksPerWindow] as number))
+      const start = at - blocksPerWindow + 1
+      if (start < 0 || sum >= best) continue
+      best = sum
+      starts[index] = start
     }
   })
   return starts

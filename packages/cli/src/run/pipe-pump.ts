@@ -3,7 +3,7 @@
 import { constants, fstatSync, openSync, type Stats, statSync, writeSync, writevSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
-import type { Masker } from '@keyhold/masking'
+import type { Masker, MaskingStream } from '@keyhold/masking'
 import { descriptorStream, endWhenSilent, type Pump } from './output.ts'
 
 const BUFFERS = 3
@@ -14,9 +14,12 @@ const BUFFER_BYTES = 15 * 4096
 const SHORT_BYTES = 4 * 4096
 const LONG_BYTES = 128 * 1024
 
-/** Moves a pipe's bytes through the masker to a descriptor, no faster than they are read there. */
-export function pumpPipe(from: number, masker: Masker, to: number): Pump {
-  const masking = masker.stream()
+/**
+ * Moves a pipe's bytes through the masker to a descriptor, no faster than they are read there.
+ * @param masker is asked for at the first byte: a command that prints nothing needs none.
+ */
+export function pumpPipe(from: number, masker: () => Masker, to: number): Pump {
+  let masking: MaskingStream | undefined
   const output = new DirectOutput(to)
   // Most commands write little; memory that makes a long stream quick takes a few ms to make.
   let buffers: Buffer[] = Array.from({ length: BUFFERS }, () => Buffer.allocUnsafeSlow(SHORT_BYTES))
@@ -45,6 +48,7 @@ export function pumpPipe(from: number, masker: Masker, to: number): Pump {
         lastReadAt = performance.now()
         bytesRead += length
         if (isOver) return true
+        masking ??= masker().stream()
         send(joinFirst(masking.write(chunk.subarray(0, length)), buffers[next]!))
         if (output.isBehind) {
           // The output still needs this piece of memory, and maybe those before it.
@@ -52,7 +56,7 @@ export function pumpPipe(from: number, masker: Masker, to: number): Pump {
           free--
         } else if (!isLong && bytesRead > LONG_BYTES) {
           isLong = true
-          buffers = buffers.map(() => masker.takeBuffer().subarray(0, BUFFER_BYTES))
+          buffers = buffers.map(() => masker().takeBuffer().subarray(0, BUFFER_BYTES))
         }
         return free > 0
       },
@@ -61,7 +65,7 @@ export function pumpPipe(from: number, masker: Masker, to: number): Pump {
   const end = () => {
     if (isOver) return
     isOver = true
-    send(masking.end())
+    if (masking) send(masking.end())
     output.end(resolve)
   }
   const fail = () => {

@@ -14,6 +14,9 @@ import { openTerminal, resizeTerminal } from './pseudo-terminal.ts'
 import { sendSignal, signalNumber } from './signals.ts'
 import type { ChildStart, Ending, StartedChild } from './started-child.ts'
 
+/** After the start of a child, when its masker is made even though nothing was printed yet. */
+const MASKER_DELAY_MS = 5
+
 type MaskingTransform = typeof import('@keyhold/masking').maskingTransform
 
 /** Starts a child whose output nobody reads on the way. */
@@ -43,12 +46,15 @@ export async function spawnMasked(
     return isOnePlace ? pipes[0].writer : pipes[fd - 1]!.writer // a pair, and fd is 1 or 2
   }
   const child = await spawnChild(start, ['inherit', outputFor(1), outputFor(2)])
-  // Takes about 1 ms for each secret, in which the child starts too. What it prints meanwhile waits in the pipe.
-  const masker = makeMasker()
+  const masker = madeOnce(makeMasker)
+  const end = ending(child)
+  // Takes about 1 ms for each secret, in which most programs are still starting; some are over before.
+  const early = setTimeout(masker, MASKER_DELAY_MS)
+  void end.then(() => clearTimeout(early))
   const pumps: Pump[] = []
   const pump = (from: NodeJS.ReadableStream, fd: 1 | 2, isTerminal: boolean) =>
     // Sockets, pipes and terminals are all read by Readable streams.
-    pumps.push(pumpOutput(from as ReadStream, maskingTransform(masker, { terminal: isTerminal }), fd))
+    pumps.push(pumpOutput(from as ReadStream, maskingTransform(masker(), { terminal: isTerminal }), fd))
   if (terminal) {
     closeSync(terminal.slave)
     pump(new ReadStream(terminal.master), isatty(1) ? 1 : 2, true)
@@ -60,7 +66,12 @@ export async function spawnMasked(
   }
   for (const pipe of pipes ?? []) pipe.closeWriter()
   const signals = sharedSignals(child, () => terminal && resizeTerminal(terminal.master, windowSize()))
-  return { ended: ending(child), pumps, signals, restore() {} }
+  return { ended: end, pumps, signals, restore() {} }
+}
+
+function madeOnce<T>(make: () => T): () => T {
+  let made: T | undefined
+  return () => (made ??= make())
 }
 
 /** The size of the window that our output is in; the usual one when it does not say. */

@@ -197,6 +197,8 @@ function createFastify<P, M>(options: HttpOptions<P, M>): FastifyInstance {
   const fastify = Fastify({
     loggerInstance: options.logger as FastifyBaseLogger, // `as`: pino is what that interface describes.
     logController: new LogController({ disableRequestLogging: true }),
+    // One logger for all requests: lines name their trace id themselves, and a child for each request costs time.
+    childLoggerFactory: (logger) => logger,
     genReqId: newTraceId,
     requestIdHeader: false,
     bodyLimit: limits.bodyBytes,
