@@ -179,17 +179,21 @@ describe.each(databases)('access on %s', (database) => {
 
     test('cannot be constructed or copied', async () => {
       // @ts-expect-error the key is not exported
-      expect(() => new Grant(Symbol('only access.ts issues grants'), 'secret.read', project.id)).toThrow(
-        'issued by access/',
-      )
+      expect(
+        () => new Grant(Symbol('only access.ts issues grants'), 'secret.read', `project:${project.id}`),
+      ).toThrow('issued by access/')
       // @ts-expect-error nor is anything else one
-      expect(() => new Grant(undefined, 'secret.read', project.id)).toThrow('issued by access/')
+      expect(() => new Grant(undefined, 'secret.read', `project:${project.id}`)).toThrow('issued by access/')
       const real = await realGrant()
       expect(() =>
-        Reflect.construct(real.constructor as typeof Grant, [Symbol(), 'secret.read', project.id]),
+        Reflect.construct(real.constructor as typeof Grant, [
+          Symbol(),
+          'secret.read',
+          `project:${project.id}`,
+        ]),
       ).toThrow('issued by access/')
-      expect(() => Object.assign(real, { projectId: other.id })).toThrow()
-      expect(real.projectId).toBe(project.id)
+      expect(() => Object.assign(real, { owner: `project:${other.id}` })).toThrow()
+      expect(real.owner).toBe(`project:${project.id}`)
     })
 
     test('cannot be imitated: what looks like one opens and stores nothing', async () => {
@@ -197,10 +201,10 @@ describe.each(databases)('access on %s', (database) => {
       const secret = await sealedSecret(secretId, project.id)
       const real = await realGrant()
       // @ts-expect-error a Grant has a private field, so no other type fits
-      const plain: Grant<'secret.read'> = { projectId: project.id, action: 'secret.read' }
+      const plain: Grant<'secret.read'> = { owner: `project:${project.id}`, action: 'secret.read' }
       for (const imitation of [
         plain,
-        Object.create(Grant.prototype, { projectId: { value: project.id } }),
+        Object.create(Grant.prototype, { owner: { value: `project:${project.id}` } }),
         { ...real },
         structuredClone(real),
         new Proxy(real, {}),
@@ -229,7 +233,7 @@ describe.each(databases)('access on %s', (database) => {
       const { vault, storage } = server.core
       const real = await realGrant()
       const theirs = await sealedSecret(otherSecretId, other.id)
-      await expect(openValue(storage.db, vault, real, theirs)).rejects.toThrow('for another project')
+      await expect(openValue(storage.db, vault, real, theirs)).rejects.toThrow('for another owner')
       // A row that says it is of the grant's project does not open either: it was sealed for the other.
       await expect(
         openValue(storage.db, vault, real, { ...theirs, projectId: project.id }),
@@ -243,7 +247,7 @@ describe.each(databases)('access on %s', (database) => {
           createdBy: null,
         }),
       )
-      await expect(insert).rejects.toThrow('for another project')
+      await expect(insert).rejects.toThrow('for another owner')
       expect(
         await storage.db
           .selectFrom('secret_versions')
@@ -260,7 +264,7 @@ describe.each(databases)('access on %s', (database) => {
         result: await openValue(storage.db, vault, grant as never, secret),
         record: null,
       }))
-      await expect(attempt).rejects.toThrow('for another project')
+      await expect(attempt).rejects.toThrow('for another owner')
     })
   })
 

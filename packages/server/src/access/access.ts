@@ -4,12 +4,13 @@ import type { ErrorCode } from '@keyhold/contract/errors'
 import type { AuditEntry, AuditLog } from '../audit/audit-log.ts'
 import { AppError } from '../base/app-error.ts'
 import type { Clock } from '../base/clock.ts'
-import { lockProject } from '../storage/locks.ts'
+import { lockActiveAccount, lockProject } from '../storage/locks.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Queries, Transaction } from '../storage/tables.ts'
+import type { Owner } from '../vault/vault.ts'
 import { findMembership } from './access.store.ts'
 import { type Asker, toActor } from './caller.ts'
-import { instanceRules, machineRules, projectRules } from './rules.ts'
+import { instanceRules, machineRules, ownActions, projectRules } from './rules.ts'
 
 /** What was typed in place of an id may be a value, and is not recorded. */
 const PROJECT_ID = /^prj_[0-9a-z]{20}$/
@@ -30,14 +31,24 @@ const needsFreshPassword: ReadonlySet<Action> = new Set([
   'access-token.create',
   'account.create',
   'account.update',
+  'api-key.update',
   'audit.export',
   'member.create',
   'member.update',
+  'personal-secret.read',
+  'repository-provider.create',
+  'repository-provider.update',
+  'ssh-key.create',
 ])
 
 /** What is acted on, as far as rights go. */
 export type Scope =
   | { readonly kind: 'instance' }
+  | {
+      /** What belongs to the caller. Look-ups name the caller's account, so missing and another's are the same. */
+      readonly kind: 'own'
+      readonly about: RecordDetail
+    }
   | {
       readonly kind: 'project'
       readonly projectId: string
@@ -46,6 +57,7 @@ export type Scope =
     }
 
 export const instance: Scope = { kind: 'instance' }
+export const own = (about: RecordDetail = {}): Scope => ({ kind: 'own', about })
 export const inProject = (projectId: string, about: RecordDetail = {}): Scope => ({
   kind: 'project',
   projectId,
@@ -72,13 +84,13 @@ const issuing = Symbol('only access.ts issues grants')
  */
 export class Grant<A extends Action = Action> {
   readonly #action: A
-  /** The project it is for; undefined for the instance. */
-  readonly projectId: string | undefined
+  /** Whose values it is for. */
+  readonly owner: Owner
 
-  constructor(key: typeof issuing, action: A, projectId: string | undefined) {
+  constructor(key: typeof issuing, action: A, owner: Owner) {
     if (key !== issuing) throw new Error('grants are issued by access/ only')
     this.#action = action
-    this.projectId = projectId
+    this.owner = owner
     Object.freeze(this)
   }
 
@@ -86,10 +98,10 @@ export class Grant<A extends Action = Action> {
     return this.#action
   }
 
-  /** @throws Error unless `grant` was issued here, for this project. Looks at the private field: nothing else has it. */
-  static assertFor(grant: Grant, projectId: string): void {
+  /** @throws Error unless `grant` was issued here, for this owner. Looks at the private field: nothing else has it. */
+  static assertFor(grant: Grant, owner: Owner): void {
     if (!(#action in grant)) throw new Error('grants are issued by access/ only')
-    if (grant.projectId !== projectId) throw new Error('the grant is for another project')
+    if (grant.owner !== owner) throw new Error('the grant is for another owner')
   }
 }
 
@@ -142,9 +154,11 @@ export class Access {
         // … and once more inside, where rights taken away meanwhile count.
         // Locked before: who waits for the removal of a member is decided on after it.
         if (scope.kind === 'project') await lockProject(tx, scope.projectId)
+        else if (scope.kind === 'own' && asker.caller.kind === 'person')
+          await lockActiveAccount(tx, asker.caller.accountId)
         const current = await this.#find(tx, asker, action, scope)
         if ('refused' in current) throw new AppError(current.refused)
-        const { result, record } = await work(tx, new Grant(issuing, action, current.project?.id), current)
+        const { result, record } = await work(tx, new Grant(issuing, action, ownerOf(asker, scope)), current)
         if (record) await this.#audit.appendIn(tx, this.#entry(asker, action, current, record))
         return result
       })
@@ -174,7 +188,7 @@ export class Access {
     // An answer without any value is still a use of the credential.
     const records = result.records.length > 0 ? result.records : [{}]
     await this.#audit.append(...records.map((record) => this.#entry(asker, action, permit, record)))
-    return open(new Grant(issuing, action, permit.project?.id), result.found)
+    return open(new Grant(issuing, action, ownerOf(asker, scope)), result.found)
   }
 
   /** Records that a caller was refused before anything could be decided, and gives the error to throw. */
@@ -189,7 +203,7 @@ export class Access {
     const project =
       decision.project ??
       (scope.kind === 'project' && PROJECT_ID.test(scope.projectId) ? { id: scope.projectId } : undefined)
-    const about = scope.kind === 'project' ? scope.about : {}
+    const about = scope.kind === 'instance' ? {} : scope.about
     await this.#recordRefusal(asker, action, { ...(project && { project }), ...about }, decision.refused)
     throw new AppError(decision.refused)
   }
@@ -227,6 +241,8 @@ export class Access {
         needed === 'member' || (needed === 'admin' && caller.kind === 'person' && caller.role === 'admin')
       return isAllowed ? {} : { refused: 'access.refused' }
     }
+    if (scope.kind === 'own')
+      return caller.kind === 'person' && ownActions.has(action) ? {} : { refused: 'access.refused' }
     if (caller.kind === 'access-key') {
       if (caller.project.id !== scope.projectId) return { refused: 'project.not_found' }
       const isAllowed = machineRules[action]?.includes(caller.permission)
@@ -265,7 +281,7 @@ export class Access {
   ): Promise<void> {
     if (!(error instanceof AppError) || error.status >= 500) return
     const { caller, origin } = asker
-    const { environment, ...rest }: RecordDetail = scope.kind === 'project' ? (scope.about ?? {}) : {}
+    const { environment, ...rest }: RecordDetail = scope.kind === 'instance' ? {} : scope.about
     // What was typed for an environment that does not exist may be a value.
     const isFound = environment !== undefined && error.code !== 'environment.not_found'
     const about = isFound ? { environment, ...rest } : rest
@@ -279,4 +295,10 @@ export class Access {
       origin,
     })
   }
+}
+
+/** Whose values a grant of this scope is for. */
+function ownerOf({ caller }: Asker, scope: Scope): Owner {
+  if (scope.kind === 'project') return `project:${scope.projectId}`
+  return scope.kind === 'own' && caller.kind === 'person' ? `person:${caller.accountId}` : 'instance'
 }

@@ -23,3 +23,17 @@ export async function lockAccount(tx: Transaction, id: string): Promise<void> {
     .where('id', '=', id)
     .execute()
 }
+
+/**
+ * As {@link lockAccount}. @throws AppError `auth.required` when the account was disabled meanwhile: a request that was
+ * let in before must change nothing after.
+ */
+export async function lockActiveAccount(tx: Transaction, id: string): Promise<void> {
+  const { numUpdatedRows } = await tx
+    .updateTable('accounts')
+    .set((eb) => ({ name: eb.ref('name') }))
+    .where('id', '=', id)
+    .where('disabled_at', 'is', null)
+    .executeTakeFirstOrThrow()
+  if (numUpdatedRows === 0n) throw new AppError('auth.required')
+}

@@ -1,7 +1,7 @@
 import type { Scope } from '@keyhold/contract/actions'
 import { limits } from '@keyhold/contract/limits'
 import { Secret } from '@keyhold/contract/secret'
-import { type Access, instance } from '../../access/access.ts'
+import { type Access, own } from '../../access/access.ts'
 import type { Asker, Operator, Person } from '../../access/caller.ts'
 import { hashToken, LAST_USED_STEP_MS } from '../../accounts/accounts.service.ts'
 import { AppError, invalidField } from '../../base/app-error.ts'
@@ -33,7 +33,7 @@ export class AccessTokens {
 
   async list(asker: Asker<Person>, sort: TokenSort): Promise<AccessToken[]> {
     const list = () => listTokens(this.#storage.db, asker.caller.accountId)
-    return sortTokens(await this.#access.check(asker, 'access-token.list', instance, list), sort)
+    return sortTokens(await this.#access.check(asker, 'access-token.list', own(), list), sort)
   }
 
   /**
@@ -45,7 +45,7 @@ export class AccessTokens {
     accountId: string,
     token: NewToken,
   ): Promise<{ accessToken: AccessToken; token: Secret<string> }> {
-    return this.#access.perform(asker, 'access-token.create', instance, async (tx) => {
+    return this.#access.perform(asker, 'access-token.create', own(), async (tx) => {
       if (token.expiresAt && token.expiresAt <= this.#clock.now())
         throw invalidField('expiresAt', 'must be in the future')
       if (asker.caller.kind === 'person') assertWithin(asker.caller, token)
@@ -88,7 +88,7 @@ export class AccessTokens {
 
   /** @throws AppError `access_token.not_found`, also for another person's token. */
   async delete(asker: Asker<Person>, id: string): Promise<void> {
-    await this.#access.perform(asker, 'access-token.delete', instance, async (tx) => {
+    await this.#access.perform(asker, 'access-token.delete', own(), async (tx) => {
       const deleted = await deleteToken(tx, id, asker.caller.accountId)
       if (!deleted) throw new AppError('access_token.not_found')
       return { result: undefined, record: { target: { kind: 'access-token', id, name: deleted.name } } }

@@ -249,7 +249,7 @@ export async function openValue(
   grant: Grant<'secret.read' | 'secret.update'>,
   secret: SealedSecret,
 ): Promise<Secret<Uint8Array>> {
-  Grant.assertFor(grant, secret.projectId)
+  Grant.assertFor(grant, `project:${secret.projectId}`)
   return vault.open(db, `project:${secret.projectId}`, valueContext(secret), secret.sealed)
 }
 
@@ -267,7 +267,7 @@ export async function insertVersion(
   value: Secret<Uint8Array>,
   row: { encoding: Encoding; createdAt: number; createdBy: string | null },
 ): Promise<void> {
-  Grant.assertFor(grant, secret.projectId)
+  Grant.assertFor(grant, `project:${secret.projectId}`)
   const sealed = await vault.seal(tx, `project:${secret.projectId}`, valueContext(secret), value)
   await tx
     .insertInto('secret_versions')
