@@ -12,6 +12,7 @@ import { AppError } from './base/app-error.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { newId } from './base/ids.ts'
 import type { Origin } from './base/origin.ts'
+import { Outgoing } from './base/outgoing.ts'
 import { type Config, ConfigError } from './config/config.ts'
 import { accessKeyRoutes } from './credentials/access-key/access-key.routes.ts'
 import { AccessKeys } from './credentials/access-key/access-key.service.ts'
@@ -42,6 +43,7 @@ export interface Core {
   readonly vault: Vault
   readonly audit: AuditLog
   readonly access: Access
+  readonly outgoing: Outgoing
   readonly accounts: Accounts
   readonly accessTokens: AccessTokens
   readonly projects: Projects
@@ -91,11 +93,13 @@ export async function composeCore(config: Config, clock: Clock = systemClock): P
     const audit = new AuditLog(storage, vault, clock, instanceId)
     const access = new Access(storage, audit, clock)
     const accounts = new Accounts(storage, access, audit, clock)
+    const outgoing = new Outgoing(config.outgoingAllow)
     return {
       storage,
       vault,
       audit,
       access,
+      outgoing,
       accounts,
       accessTokens: new AccessTokens(storage, access, clock),
       projects: new Projects(storage, access, accounts, clock),

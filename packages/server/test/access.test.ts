@@ -178,8 +178,8 @@ describe.each(databases)('access on %s', (database) => {
     }
 
     test('cannot be constructed or copied', async () => {
-      // @ts-expect-error the key is not exported
       expect(
+        // @ts-expect-error the key is not exported
         () => new Grant(Symbol('only access.ts issues grants'), 'secret.read', `project:${project.id}`),
       ).toThrow('issued by access/')
       // @ts-expect-error nor is anything else one

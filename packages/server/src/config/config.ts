@@ -19,6 +19,8 @@ export interface Config {
   /** Without a slash at its end. */
   readonly publicUrl: string
   readonly trustedProxies?: BlockList
+  /** What may be called though it is not public. */
+  readonly outgoingAllow?: BlockList
   readonly tls?: { readonly cert: string; readonly key: string }
   /** 32 bytes. Absent: `root.key` in `dataDir`. */
   readonly rootKey?: Buffer
@@ -70,7 +72,7 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }
 
-function parseProxies(text: string): BlockList {
+function parseRanges(name: string, text: string): BlockList {
   const list = new BlockList()
   for (const entry of text.split(',').map((part) => part.trim())) {
     const [address = '', prefix, ...rest] = entry.split('/')
@@ -78,7 +80,7 @@ function parseProxies(text: string): BlockList {
     const bits =
       prefix === undefined ? (version === 4 ? 32 : 128) : /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1
     if (version === 0 || rest.length > 0 || bits < 0 || bits > (version === 4 ? 32 : 128)) {
-      throw new ConfigError('KEYHOLD_TRUSTED_PROXIES must be addresses or CIDR ranges separated by commas')
+      throw new ConfigError(`${name} must be addresses or CIDR ranges separated by commas`)
     }
     list.addSubnet(address, bits, version === 4 ? 'ipv4' : 'ipv6')
   }
@@ -139,7 +141,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   // `!`: these options have defaults.
   const http = parseAddress('KEYHOLD_HTTP_ADDR', values.KEYHOLD_HTTP_ADDR!)
   const trustedProxies = values.KEYHOLD_TRUSTED_PROXIES
-    ? parseProxies(values.KEYHOLD_TRUSTED_PROXIES)
+    ? parseRanges('KEYHOLD_TRUSTED_PROXIES', values.KEYHOLD_TRUSTED_PROXIES)
     : undefined
   const { KEYHOLD_TLS_CERT: cert, KEYHOLD_TLS_KEY: key } = values
   if ((cert === undefined) !== (key === undefined)) {
@@ -164,6 +166,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     http,
     publicUrl: parsePublicUrl(values.KEYHOLD_PUBLIC_URL ?? `${scheme}://${host}:${http.port}`),
     ...(trustedProxies && { trustedProxies }),
+    ...(values.KEYHOLD_OUTGOING_ALLOW && {
+      outgoingAllow: parseRanges('KEYHOLD_OUTGOING_ALLOW', values.KEYHOLD_OUTGOING_ALLOW),
+    }),
     ...(cert && key && { tls: parseTls(cert, key) }),
     ...(values.KEYHOLD_ROOT_KEY && { rootKey: parseRootKey(values.KEYHOLD_ROOT_KEY) }),
     metrics: {

@@ -57,6 +57,10 @@ export const options = [
     isSecret: true,
   },
   {
+    name: 'KEYHOLD_OUTGOING_ALLOW',
+    doc: 'Addresses or CIDR ranges that Keyhold may call though they are loopback, link-local or the like, and by plain HTTP, separated by commas. Default: none; private ranges are only called for what an administrator registered as self-hosted.',
+  },
+  {
     name: 'KEYHOLD_LOG_LEVEL',
     default: 'info',
     doc: 'trace, debug, info, warn, error or silent. At debug each request is a line. Values and credentials are in no level.',
