@@ -2,9 +2,11 @@ import * as accessKeys from '@keyhold/contract/api/access-keys'
 import * as accessTokens from '@keyhold/contract/api/access-tokens'
 import * as accounts from '@keyhold/contract/api/accounts'
 import * as audit from '@keyhold/contract/api/audit'
+import * as credentials from '@keyhold/contract/api/credentials'
 import * as projects from '@keyhold/contract/api/projects'
 import { routes } from '@keyhold/contract/api/routes'
 import * as secrets from '@keyhold/contract/api/secrets'
+import * as settings from '@keyhold/contract/api/settings'
 import type { AnyRoute } from '@keyhold/contract/route'
 
 const resources = {
@@ -12,8 +14,10 @@ const resources = {
   'access-tokens': accessTokens,
   accounts,
   audit,
+  credentials,
   projects,
   secrets,
+  settings,
 }
 
 /**

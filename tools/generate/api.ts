@@ -14,6 +14,8 @@ const resources: Readonly<Record<string, string>> = {
   'access-token': 'Access tokens',
   session: 'Sessions',
   account: 'Accounts',
+  credential: 'All credentials of a person',
+  settings: 'Settings',
   audit: 'Audit log',
   setup: 'Set-up',
 }

@@ -3,8 +3,10 @@ import type * as accessKeys from '@keyhold/contract/api/access-keys'
 import type * as accessTokens from '@keyhold/contract/api/access-tokens'
 import type * as accounts from '@keyhold/contract/api/accounts'
 import type * as audit from '@keyhold/contract/api/audit'
+import type * as credentials from '@keyhold/contract/api/credentials'
 import type * as projects from '@keyhold/contract/api/projects'
 import type * as secrets from '@keyhold/contract/api/secrets'
+import type * as settings from '@keyhold/contract/api/settings'
 
 /** What has to be known of a route to call it. `isText`: the answer is not JSON. */
 export interface RouteEntry {
@@ -56,6 +58,7 @@ export const routeTable = {
   'audit.checkpoint': { method: 'GET', path: '/api/v1/audit/checkpoint', caller: 'person' },
   'audit.export': { method: 'GET', path: '/api/v1/audit/export', caller: 'person', isText: true },
   'audit.list': { method: 'GET', path: '/api/v1/audit', caller: 'person' },
+  'credential.list': { method: 'GET', path: '/api/v1/credentials', caller: 'person' },
   'current.create': { method: 'POST', path: '/api/v1/projects/current/secrets', caller: 'machine' },
   'current.delete': { method: 'DELETE', path: '/api/v1/projects/current/secrets/{name}', caller: 'machine' },
   'current.environments': { method: 'GET', path: '/api/v1/projects/current/environments', caller: 'machine' },
@@ -124,6 +127,8 @@ export const routeTable = {
   'session.delete': { method: 'DELETE', path: '/api/v1/session', caller: 'person' },
   'session.get': { method: 'GET', path: '/api/v1/session', caller: 'person' },
   'session.reauthenticate': { method: 'POST', path: '/api/v1/session/reauthenticate', caller: 'person' },
+  'settings.get': { method: 'GET', path: '/api/v1/settings', caller: 'person' },
+  'settings.update': { method: 'PATCH', path: '/api/v1/settings', caller: 'person' },
   'setup.create': { method: 'POST', path: '/api/v1/setup', caller: 'anyone' },
   'setup.get': { method: 'GET', path: '/api/v1/setup', caller: 'anyone' },
 } as const satisfies Record<string, RouteEntry>
@@ -147,6 +152,7 @@ export interface ContractRoutes {
   'audit.checkpoint': typeof audit.getCheckpoint
   'audit.export': typeof audit.exportAudit
   'audit.list': typeof audit.listAudit
+  'credential.list': typeof credentials.listCredentials
   'current.create': typeof secrets.createCurrentSecret
   'current.delete': typeof secrets.deleteCurrentSecret
   'current.environments': typeof secrets.listCurrentEnvironments
@@ -179,6 +185,8 @@ export interface ContractRoutes {
   'session.delete': typeof accounts.signOut
   'session.get': typeof accounts.getSession
   'session.reauthenticate': typeof accounts.reauthenticate
+  'settings.get': typeof settings.getSettings
+  'settings.update': typeof settings.updateSettings
   'setup.create': typeof accounts.setUp
   'setup.get': typeof accounts.getSetup
 }

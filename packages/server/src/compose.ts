@@ -7,6 +7,8 @@ import type { Asker, Machine, Person } from './access/caller.ts'
 import { accountRoutes } from './accounts/accounts.routes.ts'
 import { Accounts } from './accounts/accounts.service.ts'
 import { findInstanceValue, setInstanceValueOnce } from './accounts/accounts.store.ts'
+import { settingsRoutes } from './accounts/settings.routes.ts'
+import { InstanceSettings } from './accounts/settings.service.ts'
 import { AuditLog } from './audit/audit-log.ts'
 import { AppError } from './base/app-error.ts'
 import { type Clock, systemClock } from './base/clock.ts'
@@ -18,6 +20,8 @@ import { accessKeyRoutes } from './credentials/access-key/access-key.routes.ts'
 import { AccessKeys } from './credentials/access-key/access-key.service.ts'
 import { accessTokenRoutes } from './credentials/access-token/access-token.routes.ts'
 import { AccessTokens } from './credentials/access-token/access-token.service.ts'
+import { inventoryRoutes } from './credentials/inventory/inventory.routes.ts'
+import { Inventory } from './credentials/inventory/inventory.service.ts'
 import { secretRoutes } from './credentials/secret/secret.routes.ts'
 import { Secrets } from './credentials/secret/secret.service.ts'
 import { FailedAttempts } from './http/attempts.ts'
@@ -49,6 +53,8 @@ export interface Core {
   readonly projects: Projects
   readonly secrets: Secrets
   readonly accessKeys: AccessKeys
+  readonly settings: InstanceSettings
+  readonly inventory: Inventory
   /** Where a new root key was written, when this start made one. */
   readonly newRootKeyPath?: string
   close(): Promise<void>
@@ -94,6 +100,10 @@ export async function composeCore(config: Config, clock: Clock = systemClock): P
     const access = new Access(storage, audit, clock)
     const accounts = new Accounts(storage, access, audit, clock)
     const outgoing = new Outgoing(config.outgoingAllow)
+    const settings = new InstanceSettings(storage, access)
+    const accessTokens = new AccessTokens(storage, access, clock)
+    const accessKeys = new AccessKeys(storage, access, audit, clock)
+    const sources = [accessTokens, accessKeys]
     return {
       storage,
       vault,
@@ -101,10 +111,12 @@ export async function composeCore(config: Config, clock: Clock = systemClock): P
       access,
       outgoing,
       accounts,
-      accessTokens: new AccessTokens(storage, access, clock),
+      settings,
+      accessTokens,
       projects: new Projects(storage, access, accounts, clock),
       secrets: new Secrets(storage, access, vault, clock),
-      accessKeys: new AccessKeys(storage, access, audit, clock),
+      accessKeys,
+      inventory: new Inventory(access, settings, sources, clock),
       ...(root.isNew && { newRootKeyPath: root.path }),
       close: async () => {
         await audit.close()
@@ -212,7 +224,9 @@ export async function composeServer(
     const created = await accessTokens.add(tx, account.id, { name, scopes: null, expiresAt: null })
     return created.token
   })
-  accessTokenRoutes(http, accessTokens, clock)
+  accessTokenRoutes(http, accessTokens, core.settings, clock)
+  settingsRoutes(http, core.settings)
+  inventoryRoutes(http, core.inventory)
   projectRoutes(http, core.projects)
   secretRoutes(http, core.secrets)
   accessKeyRoutes(http, accessKeys, core.projects, clock)

@@ -183,14 +183,10 @@ describe.each(databases)('access on %s', (database) => {
         () => new Grant(Symbol('only access.ts issues grants'), 'secret.read', `project:${project.id}`),
       ).toThrow('issued by access/')
       // @ts-expect-error nor is anything else one
-      expect(() => new Grant(undefined, 'secret.read', `project:${project.id}`)).toThrow('issued by access/')
+      expect(() => new Grant(undefined, 'secret.read', owner)).toThrow('issued by access/')
       const real = await realGrant()
       expect(() =>
-        Reflect.construct(real.constructor as typeof Grant, [
-          Symbol(),
-          'secret.read',
-          `project:${project.id}`,
-        ]),
+        Reflect.construct(real.constructor as typeof Grant, [Symbol(), 'secret.read', owner]),
       ).toThrow('issued by access/')
       expect(() => Object.assign(real, { owner: `project:${other.id}` })).toThrow()
       expect(real.owner).toBe(`project:${project.id}`)

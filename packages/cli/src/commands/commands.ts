@@ -92,6 +92,10 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
       delete: { summary: 'delete an access token', load: () => import('./token/delete.ts') },
     },
   },
+  inventory: {
+    summary: 'everything that Keyhold keeps for you, soonest expiry first',
+    load: () => import('./inventory.ts'),
+  },
   account: {
     summary: 'your own password, and the accounts of the instance',
     verbs: {
@@ -112,6 +116,13 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
         load: () => import('./audit/checkpoint.ts'),
       },
       verify: { summary: 'verify an exported audit log offline', load: () => import('./audit/verify.ts') },
+    },
+  },
+  settings: {
+    summary: 'what holds for the whole instance',
+    verbs: {
+      show: { summary: 'show the settings of the instance', load: () => import('./settings/show.ts') },
+      set: { summary: 'change settings of the instance', load: () => import('./settings/set.ts') },
     },
   },
   setup: {

@@ -18,7 +18,7 @@ export const AccessToken = Type.Object({
   /** `null`: "Never". Moves on within one minute of a use. */
   lastUsedAt: Nullable(Time),
   status: OneOf(['active', 'expired']),
-  /** Older than 90 days. */
+  /** Older than the settings of the instance want: 90 days unless they say otherwise. */
   isRotationDue: Type.Boolean(),
   /** Not used for 90 days. */
   isUnused: Type.Boolean(),

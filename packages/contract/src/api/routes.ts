@@ -3,8 +3,10 @@ import * as accessKeys from './access-keys.ts'
 import * as accessTokens from './access-tokens.ts'
 import * as accounts from './accounts.ts'
 import * as audit from './audit.ts'
+import * as credentials from './credentials.ts'
 import * as projects from './projects.ts'
 import * as secrets from './secrets.ts'
+import * as settings from './settings.ts'
 
 const isRoute = (value: unknown): value is AnyRoute =>
   typeof value === 'object' && value !== null && 'path' in value && 'method' in value
@@ -16,5 +18,7 @@ export const routes: readonly AnyRoute[] = [
   projects,
   secrets,
   accessKeys,
+  credentials,
+  settings,
   audit,
 ].flatMap((resource) => Object.values(resource).filter(isRoute))

@@ -132,7 +132,30 @@ export interface Tables {
     expires_at: number | null
     last_used_at: number | null
     last_used_address: string | null
+    /** When its secret was last replaced. */
+    regenerated_at: number | null
   }
+  /** What a person was, or is to be, reminded of: once for each date of each credential. */
+  reminders: {
+    account_id: string
+    credential_kind: string
+    credential_id: string
+    reason: 'expires' | 'rotation'
+    /** The date that it is about. */
+    due_at: number
+    created_at: number
+    /** null: still to be sent. */
+    sent_at: number | null
+  }
+  /** Where a person wants reminders sent, besides e-mail. */
+  reminder_webhooks: {
+    id: string
+    account_id: string
+    url: string
+    created_at: number
+  }
+  /** Work that is done by the clock, and which server has it in hand. */
+  jobs: { name: string; lease_until: number; started_at: number }
 
   audit_records: {
     /** Position in the tree, from 0. */

@@ -5,7 +5,7 @@ import { sayEmpty, shownTime, shownTimeOr } from '../../present.ts'
 export const command = defineCommand({
   usage: '[--sort=FIELD] [--json]',
   description:
-    'Tokens that were not used for 90 days, or are older than that, are marked: delete them, or make new ones.',
+    'Tokens that were not used for 90 days, or are due for rotation, are marked: delete them, or make new ones.',
   options: {
     sort: {
       type: 'string',
@@ -39,7 +39,7 @@ export const command = defineCommand({
           [
             token.status === 'expired' ? 'expired' : '',
             token.isUnused ? 'unused for 90 days' : '',
-            token.isRotationDue ? 'older than 90 days' : '',
+            token.isRotationDue ? 'due for rotation' : '',
           ]
             .filter(Boolean)
             .join(', '),

@@ -7,6 +7,7 @@ import { hashToken, LAST_USED_STEP_MS } from '../../accounts/accounts.service.ts
 import type { AuditLog } from '../../audit/audit-log.ts'
 import { AppError, invalidField } from '../../base/app-error.ts'
 import type { Clock } from '../../base/clock.ts'
+import type { CredentialItem, CredentialSource } from '../../base/credential-item.ts'
 import { isToken, newId, newToken } from '../../base/ids.ts'
 import type { Origin } from '../../base/origin.ts'
 import type { Storage } from '../../storage/storage.ts'
@@ -25,7 +26,7 @@ export interface NewAccessKey {
 }
 
 /** Projects' access keys: made, changed, and told from forgeries. */
-export class AccessKeys {
+export class AccessKeys implements CredentialSource {
   readonly #storage: Storage
   readonly #access: Access
   readonly #audit: AuditLog
@@ -44,6 +45,25 @@ export class AccessKeys {
     return this.#access.check(asker, 'access-key.list', inProject(projectId), () =>
       store.listKeys(this.#storage.db, projectId),
     )
+  }
+
+  /** The keys of all projects that the person is a member of. */
+  async items(accountId: string): Promise<CredentialItem[]> {
+    const keys = await store.listKeysOfMember(this.#storage.db, accountId)
+    return keys.map(({ key, projectName }) => ({
+      kind: 'access-key',
+      id: key.id,
+      name: key.id,
+      purpose: '',
+      usedIn: `project ${projectName}`,
+      accessLevel: key.permission === 'read' ? 'Read' : 'Read & Write',
+      createdAt: key.createdAt,
+      lastUsedAt: key.lastUsedAt,
+      expiresAt: key.expiresAt,
+      rotation: 'api-key',
+      rotatedAt: key.regeneratedAt ?? key.createdAt,
+      status: key.isActive ? 'active' : 'inactive',
+    }))
   }
 
   /** @returns the key with its secret, which is nowhere else. @throws AppError `access_key.limit`, `.total_limit`. */
@@ -73,6 +93,7 @@ export class AccessKeys {
         expires_at: wish.expiresAt?.getTime() ?? null,
         last_used_at: null,
         last_used_address: null,
+        regenerated_at: null,
       })
       const accessKey = (await store.findKey(tx, projectId, id))!
       return { result: { accessKey, secret: new Secret(secret) }, record: keyRecord(id) }
@@ -143,7 +164,10 @@ export class AccessKeys {
     return this.#access.perform(asker, 'access-key.regenerate', inProject(projectId), async (tx) => {
       const accessKey = await findToChange(tx, projectId, id)
       const secret = newToken(SECRET_PREFIX)
-      await store.updateKey(tx, id, { secret_hash: hashToken(secret) })
+      await store.updateKey(tx, id, {
+        secret_hash: hashToken(secret),
+        regenerated_at: this.#clock.now().getTime(),
+      })
       return { result: { accessKey, secret: new Secret(secret) }, record: keyRecord(id) }
     })
   }

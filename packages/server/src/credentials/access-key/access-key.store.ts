@@ -14,6 +14,7 @@ const columns = [
   'access_keys.expires_at',
   'access_keys.last_used_at',
   'access_keys.last_used_address',
+  'access_keys.regenerated_at',
 ] as const
 
 export async function listKeys(db: Queries, projectId: string): Promise<AccessKey[]> {
@@ -25,6 +26,22 @@ export async function listKeys(db: Queries, projectId: string): Promise<AccessKe
     .orderBy('id')
     .execute()
   return rows.map(rowToAccessKey)
+}
+
+/** Keys of all projects that the person is a member of, with the names of the projects. */
+export async function listKeysOfMember(
+  db: Queries,
+  accountId: string,
+): Promise<{ key: AccessKey; projectName: string }[]> {
+  const rows = await db
+    .selectFrom('access_keys')
+    .innerJoin('projects', 'projects.id', 'access_keys.project_id')
+    .innerJoin('project_members', 'project_members.project_id', 'access_keys.project_id')
+    .select(columns)
+    .select('projects.name as project_name')
+    .where('project_members.account_id', '=', accountId)
+    .execute()
+  return rows.map((row) => ({ key: rowToAccessKey(row), projectName: row.project_name }))
 }
 
 export async function findKey(db: Queries, projectId: string, id: string): Promise<AccessKey | undefined> {
@@ -60,7 +77,9 @@ export async function insertKey(tx: Transaction, row: Tables['access_keys']): Pr
 export async function updateKey(
   tx: Transaction,
   id: string,
-  change: Partial<Pick<Tables['access_keys'], 'permission' | 'ip_restriction' | 'slot' | 'secret_hash'>>,
+  change: Partial<
+    Pick<Tables['access_keys'], 'permission' | 'ip_restriction' | 'slot' | 'secret_hash' | 'regenerated_at'>
+  >,
 ): Promise<void> {
   await tx.updateTable('access_keys').set(change).where('id', '=', id).execute()
 }

@@ -18,6 +18,8 @@ export interface AccessKey {
   readonly expiresAt: Date | null
   readonly lastUsedAt: Date | null
   readonly lastUsedAddress: string | null
+  /** When its secret was last replaced; null: never. */
+  readonly regeneratedAt: Date | null
 }
 
 export type AccessKeyRow = Omit<Tables['access_keys'], 'secret_hash'>
@@ -36,6 +38,7 @@ export function rowToAccessKey(row: AccessKeyRow): AccessKey {
     expiresAt: toDate(row.expires_at),
     lastUsedAt: toDate(row.last_used_at),
     lastUsedAddress: row.last_used_address,
+    regeneratedAt: toDate(row.regenerated_at),
   }
 }
 

@@ -6,6 +6,7 @@ import type { Asker, Operator, Person } from '../../access/caller.ts'
 import { hashToken, LAST_USED_STEP_MS } from '../../accounts/accounts.service.ts'
 import { AppError, invalidField } from '../../base/app-error.ts'
 import type { Clock } from '../../base/clock.ts'
+import type { CredentialItem, CredentialSource } from '../../base/credential-item.ts'
 import { isToken, newId, newToken } from '../../base/ids.ts'
 import { lockAccount } from '../../storage/locks.ts'
 import type { Storage } from '../../storage/storage.ts'
@@ -20,7 +21,7 @@ export interface NewToken {
 }
 
 /** People's access tokens: made, listed, deleted, and told from forgeries. */
-export class AccessTokens {
+export class AccessTokens implements CredentialSource {
   readonly #storage: Storage
   readonly #access: Access
   readonly #clock: Clock
@@ -34,6 +35,24 @@ export class AccessTokens {
   async list(asker: Asker<Person>, sort: TokenSort): Promise<AccessToken[]> {
     const list = () => listTokens(this.#storage.db, asker.caller.accountId)
     return sortTokens(await this.#access.check(asker, 'access-token.list', own(), list), sort)
+  }
+
+  async items(accountId: string): Promise<CredentialItem[]> {
+    const tokens = await listTokens(this.#storage.db, accountId)
+    return tokens.map((token) => ({
+      kind: 'access-token',
+      id: token.id,
+      name: token.name,
+      purpose: '',
+      usedIn: 'the API of Keyhold',
+      accessLevel: token.scopes?.join(', ') ?? 'all your rights',
+      createdAt: token.createdAt,
+      lastUsedAt: token.lastUsedAt,
+      expiresAt: token.expiresAt,
+      rotation: 'token',
+      rotatedAt: token.createdAt,
+      status: 'active',
+    }))
   }
 
   /**

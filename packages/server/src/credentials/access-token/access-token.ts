@@ -5,8 +5,7 @@ import type { Tables } from '../../storage/tables.ts'
 export const TOKEN_PREFIX = 'kh_pat_'
 
 const DAY_MS = 86_400_000
-/** After this long a token is marked as due for rotation, and as unused. */
-const ROTATION_MS = 90 * DAY_MS
+/** After this long without a use a token is marked as unused. */
 const UNUSED_MS = 90 * DAY_MS
 
 export interface AccessToken {
@@ -42,7 +41,8 @@ export function rowToAccessToken(row: AccessTokenRow): AccessToken {
   }
 }
 
-export function toAnswer(token: AccessToken, now: Date): AccessTokenAnswer {
+/** @param rotationDays after how many days a token is due for rotation; null: never. */
+export function toAnswer(token: AccessToken, now: Date, rotationDays: number | null): AccessTokenAnswer {
   const isExpired = token.expiresAt !== null && token.expiresAt <= now
   return {
     id: token.id,
@@ -53,7 +53,7 @@ export function toAnswer(token: AccessToken, now: Date): AccessTokenAnswer {
     expiresAt: token.expiresAt?.toISOString() ?? null,
     lastUsedAt: token.lastUsedAt?.toISOString() ?? null,
     status: isExpired ? 'expired' : 'active',
-    isRotationDue: now.getTime() - token.createdAt.getTime() > ROTATION_MS,
+    isRotationDue: rotationDays !== null && now.getTime() - token.createdAt.getTime() > rotationDays * DAY_MS,
     isUnused: now.getTime() - (token.lastUsedAt ?? token.createdAt).getTime() > UNUSED_MS,
   }
 }

@@ -1,0 +1,60 @@
+import { connected } from '../../client.ts'
+import { defineCommand } from '../../command.ts'
+import { usageFailure } from '../../failure.ts'
+
+const usage = '[--rotate-tokens=DAYS] [--rotate-api-keys=DAYS] [--rotate-passwords=DAYS] [--remind=DAYS]'
+
+const rotation = (what: string) =>
+  ({
+    type: 'string',
+    placeholder: 'DAYS',
+    summary: `days after which ${what} are due for rotation, or never`,
+  }) as const
+
+export const command = defineCommand({
+  usage,
+  description: 'For administrators. What is not named stays as it is.',
+  options: {
+    'rotate-tokens': rotation('tokens'),
+    'rotate-api-keys': rotation('API keys and access keys'),
+    'rotate-passwords': rotation('passwords'),
+    remind: {
+      type: 'string',
+      placeholder: 'DAYS',
+      summary: 'days before a credential expires on which its person is reminded; 0 for never',
+    },
+  },
+  examples: [
+    { does: 'rotate passwords every year', command: 'keyhold settings set --rotate-passwords=365' },
+    { does: 'never ask for new API keys', command: 'keyhold settings set --rotate-api-keys=never' },
+  ],
+  run: ({ options, env, terminal }) =>
+    connected(env, 'person', async (keyhold) => {
+      const days = (name: keyof typeof options): number | null | undefined => {
+        const text = options[name]
+        if (text === undefined) return undefined
+        if (text === 'never' && name !== 'remind') return null
+        if (!/^\d{1,4}$/.test(text))
+          throw usageFailure(`--${name} is a number of days`, `keyhold settings set ${usage}`)
+        return Number(text)
+      }
+      const wanted = {
+        token: days('rotate-tokens'),
+        apiKey: days('rotate-api-keys'),
+        password: days('rotate-passwords'),
+      }
+      const rotationDays = Object.fromEntries(
+        Object.entries(wanted).filter(([, value]) => value !== undefined),
+      )
+      const reminderDays = days('remind')
+      if (Object.keys(rotationDays).length === 0 && reminderDays === undefined)
+        throw usageFailure('say what to change', `keyhold settings set ${usage}`)
+      await keyhold.call('settings.update', {
+        body: {
+          ...(Object.keys(rotationDays).length > 0 && { rotationDays }),
+          ...(typeof reminderDays === 'number' && { reminderDays }),
+        },
+      })
+      terminal.note('settings changed')
+    }),
+})

@@ -1,0 +1,25 @@
+import { connected } from '../../client.ts'
+import { defineCommand, jsonOption } from '../../command.ts'
+
+export const command = defineCommand({
+  usage: '[--json]',
+  description: 'After how many days credentials are due for rotation, and when people are reminded.',
+  options: { json: jsonOption },
+  examples: [{ does: 'see the settings', command: 'keyhold settings show' }],
+  run: ({ options, env, terminal }) =>
+    connected(env, 'person', async (keyhold) => {
+      const settings = await keyhold.call('settings.get')
+      if (options.json) return terminal.printJson(settings)
+      const { token, apiKey, password } = settings.rotationDays
+      const days = (count: number | null) => (count === null ? 'never' : `${count} days`)
+      terminal.printTable(
+        ['SETTING', 'VALUE'],
+        [
+          ['rotation of tokens', days(token)],
+          ['rotation of API keys and access keys', days(apiKey)],
+          ['rotation of passwords', days(password)],
+          ['reminder before expiry', settings.reminderDays === 0 ? 'never' : days(settings.reminderDays)],
+        ],
+      )
+    }),
+})

@@ -1,0 +1,47 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { run } from './kit.ts'
+import { type RealServer, startRealServer } from './real-server.ts'
+
+let server: RealServer
+let person: Record<string, string>
+let admin: Record<string, string>
+
+beforeAll(async () => {
+  server = await startRealServer()
+  admin = server.person('Ada', 'admin')
+  person = server.person('Bob')
+})
+afterAll(() => server.stop())
+
+test('SDS-4: `keyhold inventory` lists every credential with its level, last use and expiry', async () => {
+  await run(['token', 'create', 'laptop', '--expires', '30d'], person)
+  const shown = await run(['inventory'], person)
+  expect(shown.code, shown.stderr).toBe(0)
+  const [first] = shown.stdout.split('\n')
+  expect(first).toMatch(/^access token\tlaptop\t.*\tall your rights\t.*\tNever\t/)
+  expect(shown.stdout).toContain('No expiry')
+
+  const listed = JSON.parse((await run(['inventory', '--json'], person)).stdout)
+  expect(listed.map(({ name }: { name: string }) => name)[0]).toBe('laptop')
+})
+
+test('`keyhold inventory --attention` says so when there is nothing to do', async () => {
+  const quiet = await run(['inventory', '--attention'], person)
+  expect(quiet).toMatchObject({ code: 0, stdout: '' })
+  expect(quiet.stderr).toContain('nothing needs your attention')
+})
+
+test('SEC-29: an administrator sets the rotation periods, a member does not', async () => {
+  const args = ['settings', 'set', '--rotate-tokens=30', '--rotate-passwords=never', '--remind=7']
+  const refused = await run(args, person)
+  expect(refused.code).toBe(1)
+  expect(refused.stderr).toContain('access.refused')
+  expect((await run(args, admin)).code).toBe(0)
+  expect(JSON.parse((await run(['settings', 'show', '--json'], person)).stdout)).toEqual({
+    rotationDays: { token: 30, apiKey: 90, password: null },
+    reminderDays: 7,
+  })
+  expect((await run(['settings', 'show'], person)).stdout).toMatch(/rotation of passwords\tnever/)
+  expect((await run(['settings', 'set'], admin)).code).toBe(2)
+  expect((await run(['settings', 'set', '--remind=soon'], admin)).code).toBe(2)
+})

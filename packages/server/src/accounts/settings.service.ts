@@ -1,0 +1,62 @@
+import type { Settings } from '@keyhold/contract/api/settings'
+import { type Access, instance } from '../access/access.ts'
+import type { Asker, Person } from '../access/caller.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { Queries } from '../storage/tables.ts'
+import { findInstanceValue, lockAccounts, setInstanceValue } from './accounts.store.ts'
+
+/** Name of the row of the table `instance` that holds them, as JSON. */
+const SETTINGS = 'settings'
+
+/** 90 days and 180 days are what acceptance SEC-29 and C26 give. */
+const defaults: Settings = { rotationDays: { token: 90, apiKey: 90, password: 180 }, reminderDays: 14 }
+
+export interface SettingsChange {
+  readonly rotationDays?: Partial<Settings['rotationDays']>
+  readonly reminderDays?: number
+}
+
+/** What administrators decide for the whole instance. */
+export class InstanceSettings {
+  readonly #storage: Storage
+  readonly #access: Access
+
+  constructor(storage: Storage, access: Access) {
+    this.#storage = storage
+    this.#access = access
+  }
+
+  /** For the server's own use: decides and records nothing. */
+  async current(db: Queries = this.#storage.db): Promise<Settings> {
+    const stored = await findInstanceValue(db, SETTINGS)
+    // `as`: written below. A setting that is newer than the row has its default.
+    const { rotationDays, ...others } = stored === undefined ? defaults : (JSON.parse(stored) as Settings)
+    return { ...defaults, ...others, rotationDays: { ...defaults.rotationDays, ...rotationDays } }
+  }
+
+  async read(asker: Asker<Person>): Promise<Settings> {
+    return this.#access.check(asker, 'settings.read', instance, () => this.current())
+  }
+
+  async update(asker: Asker<Person>, change: SettingsChange): Promise<Settings> {
+    return this.#access.perform(asker, 'settings.update', instance, async (tx) => {
+      // Of two changes at once the second keeps what the first one changed.
+      await lockAccounts(tx)
+      const before = await this.current(tx)
+      const after: Settings = {
+        ...before,
+        ...change,
+        rotationDays: { ...before.rotationDays, ...change.rotationDays },
+      }
+      const changed = [
+        ...(['token', 'apiKey', 'password'] as const)
+          .filter((name) => after.rotationDays[name] !== before.rotationDays[name])
+          .map((name) => `rotationDays.${name}`),
+        ...(after.reminderDays !== before.reminderDays ? ['reminderDays'] : []),
+      ]
+      if (changed.length === 0) return { result: before, record: null }
+      await setInstanceValue(tx, SETTINGS, JSON.stringify(after))
+      return { result: after, record: { changed } }
+    })
+  }
+}
