@@ -27,7 +27,6 @@ export const cryptoUsers: Readonly<Record<string, string>> = {
   'packages/server/src/audit/leaf.ts': 'SHA-256 of the audit tree',
   'packages/server/src/audit/audit-log.ts': 'Ed25519 signatures of checkpoints',
   'packages/server/src/credentials/access-key/access-key.service.ts': 'comparison in constant time',
-  'packages/server/src/credentials/secret/secret.service.ts': 'comparison in constant time',
   'packages/server/src/http/operations.ts': 'comparison of the metrics token in constant time',
   'packages/cli/src/commands/audit/verify.ts': 'SHA-256 and Ed25519 of an exported audit log',
 }

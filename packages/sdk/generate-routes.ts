@@ -3,6 +3,7 @@ import * as accessTokens from '@keyhold/contract/api/access-tokens'
 import * as accounts from '@keyhold/contract/api/accounts'
 import * as audit from '@keyhold/contract/api/audit'
 import * as credentials from '@keyhold/contract/api/credentials'
+import * as personalSecrets from '@keyhold/contract/api/personal-secrets'
 import * as projects from '@keyhold/contract/api/projects'
 import { routes } from '@keyhold/contract/api/routes'
 import * as secrets from '@keyhold/contract/api/secrets'
@@ -15,6 +16,7 @@ const resources = {
   accounts,
   audit,
   credentials,
+  'personal-secrets': personalSecrets,
   projects,
   secrets,
   settings,

@@ -12,6 +12,7 @@ const resources: Readonly<Record<string, string>> = {
   secret: 'Secrets',
   'access-key': 'Access keys',
   'access-token': 'Access tokens',
+  'personal-secret': 'Personal secrets',
   session: 'Sessions',
   account: 'Accounts',
   credential: 'All credentials of a person',

@@ -104,7 +104,8 @@ export const scopes = {
   'access-tokens:write': 'Create and delete your access tokens',
   'credentials:read': 'See all your credentials in one list, never values',
   'personal-secrets:read': 'See the names of your personal secrets, never values',
-  'personal-secrets:write': 'Create, change and delete your personal secrets',
+  'personal-secrets:write':
+    'Create, change and delete your personal secrets; one that it makes may be any file of your workspaces',
   'personal-secrets:reveal': 'Read the value of one of your personal secrets at a time',
   'ssh-keys:read': 'See the SSH keys that may enter your workspaces',
   'ssh-keys:write': 'Add and remove SSH keys; a key that is added may enter your workspaces',

@@ -31,6 +31,16 @@ export const errors = {
   'member.exists': { status: 409, title: 'This person is already a member of the project' },
   'member.last_admin': { status: 409, title: 'A project needs at least one Admin' },
   'member.not_found': { status: 404, title: 'Member not found' },
+  'personal_secret.changed': { status: 409, title: 'The personal secret changed since you read it' },
+  'personal_secret.limit': {
+    status: 409,
+    title: 'A person has at most 50 personal secrets with 200 KiB of values, 24 KiB of it in variables',
+  },
+  'personal_secret.not_found': { status: 404, title: 'Personal secret not found' },
+  'personal_secret.taken': {
+    status: 409,
+    title: 'Another of your personal secrets has this name, variable or file path',
+  },
   'project.confirmation': { status: 400, title: 'Type the project name to confirm' },
   'project.name_taken': { status: 409, title: 'You already have a project of this name' },
   'project.not_found': { status: 404, title: 'Project not found' },

@@ -22,6 +22,15 @@ export const limits = {
   accessKeysPerProject: 20,
   addressesPerAccessKey: 50,
   accessTokensPerPerson: 200,
+  personalSecretsPerPerson: 50,
+  /** Bytes of a personal secret's value, of whatever type. */
+  personalValueBytes: 24 * 1024,
+  /** Bytes of all values of a person's secrets together. */
+  personalTotalBytes: 200 * 1024,
+  /** Bytes of all values that a person's secrets put into the environment of a process. */
+  personalEnvironmentBytes: 24 * 1024,
+  filePathBytes: 4096,
+  workspacesPerSecret: 100,
   passwordLengthMin: 15,
   passwordLengthMax: 256,
   auditPage: 500,

@@ -4,6 +4,7 @@ import type * as accessTokens from '@keyhold/contract/api/access-tokens'
 import type * as accounts from '@keyhold/contract/api/accounts'
 import type * as audit from '@keyhold/contract/api/audit'
 import type * as credentials from '@keyhold/contract/api/credentials'
+import type * as personalSecrets from '@keyhold/contract/api/personal-secrets'
 import type * as projects from '@keyhold/contract/api/projects'
 import type * as secrets from '@keyhold/contract/api/secrets'
 import type * as settings from '@keyhold/contract/api/settings'
@@ -95,6 +96,33 @@ export const routeTable = {
     path: '/api/v1/projects/{projectId}/members/{accountId}',
     caller: 'person',
   },
+  'personal-secret.create': { method: 'POST', path: '/api/v1/personal-secrets', caller: 'person' },
+  'personal-secret.delete': {
+    method: 'DELETE',
+    path: '/api/v1/personal-secrets/{personalSecretId}',
+    caller: 'person',
+  },
+  'personal-secret.get': {
+    method: 'GET',
+    path: '/api/v1/personal-secrets/{personalSecretId}',
+    caller: 'person',
+  },
+  'personal-secret.list': { method: 'GET', path: '/api/v1/personal-secrets', caller: 'person' },
+  'personal-secret.reveal': {
+    method: 'POST',
+    path: '/api/v1/personal-secrets/{personalSecretId}/reveal',
+    caller: 'person',
+  },
+  'personal-secret.update': {
+    method: 'PATCH',
+    path: '/api/v1/personal-secrets/{personalSecretId}',
+    caller: 'person',
+  },
+  'personal-secret.versions': {
+    method: 'GET',
+    path: '/api/v1/personal-secrets/{personalSecretId}/versions',
+    caller: 'person',
+  },
   'project.create': { method: 'POST', path: '/api/v1/projects', caller: 'person' },
   'project.delete': { method: 'DELETE', path: '/api/v1/projects/{projectId}', caller: 'person' },
   'project.get': { method: 'GET', path: '/api/v1/projects/{projectId}', caller: 'person' },
@@ -169,6 +197,13 @@ export interface ContractRoutes {
   'member.delete': typeof projects.removeMember
   'member.list': typeof projects.listMembers
   'member.update': typeof projects.updateMember
+  'personal-secret.create': typeof personalSecrets.createPersonalSecret
+  'personal-secret.delete': typeof personalSecrets.deletePersonalSecret
+  'personal-secret.get': typeof personalSecrets.getPersonalSecret
+  'personal-secret.list': typeof personalSecrets.listPersonalSecrets
+  'personal-secret.reveal': typeof personalSecrets.revealPersonalSecret
+  'personal-secret.update': typeof personalSecrets.updatePersonalSecret
+  'personal-secret.versions': typeof personalSecrets.listPersonalSecretVersions
   'project.create': typeof projects.createProject
   'project.delete': typeof projects.deleteProject
   'project.get': typeof projects.getProject

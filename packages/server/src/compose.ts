@@ -22,6 +22,8 @@ import { accessTokenRoutes } from './credentials/access-token/access-token.route
 import { AccessTokens } from './credentials/access-token/access-token.service.ts'
 import { inventoryRoutes } from './credentials/inventory/inventory.routes.ts'
 import { Inventory } from './credentials/inventory/inventory.service.ts'
+import { personalSecretRoutes } from './credentials/personal-secret/personal-secret.routes.ts'
+import { PersonalSecrets } from './credentials/personal-secret/personal-secret.service.ts'
 import { secretRoutes } from './credentials/secret/secret.routes.ts'
 import { Secrets } from './credentials/secret/secret.service.ts'
 import { FailedAttempts } from './http/attempts.ts'
@@ -55,6 +57,7 @@ export interface Core {
   readonly accessKeys: AccessKeys
   readonly settings: InstanceSettings
   readonly inventory: Inventory
+  readonly personalSecrets: PersonalSecrets
   /** Where a new root key was written, when this start made one. */
   readonly newRootKeyPath?: string
   close(): Promise<void>
@@ -103,7 +106,8 @@ export async function composeCore(config: Config, clock: Clock = systemClock): P
     const settings = new InstanceSettings(storage, access)
     const accessTokens = new AccessTokens(storage, access, clock)
     const accessKeys = new AccessKeys(storage, access, audit, clock)
-    const sources = [accessTokens, accessKeys]
+    const personalSecrets = new PersonalSecrets(storage, access, vault, clock)
+    const sources = [accessTokens, accessKeys, personalSecrets]
     return {
       storage,
       vault,
@@ -117,6 +121,7 @@ export async function composeCore(config: Config, clock: Clock = systemClock): P
       secrets: new Secrets(storage, access, vault, clock),
       accessKeys,
       inventory: new Inventory(access, settings, sources, clock),
+      personalSecrets,
       ...(root.isNew && { newRootKeyPath: root.path }),
       close: async () => {
         await audit.close()
@@ -230,6 +235,7 @@ export async function composeServer(
   projectRoutes(http, core.projects)
   secretRoutes(http, core.secrets)
   accessKeyRoutes(http, accessKeys, core.projects, clock)
+  personalSecretRoutes(http, core.personalSecrets, clock)
   activityRoutes(http, core.audit, access, accounts, core.projects)
   operationRoutes(http.fastify, {
     readiness: () => readiness(core),

@@ -365,6 +365,38 @@ describe.each(databases)('a server on %s', (database) => {
         body: { name: 'BAD', type: 'token', value: value() },
       })
 
+      // A person's own secrets.
+      const personal = await send('POST', '/api/v1/personal-secrets', {
+        token,
+        body: {
+          name: 'own',
+          type: 'token',
+          value: canaries.make('value of a personal secret'),
+          envName: 'OWN_TOKEN',
+          filePath: '~/own',
+        },
+      })
+      made(personal.status)
+      const ownPath = `/api/v1/personal-secrets/${personal.body.id}`
+      const second = { value: canaries.make('second value of a personal secret') }
+      for (const body of [second, second, { description: 'described' }])
+        made((await send('PATCH', ownPath, { token, body })).status)
+      for (const body of [{}, { version: 1 }])
+        made((await send('POST', `${ownPath}/reveal`, { token, body, delivers: true })).status)
+      made((await send('GET', `${ownPath}/versions`, { token })).status)
+      for (const body of [
+        { name: 'own', type: 'token', value: value(), envName: 'OTHER_TOKEN' },
+        { name: `a/${value('a personal name')}`, type: 'token', value: 'x', envName: 'X_TOKEN' },
+        { name: 'bad', type: 'token', value: 'x', envName: `!${value('a variable')}` },
+        { name: 'bad', type: 'token', value: 'x', filePath: value('a path') },
+        { name: 'bad', type: 'token', value: 'x', envName: 'X_TOKEN', workspaces: [value('a workspace')] },
+        { name: 'bad', type: 'token', value: 'x', envName: 'X_TOKEN', expiresAt: value('a time') },
+        { name: 'bad', type: 'key', value: value(), envName: 'X_TOKEN' },
+        { name: 'bad', type: 'file', value: value().repeat(2_000), envName: 'X_TOKEN' },
+      ])
+        expect((await send('POST', '/api/v1/personal-secrets', { token, body })).status).toBeGreaterThan(399)
+      await send('PATCH', ownPath, { token, body: { value: value(), expectedVersion: 9 } })
+
       // A machine reads, writes and fails.
       await send('GET', '/api/v1/projects/current/secrets', { ...machine, delivers: true })
       await send('GET', '/api/v1/projects/current/secrets/A_TOKEN', { ...machine, delivers: true })
@@ -410,6 +442,8 @@ describe.each(databases)('a server on %s', (database) => {
         (id: string) => `${base}/access-keys/${id}/activate`,
         (id: string) => `${base}/members/${id}`,
         (id: string) => `/api/v1/access-tokens/${id}`,
+        (id: string) => `/api/v1/personal-secrets/${id}`,
+        (id: string) => `/api/v1/personal-secrets/${id}/reveal`,
       ]) {
         const path = pathOf(canaries.make(`value as id in ${pathOf('…')}`))
         for (const method of ['GET', 'POST', 'DELETE'])
@@ -425,6 +459,7 @@ describe.each(databases)('a server on %s', (database) => {
         `${base}/secrets`,
         `${base}/access-keys`,
         '/api/v1/access-tokens',
+        '/api/v1/personal-secrets',
         '/api/v1/accounts',
         base,
       ])

@@ -23,6 +23,8 @@ export const AuditRecord = Type.Object({
   }),
   project: Type.Optional(Type.Object({ id: Type.String(), name: Type.Optional(Type.String()) })),
   environment: Type.Optional(Type.String()),
+  /** Id of the workspace that a value went to. */
+  workspace: Type.Optional(Type.String()),
   /** What was acted on. For secrets `name` is the secret's name. */
   target: Type.Optional(
     Type.Object({
@@ -32,6 +34,8 @@ export const AuditRecord = Type.Object({
       version: Type.Optional(Type.Integer()),
     }),
   ),
+  /** Host and port that a request with the credential went to. */
+  host: Type.Optional(Type.String()),
   /** Names of the fields that an update changed. */
   changed: Type.Optional(Type.Array(Type.String())),
   address: Type.Optional(Type.String()),

@@ -4,6 +4,7 @@ import * as accessTokens from './access-tokens.ts'
 import * as accounts from './accounts.ts'
 import * as audit from './audit.ts'
 import * as credentials from './credentials.ts'
+import * as personalSecrets from './personal-secrets.ts'
 import * as projects from './projects.ts'
 import * as secrets from './secrets.ts'
 import * as settings from './settings.ts'
@@ -20,5 +21,6 @@ export const routes: readonly AnyRoute[] = [
   accessKeys,
   credentials,
   settings,
+  personalSecrets,
   audit,
 ].flatMap((resource) => Object.values(resource).filter(isRoute))

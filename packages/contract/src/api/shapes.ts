@@ -4,6 +4,13 @@ import { limits } from '../limits.ts'
 /** An id: kind prefix, underscore, random part. Anything else is answered as "not found". */
 export const Id = Type.String({ minLength: 1, maxLength: 64, description: 'Id, such as prj_4k…' })
 
+/** Id of a workspace. Letters and digits, since it is also a host name and the name of a container. */
+export const WorkspaceId = Type.String({
+  maxLength: 64,
+  pattern: '^ws-[a-z0-9]{8,}$',
+  description: 'Id of a workspace, such as ws-4k7p2m9x',
+})
+
 /** ISO 8601 in UTC with milliseconds, as `Date.prototype.toISOString` writes it. */
 export const Time = Type.String({ format: 'date-time' })
 

@@ -72,7 +72,10 @@ export interface Permit {
 }
 
 /** What the audit log should say beyond who, what and where. */
-export type RecordDetail = Pick<AuditEntry, 'environment' | 'target' | 'changed' | 'project'> &
+export type RecordDetail = Pick<
+  AuditEntry,
+  'environment' | 'workspace' | 'target' | 'host' | 'changed' | 'project'
+> &
   // Where it turned out to be something else than what was asked for.
   Partial<Pick<AuditEntry, 'action'>>
 

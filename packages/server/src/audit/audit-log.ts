@@ -47,10 +47,15 @@ export interface AuditEntry {
   readonly actor: AuditRecord['actor']
   readonly project?: { readonly id: string; readonly name?: string }
   readonly environment?: string
+  readonly workspace?: string
   readonly target?: NonNullable<AuditRecord['target']>
+  readonly host?: string
   readonly changed?: readonly string[]
   readonly origin: Origin
 }
+
+/** Whose names the log can be searched for. */
+const isSecret = (kind: string | undefined) => kind === 'secret' || kind === 'personal-secret'
 
 interface Waiting {
   readonly records: readonly PendingRecord[]
@@ -160,7 +165,9 @@ export class AuditLog {
       actor: entry.actor,
       project: entry.project,
       environment: entry.environment,
+      workspace: entry.workspace,
       target: entry.target,
+      host: entry.host,
       changed: entry.changed,
       address: origin.address,
       client: origin.client,
@@ -173,7 +180,7 @@ export class AuditLog {
       outcome: entry.outcome,
       actorId: entry.actor.id ?? null,
       projectId: entry.project?.id ?? null,
-      secretName: entry.target?.kind === 'secret' ? (entry.target.name ?? null) : null,
+      secretName: isSecret(entry.target?.kind) ? (entry.target?.name ?? null) : null,
     }
   }
 

@@ -157,6 +157,40 @@ export interface Tables {
   /** Work that is done by the clock, and which server has it in hand. */
   jobs: { name: string; lease_until: number; started_at: number }
 
+  personal_secrets: {
+    id: string
+    account_id: string
+    name: string
+    /** Case-folded, NFKC; unique for the person. */
+    name_key: string
+    type: 'token' | 'password' | 'key' | 'file'
+    description: string
+    /** Unique for the person. */
+    env_name: string | null
+    file_path: string | null
+    is_enabled: number
+    /** JSON array of ids; null for all. */
+    workspaces: string | null
+    current_version: number
+    /** Bytes of the current value. */
+    value_bytes: number
+    /** 0 when the current value is too short or too ordinary to be masked. */
+    is_masked: number
+    created_at: number
+    updated_at: number
+    /** When the current version was made. */
+    rotated_at: number
+    expires_at: number | null
+    last_used_at: number | null
+  }
+  personal_secret_versions: {
+    personal_secret_id: string
+    version: number
+    sealed: Uint8Array
+    encoding: 'utf8' | 'base64'
+    created_at: number
+  }
+
   audit_records: {
     /** Position in the tree, from 0. */
     leaf_index: number

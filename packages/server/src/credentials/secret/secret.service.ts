@@ -1,4 +1,3 @@
-import { timingSafeEqual } from 'node:crypto'
 import type { SecretType, SecretValue } from '@keyhold/contract/api/secrets'
 import { limits } from '@keyhold/contract/limits'
 import { nearMatches } from '@keyhold/contract/names'
@@ -10,14 +9,15 @@ import { LAST_USED_STEP_MS } from '../../accounts/accounts.service.ts'
 import { AppError } from '../../base/app-error.ts'
 import type { Clock } from '../../base/clock.ts'
 import { newId } from '../../base/ids.ts'
+import { parseValue } from '../../base/secret-value.ts'
 import { ALL, nameKey } from '../../projects/project.ts'
 import { type Storage, violatedUnique } from '../../storage/storage.ts'
 import type { Queries, Transaction } from '../../storage/tables.ts'
+import { sameBytes } from '../../vault/same-bytes.ts'
 import type { Vault } from '../../vault/vault.ts'
 import * as store from './secret.store.ts'
 import {
   assertSecretName,
-  parseValue,
   type SealedSecret,
   type StoredSecret,
   type StoredVersion,
@@ -396,8 +396,4 @@ function callerId({ caller }: Asker<Person | Machine>): string {
 
 function secretRecord({ id, name, version, environment }: StoredSecret | SealedSecret) {
   return { environment, target: { kind: 'secret', id, name, version } }
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && timingSafeEqual(a, b)
 }

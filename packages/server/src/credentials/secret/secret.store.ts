@@ -1,10 +1,11 @@
 import type { Secret } from '@keyhold/contract/secret'
 import { Grant } from '../../access/access.ts'
+import type { Encoding } from '../../base/secret-value.ts'
 import { prepareQuery } from '../../storage/prepared.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { Queries, Tables, Transaction } from '../../storage/tables.ts'
 import type { Vault } from '../../vault/vault.ts'
-import type { Encoding, SealedSecret, StoredSecret, StoredVersion } from './secret.ts'
+import type { SealedSecret, StoredSecret, StoredVersion } from './secret.ts'
 
 const secretColumns = [
   'secrets.id',

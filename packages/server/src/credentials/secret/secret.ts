@@ -1,11 +1,8 @@
-import { isUtf8 } from 'node:buffer'
 import type { SecretInfo, SecretType, SecretValue, SecretVersion } from '@keyhold/contract/api/secrets'
-import { limits } from '@keyhold/contract/limits'
 import { nameWarning, refusedSecret } from '@keyhold/contract/names'
-import { Secret } from '@keyhold/contract/secret'
+import type { Secret } from '@keyhold/contract/secret'
 import { invalidField } from '../../base/app-error.ts'
-
-export type Encoding = 'utf8' | 'base64'
+import type { Encoding } from '../../base/secret-value.ts'
 
 /** A secret without its value. */
 export interface StoredSecret {
@@ -41,48 +38,11 @@ export interface StoredVersion {
   readonly createdBy: string | null
 }
 
-/** A value as it came in: bytes, and how they are written in JSON. */
-export interface Plaintext {
-  readonly bytes: Secret<Uint8Array>
-  readonly encoding: Encoding
-}
-
 /** @throws AppError `request.invalid` when the name may not be given to a secret. */
 export function assertSecretName(name: string, type: SecretType): void {
   const refused = refusedSecret(name, type)
   // The message of a wrong form does not quote the name: what was pasted there may be a value.
   if (refused) throw invalidField('name', refused.message)
-}
-
-const PEM_KEY = /^-----BEGIN ([A-Z0-9 ]*KEY(?: BLOCK)?)-----\r?\n[\s\S]+\n-----END \1-----\s*$/
-const SSH_KEY = /^(?:ssh-|ecdsa-|sk-)[a-z0-9@.-]+ [A-Za-z0-9+/]+=*(?: .*)?\s*$/
-
-/**
- * Reads a value from a request. @throws AppError `request.invalid` naming the rule it breaks, never the value.
- */
-export function parseValue(type: SecretType, value: string, encoding: Encoding = 'utf8'): Plaintext {
-  const bytes = Buffer.from(value, encoding)
-  if (encoding === 'base64' && bytes.toString('base64') !== value)
-    throw invalidField('value', 'is not base64')
-  if (encoding === 'utf8' && !value.isWellFormed())
-    throw invalidField('value', 'is not Unicode text; send it as base64')
-  if (bytes.length === 0) throw invalidField('value', 'is empty')
-  const bytesMax = type === 'file' ? limits.fileValueBytes : limits.valueBytes
-  if (bytes.length > bytesMax) {
-    throw invalidField('value', `is larger than ${bytesMax} bytes, the limit for type ${type}`)
-  }
-  if (type !== 'file') {
-    if (bytes.includes(0))
-      throw invalidField('value', `of type ${type} cannot hold a NUL byte; use type file`)
-    if (!isUtf8(bytes)) throw invalidField('value', `of type ${type} must be UTF-8 text; use type file`)
-  }
-  if (type === 'key' && !PEM_KEY.test(bytes.toString('latin1')) && !SSH_KEY.test(bytes.toString('latin1'))) {
-    throw invalidField(
-      'value',
-      'of type key must be a key in PEM or OpenSSH form; use type file to store it unchecked',
-    )
-  }
-  return { bytes: new Secret(bytes), encoding: isUtf8(bytes) ? 'utf8' : 'base64' }
 }
 
 export function toInfo(secret: StoredSecret): SecretInfo {

@@ -1,11 +1,13 @@
 import type { Migration } from 'kysely/migration'
 import * as foundation from './0001-foundation.ts'
+import * as personalSecrets from './0002-personal-secrets.ts'
 import * as reminders from './0008-reminders.ts'
 
 /** Every migration, oldest first. New ones are added at the end; landed ones never change. */
 export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migration> {
   return {
     '0001-foundation': { up: (db) => foundation.up(db, dialect) },
+    '0002-personal-secrets': { up: (db) => personalSecrets.up(db, dialect) },
     '0008-reminders': { up: reminders.up },
   }
 }
