@@ -5,6 +5,7 @@ import * as audit from '@keyhold/contract/api/audit'
 import * as credentials from '@keyhold/contract/api/credentials'
 import * as personalSecrets from '@keyhold/contract/api/personal-secrets'
 import * as projects from '@keyhold/contract/api/projects'
+import * as reminders from '@keyhold/contract/api/reminders'
 import { routes } from '@keyhold/contract/api/routes'
 import * as secrets from '@keyhold/contract/api/secrets'
 import * as settings from '@keyhold/contract/api/settings'
@@ -18,6 +19,7 @@ const resources = {
   credentials,
   'personal-secrets': personalSecrets,
   projects,
+  reminders,
   secrets,
   settings,
 }

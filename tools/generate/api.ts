@@ -16,6 +16,7 @@ const resources: Readonly<Record<string, string>> = {
   session: 'Sessions',
   account: 'Accounts',
   credential: 'All credentials of a person',
+  'reminder-webhook': 'Reminders',
   settings: 'Settings',
   audit: 'Audit log',
   setup: 'Set-up',

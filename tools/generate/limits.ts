@@ -13,6 +13,7 @@ const meanings: Record<keyof typeof limits, readonly [meaning: string, unit: str
   fileValueBytes: ['Value of type file', 'bytes'],
   secretNameBytes: ['Name of a secret', 'bytes'],
   nameLength: ['Name of a person, project or access token', 'characters'],
+  urlLength: ['Address that is stored, such as the one of a webhook', 'characters'],
   descriptionLength: ['Description of a project, environment or secret', 'characters'],
   environmentsPerProject: ['Environments of a project, `All` included', ''],
   secretsPerEnvironment: ['Secrets of an environment', ''],

@@ -45,6 +45,7 @@ export const errors = {
   'project.name_taken': { status: 409, title: 'You already have a project of this name' },
   'project.not_found': { status: 404, title: 'Project not found' },
   'rate.limited': { status: 429, title: 'Too many attempts; wait and try again' },
+  'reminder_webhook.not_found': { status: 404, title: 'No address is set for your reminders' },
   'request.cross_site': { status: 403, title: 'The request came from another site' },
   'request.invalid': { status: 400, title: 'The request is not valid' },
   'request.timeout': { status: 408, title: 'The request took too long to arrive' },

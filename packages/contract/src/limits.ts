@@ -13,6 +13,7 @@ export const limits = {
   secretNameBytes: 256,
   /** Characters (code points) of names of people, projects and tokens. */
   nameLength: 100,
+  urlLength: 2048,
   descriptionLength: 1_000,
   environmentsPerProject: 100,
   secretsPerEnvironment: 1_000,

@@ -6,6 +6,7 @@ import type * as audit from '@keyhold/contract/api/audit'
 import type * as credentials from '@keyhold/contract/api/credentials'
 import type * as personalSecrets from '@keyhold/contract/api/personal-secrets'
 import type * as projects from '@keyhold/contract/api/projects'
+import type * as reminders from '@keyhold/contract/api/reminders'
 import type * as secrets from '@keyhold/contract/api/secrets'
 import type * as settings from '@keyhold/contract/api/settings'
 
@@ -128,6 +129,10 @@ export const routeTable = {
   'project.get': { method: 'GET', path: '/api/v1/projects/{projectId}', caller: 'person' },
   'project.list': { method: 'GET', path: '/api/v1/projects', caller: 'person' },
   'project.update': { method: 'PATCH', path: '/api/v1/projects/{projectId}', caller: 'person' },
+  'reminder-webhook.delete': { method: 'DELETE', path: '/api/v1/reminder-webhook', caller: 'person' },
+  'reminder-webhook.get': { method: 'GET', path: '/api/v1/reminder-webhook', caller: 'person' },
+  'reminder-webhook.set': { method: 'PUT', path: '/api/v1/reminder-webhook', caller: 'person' },
+  'reminder-webhook.test': { method: 'POST', path: '/api/v1/reminder-webhook/test', caller: 'person' },
   'secret.create': { method: 'POST', path: '/api/v1/projects/{projectId}/secrets', caller: 'person' },
   'secret.delete': {
     method: 'DELETE',
@@ -209,6 +214,10 @@ export interface ContractRoutes {
   'project.get': typeof projects.getProject
   'project.list': typeof projects.listProjects
   'project.update': typeof projects.updateProject
+  'reminder-webhook.delete': typeof reminders.deleteReminderWebhook
+  'reminder-webhook.get': typeof reminders.getReminderWebhook
+  'reminder-webhook.set': typeof reminders.setReminderWebhook
+  'reminder-webhook.test': typeof reminders.testReminderWebhook
   'secret.create': typeof secrets.createSecret
   'secret.delete': typeof secrets.deleteSecret
   'secret.get': typeof secrets.getSecret

@@ -13,6 +13,7 @@ import { AuditLog } from './audit/audit-log.ts'
 import { AppError } from './base/app-error.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { newId } from './base/ids.ts'
+import { Mailer } from './base/mailer.ts'
 import type { Origin } from './base/origin.ts'
 import { Outgoing } from './base/outgoing.ts'
 import { type Config, ConfigError } from './config/config.ts'
@@ -22,6 +23,8 @@ import { accessTokenRoutes } from './credentials/access-token/access-token.route
 import { AccessTokens } from './credentials/access-token/access-token.service.ts'
 import { inventoryRoutes } from './credentials/inventory/inventory.routes.ts'
 import { Inventory } from './credentials/inventory/inventory.service.ts'
+import { reminderRoutes } from './credentials/inventory/reminders.routes.ts'
+import { Reminders } from './credentials/inventory/reminders.service.ts'
 import { personalSecretRoutes } from './credentials/personal-secret/personal-secret.routes.ts'
 import { PersonalSecrets } from './credentials/personal-secret/personal-secret.service.ts'
 import { secretRoutes } from './credentials/secret/secret.routes.ts'
@@ -35,6 +38,7 @@ import { operationRoutes, type Readiness } from './http/operations.ts'
 import { activityRoutes } from './projects/activity.routes.ts'
 import { projectRoutes } from './projects/projects.routes.ts'
 import { Projects } from './projects/projects.service.ts'
+import { Schedule } from './schedule/schedule.ts'
 import { openStorage, type Storage } from './storage/storage.ts'
 import { deriveRootKey, readRootKeyFile } from './vault/root-key.ts'
 import { Vault } from './vault/vault.ts'
@@ -42,6 +46,8 @@ import { Vault } from './vault/vault.ts'
 /** Wrong tokens and keys per address and minute before the address has to wait. */
 const WRONG_CREDENTIALS_MAX = 120
 const MINUTE_MS = 60_000
+/** How often people are looked for who have to be reminded of something. */
+const REMINDERS_MS = 60 * MINUTE_MS
 
 /** Everything below HTTP, joined. */
 export interface Core {
@@ -58,6 +64,7 @@ export interface Core {
   readonly settings: InstanceSettings
   readonly inventory: Inventory
   readonly personalSecrets: PersonalSecrets
+  readonly reminders: Reminders
   /** Where a new root key was written, when this start made one. */
   readonly newRootKeyPath?: string
   close(): Promise<void>
@@ -108,6 +115,7 @@ export async function composeCore(config: Config, clock: Clock = systemClock): P
     const accessKeys = new AccessKeys(storage, access, audit, clock)
     const personalSecrets = new PersonalSecrets(storage, access, vault, clock)
     const sources = [accessTokens, accessKeys, personalSecrets]
+    const inventory = new Inventory(access, settings, sources, clock)
     return {
       storage,
       vault,
@@ -120,8 +128,20 @@ export async function composeCore(config: Config, clock: Clock = systemClock): P
       projects: new Projects(storage, access, accounts, clock),
       secrets: new Secrets(storage, access, vault, clock),
       accessKeys,
-      inventory: new Inventory(access, settings, sources, clock),
       personalSecrets,
+      inventory,
+      reminders: new Reminders({
+        storage,
+        access,
+        accounts,
+        settings,
+        inventory,
+        vault,
+        mailer: new Mailer(config.mail),
+        outgoing,
+        clock,
+        publicUrl: config.publicUrl,
+      }),
       ...(root.isNew && { newRootKeyPath: root.path }),
       close: async () => {
         await audit.close()
@@ -143,6 +163,7 @@ async function readInstanceId(storage: Storage): Promise<string> {
 
 export interface Server {
   readonly http: Http<Person, Machine>
+  readonly schedule: Schedule
   /** Listens; resolves with the address that is reached. */
   listen(): Promise<string>
   /** Lets running requests end, then closes everything. */
@@ -232,6 +253,7 @@ export async function composeServer(
   accessTokenRoutes(http, accessTokens, core.settings, clock)
   settingsRoutes(http, core.settings)
   inventoryRoutes(http, core.inventory)
+  reminderRoutes(http, core.reminders, clock)
   projectRoutes(http, core.projects)
   secretRoutes(http, core.secrets)
   accessKeyRoutes(http, accessKeys, core.projects, clock)
@@ -246,6 +268,13 @@ export async function composeServer(
     errorPages: new URL('../../../docs/errors/', import.meta.url),
   })
 
+  const schedule = new Schedule(
+    core.storage,
+    clock,
+    [{ name: 'reminders', everyMs: REMINDERS_MS, run: () => core.reminders.run() }],
+    (job, error) => logger.warn({ err: error, job: job.name }, 'a job failed'),
+  )
+  schedule.start()
   const keeping = setInterval(() => {
     core.audit
       .keepCheckpoint()
@@ -260,6 +289,7 @@ export async function composeServer(
 
   return {
     http,
+    schedule,
     listen: () =>
       http.fastify
         .listen({ host: config.http.host || '::', port: config.http.port })
@@ -268,6 +298,7 @@ export async function composeServer(
         }),
     close: async () => {
       clearInterval(keeping)
+      await schedule.stop()
       await http.fastify.close()
       metricsServer?.close()
       metricsServer?.closeAllConnections()

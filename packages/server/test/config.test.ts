@@ -117,6 +117,16 @@ describe('the configuration', () => {
       ['KEYHOLD_TRUSTED_PROXIES', { KEYHOLD_TRUSTED_PROXIES: '10.0.0.1/8/8' }],
       ['KEYHOLD_TRUSTED_PROXIES', { KEYHOLD_TRUSTED_PROXIES: '10.0.0.1/-1' }],
       ['KEYHOLD_OUTGOING_ALLOW', { KEYHOLD_OUTGOING_ALLOW: CANARY }],
+      ['KEYHOLD_SMTP_URL', { KEYHOLD_SMTP_URL: `smtp://user:${CANARY}@localhost` }],
+      ['KEYHOLD_SMTP_URL', { KEYHOLD_SMTP_URL: CANARY, KEYHOLD_MAIL_FROM: 'keyhold@example.com' }],
+      [
+        'KEYHOLD_SMTP_URL',
+        { KEYHOLD_SMTP_URL: `https://${CANARY}`, KEYHOLD_MAIL_FROM: 'keyhold@example.com' },
+      ],
+      [
+        'KEYHOLD_MAIL_FROM',
+        { KEYHOLD_SMTP_URL: `smtps://u:${CANARY}@localhost`, KEYHOLD_MAIL_FROM: 'nobody' },
+      ],
       ['KEYHOLD_DATABASE_URL', { KEYHOLD_DATABASE_URL: CANARY }],
       ['KEYHOLD_DATABASE_URL', { KEYHOLD_DATABASE_URL: `mysql://root:${CANARY}@localhost/keyhold` }],
       ['KEYHOLD_DATABASE_URL', { KEYHOLD_DATABASE_URL: `postgres://keyhold:${CANARY}@localhost` }],

@@ -108,6 +108,10 @@ const entries: Record<string, Entry> = {
   'access-key.regenerate': { delivers: ['secret'] },
   'access-key.delete': { query: ({ key }) => `confirm=${key.id}` },
   'credential.list': {},
+  'reminder-webhook.get': {},
+  'reminder-webhook.set': { body: () => ({ url: 'https://example.com/hook' }), delivers: ['secret'] },
+  'reminder-webhook.test': {},
+  'reminder-webhook.delete': {},
   'settings.get': {},
   'settings.update': { body: () => ({ reminderDays: 14 }), foreignStatus: 403 },
   'personal-secret.list': {},
@@ -138,6 +142,9 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
   const { id: secretId } = await server.addSecret(owner, project.id, { ...secret, environment: name })
   const key = await server.addKey(owner, project.id, { permission: 'read_write' })
   await server.addMember(owner, project.id, member, 'regular')
+  // An address that is refused before anything is sent.
+  const hook = { token: owner.token, body: { url: 'https://127.0.0.1/hook' } }
+  await server.ok('PUT', '/api/v1/reminder-webhook', hook)
   const token = await server.ok('POST', '/api/v1/access-tokens', {
     token: owner.token,
     body: { name: `token ${tenants}` },

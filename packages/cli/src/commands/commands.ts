@@ -96,6 +96,15 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
     summary: 'everything that Keyhold keeps for you, soonest expiry first',
     load: () => import('./inventory.ts'),
   },
+  'reminder-webhook': {
+    summary: 'where your reminders of expiry and rotation go, besides e-mail',
+    verbs: {
+      show: { summary: 'show where they go', load: () => import('./reminder-webhook/show.ts') },
+      set: { summary: 'have them posted to an address', load: () => import('./reminder-webhook/set.ts') },
+      test: { summary: 'post a test message', load: () => import('./reminder-webhook/test.ts') },
+      remove: { summary: 'stop posting them', load: () => import('./reminder-webhook/remove.ts') },
+    },
+  },
   account: {
     summary: 'your own password, and the accounts of the instance',
     verbs: {

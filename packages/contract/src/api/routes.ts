@@ -6,6 +6,7 @@ import * as audit from './audit.ts'
 import * as credentials from './credentials.ts'
 import * as personalSecrets from './personal-secrets.ts'
 import * as projects from './projects.ts'
+import * as reminders from './reminders.ts'
 import * as secrets from './secrets.ts'
 import * as settings from './settings.ts'
 
@@ -20,6 +21,7 @@ export const routes: readonly AnyRoute[] = [
   secrets,
   accessKeys,
   credentials,
+  reminders,
   settings,
   personalSecrets,
   audit,

@@ -163,6 +163,11 @@ export class Accounts {
     return this.#access.check(asker, 'account.list', instance, () => listAccounts(this.#storage.db))
   }
 
+  /** Everybody who is not disabled. For the server's own use: decides nothing. */
+  async listActive(): Promise<Account[]> {
+    return (await listAccounts(this.#storage.db)).filter(({ disabledAt }) => disabledAt === null)
+  }
+
   async find(id: string): Promise<Account | undefined> {
     return findAccount(this.#storage.db, id)
   }

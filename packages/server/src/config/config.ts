@@ -25,6 +25,8 @@ export interface Config {
   /** 32 bytes. Absent: `root.key` in `dataDir`. */
   readonly rootKey?: Buffer
   readonly metrics: { readonly address?: ListenAddress; readonly token?: string }
+  /** Absent: no mail is sent. */
+  readonly mail?: { readonly url: string; readonly from: string }
   readonly logLevel: string
   /** Things worth a line in the log at start, such as an unknown variable. */
   readonly warnings: readonly string[]
@@ -133,6 +135,19 @@ function parseRootKey(text: string): Buffer {
   return key
 }
 
+function parseMail(url: string | undefined, from: string | undefined): Config['mail'] {
+  if (url === undefined && from === undefined) return undefined
+  if (url === undefined || from === undefined)
+    throw new ConfigError('KEYHOLD_SMTP_URL and KEYHOLD_MAIL_FROM belong together; set both')
+  const parsed = URL.canParse(url) ? new URL(url) : undefined
+  const isPlain = parsed && /^\/?$/.test(parsed.pathname) && parsed.search === '' && parsed.hash === ''
+  if (!isPlain || !/^smtps?:$/.test(parsed.protocol) || parsed.hostname === '')
+    throw new ConfigError('KEYHOLD_SMTP_URL must be smtps://user:password@host:port, or smtp://')
+  if (!/^[^\r\n]*[^\s@]+@[^\s@]+[^\r\n]*$/.test(from))
+    throw new ConfigError('KEYHOLD_MAIL_FROM must be a mail address, such as Keyhold <keyhold@example.com>')
+  return { url, from }
+}
+
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent']
 
 /** Reads the configuration from `env`. @throws ConfigError on the first mistake. */
@@ -159,6 +174,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     throw new ConfigError(`KEYHOLD_LOG_LEVEL must be one of ${logLevels.join(', ')}`)
   }
   const scheme = cert ? 'https' : 'http'
+  const mail = parseMail(values.KEYHOLD_SMTP_URL, values.KEYHOLD_MAIL_FROM)
   const host = http.host.includes(':') ? `[${http.host}]` : http.host || 'localhost'
   return Object.freeze({
     dataDir: resolve(values.KEYHOLD_DATA_DIR!),
@@ -177,6 +193,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       }),
       ...(values.KEYHOLD_METRICS_TOKEN && { token: values.KEYHOLD_METRICS_TOKEN }),
     },
+    ...(mail && { mail }),
     logLevel: values.KEYHOLD_LOG_LEVEL!,
     warnings: [...unknownVariables(env), ...tooManyProxies(trustedProxies)],
   })

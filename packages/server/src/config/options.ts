@@ -61,6 +61,15 @@ export const options = [
     doc: 'Addresses or CIDR ranges that Keyhold may call though they are loopback, link-local or the like, and by plain HTTP, separated by commas. Default: none; private ranges are only called for what an administrator registered as self-hosted.',
   },
   {
+    name: 'KEYHOLD_SMTP_URL',
+    doc: 'Mail server for reminders: `smtps://user:password@host:465`, or `smtp://user:password@host:587` with STARTTLS, which is insisted on unless the server is on this machine. Default: no mail.',
+    isSecret: true,
+  },
+  {
+    name: 'KEYHOLD_MAIL_FROM',
+    doc: 'Sender of mail, such as `Keyhold <keyhold@example.com>`. Needed with KEYHOLD_SMTP_URL.',
+  },
+  {
     name: 'KEYHOLD_LOG_LEVEL',
     default: 'info',
     doc: 'trace, debug, info, warn, error or silent. At debug each request is a line. Values and credentials are in no level.',

@@ -135,7 +135,7 @@ export interface Tables {
     /** When its secret was last replaced. */
     regenerated_at: number | null
   }
-  /** What a person was, or is to be, reminded of: once for each date of each credential. */
+  /** What a person was reminded of, and by which way: once for each date of each credential. */
   reminders: {
     account_id: string
     credential_kind: string
@@ -143,9 +143,8 @@ export interface Tables {
     reason: 'expires' | 'rotation'
     /** The date that it is about. */
     due_at: number
-    created_at: number
-    /** null: still to be sent. */
-    sent_at: number | null
+    mailed_at: number | null
+    posted_at: number | null
   }
   /** Where a person wants reminders sent, besides e-mail. */
   reminder_webhooks: {
@@ -153,6 +152,8 @@ export interface Tables {
     account_id: string
     url: string
     created_at: number
+    last_attempt_at: number | null
+    last_failure: string | null
   }
   /** Work that is done by the clock, and which server has it in hand. */
   jobs: { name: string; lease_until: number; started_at: number }

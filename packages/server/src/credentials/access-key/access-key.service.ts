@@ -47,7 +47,7 @@ export class AccessKeys implements CredentialSource {
     )
   }
 
-  /** The keys of all projects that the person is a member of. */
+  /** The keys that the person may manage. */
   async items(accountId: string): Promise<CredentialItem[]> {
     const keys = await store.listKeysOfMember(this.#storage.db, accountId)
     return keys.map(({ key, projectName }) => ({

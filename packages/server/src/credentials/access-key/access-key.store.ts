@@ -28,7 +28,7 @@ export async function listKeys(db: Queries, projectId: string): Promise<AccessKe
   return rows.map(rowToAccessKey)
 }
 
-/** Keys of all projects that the person is a member of, with the names of the projects. */
+/** Keys of all projects in which the person may manage keys, with the names of the projects. */
 export async function listKeysOfMember(
   db: Queries,
   accountId: string,
@@ -40,6 +40,7 @@ export async function listKeysOfMember(
     .select(columns)
     .select('projects.name as project_name')
     .where('project_members.account_id', '=', accountId)
+    .where('project_members.role', '!=', 'read_only')
     .execute()
   return rows.map((row) => ({ key: rowToAccessKey(row), projectName: row.project_name }))
 }

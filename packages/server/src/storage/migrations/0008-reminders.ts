@@ -12,8 +12,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('credential_id', 'text', (c) => c.notNull())
     .addColumn('reason', 'text', (c) => c.notNull())
     .addColumn('due_at', 'bigint', (c) => c.notNull())
-    .addColumn('created_at', 'bigint', (c) => c.notNull())
-    .addColumn('sent_at', 'bigint')
+    .addColumn('mailed_at', 'bigint')
+    .addColumn('posted_at', 'bigint')
     .addPrimaryKeyConstraint('reminders_key', [
       'account_id',
       'credential_kind',
@@ -30,6 +30,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     )
     .addColumn('url', 'text', (c) => c.notNull())
     .addColumn('created_at', 'bigint', (c) => c.notNull())
+    .addColumn('last_attempt_at', 'bigint')
+    .addColumn('last_failure', 'text')
     .execute()
   await schema
     .createTable('jobs')

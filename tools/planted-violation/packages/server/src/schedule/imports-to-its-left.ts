@@ -1,0 +1,2 @@
+// violates server-schedule-imports-to-its-right
+import '../compose.ts'
