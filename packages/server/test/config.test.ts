@@ -170,14 +170,18 @@ describe('the configuration', () => {
         KEYHOLD_ROOT_KEY: Buffer.alloc(32, 7).toString('base64'),
         KEYHOLD_METRICS_ADDR: '127.0.0.1:82',
         KEYHOLD_METRICS_TOKEN: 'metrics',
+        KEYHOLD_SMTP_URL: 'smtps://u:p@mail.example.com',
+        KEYHOLD_MAIL_FROM: 'Keyhold <keyhold@example.com>',
         KEYHOLD_LOG_LEVEL: 'debug',
       }
       const value = good[name]
       if (value === undefined) throw new Error(`${name} is new: give it a good value here`)
       writeFileSync(path, `${value}\n`)
-      const pair: Record<string, string> = name.startsWith('KEYHOLD_TLS_')
-        ? { KEYHOLD_TLS_CERT: good.KEYHOLD_TLS_CERT!, KEYHOLD_TLS_KEY: good.KEYHOLD_TLS_KEY! }
-        : {}
+      const together = [
+        ['KEYHOLD_TLS_CERT', 'KEYHOLD_TLS_KEY'],
+        ['KEYHOLD_SMTP_URL', 'KEYHOLD_MAIL_FROM'],
+      ].find((names) => names.includes(name))
+      const pair = Object.fromEntries(together?.map((one) => [one, good[one]!]) ?? [])
       const { [name]: _direct, ...rest } = pair
       const fromFile = readConfig({ ...rest, [`${name}_FILE`]: path })
       const { tls: tlsOfFile, ...others } = fromFile
@@ -185,7 +189,7 @@ describe('the configuration', () => {
       expect([name, JSON.stringify(others)]).toEqual([name, JSON.stringify(direct)])
       expect(tlsOfFile?.cert.trim()).toBe(tlsDirect?.cert.trim())
       expect(JSON.stringify(fromFile)).not.toBe(JSON.stringify(readConfig({})))
-      if (!name.startsWith('KEYHOLD_TLS_'))
+      if (!together)
         expect([name, JSON.stringify(readConfig({ [name]: '' }))]).toEqual([
           name,
           JSON.stringify(readConfig({})),
