@@ -1,4 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { run } from './kit.ts'
 import { type RealServer, startRealServer } from './real-server.ts'
 
@@ -7,7 +10,7 @@ let person: Record<string, string>
 let admin: Record<string, string>
 
 beforeAll(async () => {
-  server = await startRealServer()
+  server = await startRealServer({ KEYHOLD_OUTGOING_ALLOW: '127.0.0.0/8' })
   admin = server.person('Ada', 'admin')
   person = server.person('Bob')
 })
@@ -44,4 +47,32 @@ test('SEC-29: an administrator sets the rotation periods, a member does not', as
   expect((await run(['settings', 'show'], person)).stdout).toMatch(/rotation of passwords\tnever/)
   expect((await run(['settings', 'set'], admin)).code).toBe(2)
   expect((await run(['settings', 'set', '--remind=soon'], admin)).code).toBe(2)
+})
+
+test('`keyhold reminder-webhook`: set, tested, shown, removed', async () => {
+  let signature: unknown
+  let status = 204
+  const receiver = createServer((request, response) => {
+    signature = request.headers['webhook-signature']
+    response.writeHead(status).end()
+  }).listen(0, '127.0.0.1')
+  await once(receiver, 'listening')
+  onTestFinished(() => void receiver.close())
+  const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`
+
+  expect((await run(['reminder-webhook', 'show'], person)).stderr).toContain('no address is set')
+  const set = await run(['reminder-webhook', 'set', url], person)
+  expect(set).toMatchObject({ code: 0, stdout: expect.stringMatching(/^whsec_\S{44}\n$/) })
+  expect((await run(['reminder-webhook', 'test'], person)).stderr).toContain('the test message arrived')
+  expect(signature).toMatch(/^v1,/)
+  status = 500
+  const failed = await run(['reminder-webhook', 'test'], person)
+  expect(failed.code).toBe(1)
+  expect(failed.stderr).toContain('answered 500')
+  const shown = await run(['reminder-webhook', 'show', '--json'], person)
+  expect(JSON.parse(shown.stdout)).toMatchObject({ url, lastFailure: 'answered 500' })
+  expect((await run(['reminder-webhook', 'remove', '--yes'], person)).code).toBe(0)
+  expect((await run(['reminder-webhook', 'remove', '--yes'], person)).stderr).toContain(
+    'reminder_webhook.not_found',
+  )
 })
