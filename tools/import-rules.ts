@@ -23,6 +23,7 @@ const LEVELS = [
 /** Files outside vault/ that may import `node:crypto`, and what for. Ciphers belong into vault/ alone. */
 export const cryptoUsers: Readonly<Record<string, string>> = {
   'packages/server/src/base/ids.ts': 'random bits of ids, tokens, keys and traces',
+  'packages/server/src/base/ssh-public-key.ts': 'fingerprints of SSH keys; points of the NIST curves',
   'packages/server/src/accounts/password.ts': 'Argon2id',
   'packages/server/src/accounts/accounts.service.ts': 'SHA-256 of tokens, comparison in constant time',
   'packages/server/src/audit/leaf.ts': 'SHA-256 of the audit tree',

@@ -9,11 +9,14 @@ const root = join(import.meta.dirname, '..')
 /** Programs that tests start, and the Debian package of each. Tests fail without them; none is skipped. */
 const programs: Readonly<Record<string, string>> = {
   bash: 'bash',
+  git: 'git',
+  gpg: 'gnupg',
   less: 'less',
   openssl: 'openssl',
   ps: 'procps',
   psql: 'postgresql-client',
   python3: 'python3',
+  'ssh-keygen': 'openssh-client',
   stty: 'coreutils',
   vim: 'vim',
 }

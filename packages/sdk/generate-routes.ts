@@ -9,6 +9,7 @@ import * as reminders from '@keyhold/contract/api/reminders'
 import { routes } from '@keyhold/contract/api/routes'
 import * as secrets from '@keyhold/contract/api/secrets'
 import * as settings from '@keyhold/contract/api/settings'
+import * as sshKeys from '@keyhold/contract/api/ssh-keys'
 import type { AnyRoute } from '@keyhold/contract/route'
 
 const resources = {
@@ -22,6 +23,7 @@ const resources = {
   reminders,
   secrets,
   settings,
+  'ssh-keys': sshKeys,
 }
 
 /**

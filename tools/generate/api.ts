@@ -13,6 +13,7 @@ const resources: Readonly<Record<string, string>> = {
   'access-key': 'Access keys',
   'access-token': 'Access tokens',
   'personal-secret': 'Personal secrets',
+  'ssh-key': 'SSH keys',
   session: 'Sessions',
   account: 'Accounts',
   credential: 'All credentials of a person',

@@ -33,6 +33,9 @@ const meanings: Record<keyof typeof limits, readonly [meaning: string, unit: str
   workspacesPerSecret: ['Workspaces that a secret names; more than these are all of them', ''],
   passwordLengthMin: ['Shortest password', 'characters'],
   passwordLengthMax: ['Longest password', 'characters'],
+  sshKeysPerPerson: ['SSH keys of a person', ''],
+  sshPublicKeyLength: ['Line with a public SSH key', 'characters'],
+  sshKeyCommentLength: ['Comment of a public SSH key, which is its title', 'characters'],
   auditPage: ['Records in one page of the audit log', ''],
 }
 

@@ -65,6 +65,9 @@ export const errors = {
   'setup.code_wrong': { status: 403, title: 'The set-up code is wrong' },
   'setup.done': { status: 409, title: 'This instance is already set up' },
   'sign_in.failed': { status: 401, title: 'E-mail address or password is wrong' },
+  'ssh_key.exists': { status: 409, title: 'This SSH key is registered already' },
+  'ssh_key.limit': { status: 409, title: 'A person has at most 50 SSH keys' },
+  'ssh_key.not_found': { status: 404, title: 'SSH key not found' },
   'storage.full': { status: 507, title: 'The disk is full; nothing was changed' },
   'storage.unavailable': {
     status: 503,

@@ -34,5 +34,9 @@ export const limits = {
   workspacesPerSecret: 100,
   passwordLengthMin: 15,
   passwordLengthMax: 256,
+  sshKeysPerPerson: 50,
+  /** Characters of a line with a public SSH key; also long enough to tell that it is a private one. */
+  sshPublicKeyLength: 16_384,
+  sshKeyCommentLength: 256,
   auditPage: 500,
 } as const

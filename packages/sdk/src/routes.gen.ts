@@ -9,6 +9,7 @@ import type * as projects from '@keyhold/contract/api/projects'
 import type * as reminders from '@keyhold/contract/api/reminders'
 import type * as secrets from '@keyhold/contract/api/secrets'
 import type * as settings from '@keyhold/contract/api/settings'
+import type * as sshKeys from '@keyhold/contract/api/ssh-keys'
 
 /** What has to be known of a route to call it. `isText`: the answer is not JSON. */
 export interface RouteEntry {
@@ -164,6 +165,9 @@ export const routeTable = {
   'settings.update': { method: 'PATCH', path: '/api/v1/settings', caller: 'person' },
   'setup.create': { method: 'POST', path: '/api/v1/setup', caller: 'anyone' },
   'setup.get': { method: 'GET', path: '/api/v1/setup', caller: 'anyone' },
+  'ssh-key.create': { method: 'POST', path: '/api/ssh/keys', caller: 'person' },
+  'ssh-key.delete': { method: 'DELETE', path: '/api/ssh/keys', caller: 'person' },
+  'ssh-key.list': { method: 'GET', path: '/api/ssh/keys', caller: 'person' },
 } as const satisfies Record<string, RouteEntry>
 
 /** Each route's row in the contract, of which the types of parameters, query, body and answer are derived. */
@@ -233,4 +237,7 @@ export interface ContractRoutes {
   'settings.update': typeof settings.updateSettings
   'setup.create': typeof accounts.setUp
   'setup.get': typeof accounts.getSetup
+  'ssh-key.create': typeof sshKeys.createSshKey
+  'ssh-key.delete': typeof sshKeys.deleteSshKey
+  'ssh-key.list': typeof sshKeys.listSshKeys
 }

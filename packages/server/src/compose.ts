@@ -29,6 +29,8 @@ import { personalSecretRoutes } from './credentials/personal-secret/personal-sec
 import { PersonalSecrets } from './credentials/personal-secret/personal-secret.service.ts'
 import { secretRoutes } from './credentials/secret/secret.routes.ts'
 import { Secrets } from './credentials/secret/secret.service.ts'
+import { sshKeyRoutes } from './credentials/ssh-key/ssh-key.routes.ts'
+import { SshKeys } from './credentials/ssh-key/ssh-key.service.ts'
 import { FailedAttempts } from './http/attempts.ts'
 import type { Credential } from './http/credential.ts'
 import { type Authenticated, Http } from './http/http.ts'
@@ -65,6 +67,7 @@ export interface Core {
   readonly inventory: Inventory
   readonly personalSecrets: PersonalSecrets
   readonly reminders: Reminders
+  readonly sshKeys: SshKeys
   /** Where a new root key was written, when this start made one. */
   readonly newRootKeyPath?: string
   close(): Promise<void>
@@ -114,7 +117,8 @@ export async function composeCore(config: Config, clock: Clock = systemClock): P
     const accessTokens = new AccessTokens(storage, access, clock)
     const accessKeys = new AccessKeys(storage, access, audit, clock)
     const personalSecrets = new PersonalSecrets(storage, access, vault, clock)
-    const sources = [accessTokens, accessKeys, personalSecrets]
+    const sshKeys = new SshKeys(storage, access, clock)
+    const sources = [accessTokens, accessKeys, personalSecrets, sshKeys]
     const inventory = new Inventory(access, settings, sources, clock)
     return {
       storage,
@@ -142,6 +146,7 @@ export async function composeCore(config: Config, clock: Clock = systemClock): P
         clock,
         publicUrl: config.publicUrl,
       }),
+      sshKeys,
       ...(root.isNew && { newRootKeyPath: root.path }),
       close: async () => {
         await audit.close()
@@ -258,6 +263,7 @@ export async function composeServer(
   secretRoutes(http, core.secrets)
   accessKeyRoutes(http, accessKeys, core.projects, clock)
   personalSecretRoutes(http, core.personalSecrets, clock)
+  sshKeyRoutes(http, core.sshKeys, clock)
   activityRoutes(http, core.audit, access, accounts, core.projects)
   operationRoutes(http.fastify, {
     readiness: () => readiness(core),

@@ -396,6 +396,23 @@ describe.each(databases)('a server on %s', (database) => {
       ])
         expect((await send('POST', '/api/v1/personal-secrets', { token, body })).status).toBeGreaterThan(399)
       await send('PATCH', ownPath, { token, body: { value: value(), expectedVersion: 9 } })
+      // Keys in the wrong place: a private one where a public one belongs, anything where a fingerprint does.
+      const sshPath = '/api/ssh/keys'
+      for (const publicKey of [
+        pem(canaries.make('private SSH key')),
+        `ssh-ed25519 ${canaries.make('cut-off SSH key')}`,
+        canaries.make('value as SSH key'),
+      ])
+        expect((await send('POST', sshPath, { token, body: { publicKey } })).status).toBe(400)
+      const noFingerprint = canaries.make('value as fingerprint')
+      await send('DELETE', sshPath, { token, body: { publicKeyFingerprint: noFingerprint } })
+      await send(
+        'DELETE',
+        `${sshPath}?publicKeyFingerprint=${canaries.make('value as fingerprint in a query')}`,
+        {
+          token,
+        },
+      )
 
       // A machine reads, writes and fails.
       await send('GET', '/api/v1/projects/current/secrets', { ...machine, delivers: true })

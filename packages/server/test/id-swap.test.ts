@@ -6,6 +6,7 @@ import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Answer, databases, startServer, type TestKey, type TestPerson, type TestServer } from './kit.ts'
+import { newSshKey } from './ssh-kit.ts'
 
 /** A person with one of everything. */
 interface Tenant {
@@ -17,6 +18,7 @@ interface Tenant {
   readonly key: TestKey
   readonly token: { readonly id: string; readonly value: string }
   readonly personalSecret: { readonly id: string; readonly value: string }
+  readonly sshKey: { readonly fingerprint: string }
 }
 
 interface Entry {
@@ -123,6 +125,9 @@ const entries: Record<string, Entry> = {
   'personal-secret.delete': {},
   'personal-secret.reveal': { body: () => ({}), delivers: ['value'] },
   'personal-secret.versions': {},
+  'ssh-key.list': {},
+  'ssh-key.create': { body: () => ({ publicKey: newSshKey().line }) },
+  'ssh-key.delete': { body: ({ sshKey }) => ({ publicKeyFingerprint: sshKey.fingerprint }) },
   'audit.list': {},
   'audit.checkpoint': {},
   'audit.export': {},
@@ -159,6 +164,8 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
       envName: `PERSONAL_${tenants}`,
     },
   })
+  const sshKey = newSshKey()
+  await server.ok('POST', '/api/ssh/keys', { token: owner.token, body: { publicKey: sshKey.line } })
   return {
     owner,
     member,
@@ -168,6 +175,7 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
     key,
     token: { id: token.accessToken.id, value: token.token },
     personalSecret: { id: personal.id, value: personalValue },
+    sshKey,
   }
 }
 
@@ -223,6 +231,7 @@ async function state({ core }: TestServer): Promise<string> {
     'personal_secrets',
     'personal_secret_versions',
     'data_keys',
+    'ssh_keys',
   ] as const
   const content = await Promise.all(tables.map((table) => db.selectFrom(table).selectAll().execute()))
   const sorted = content.map((table) => table.map((row) => JSON.stringify(row)).sort())

@@ -105,6 +105,14 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
       remove: { summary: 'stop posting them', load: () => import('./reminder-webhook/remove.ts') },
     },
   },
+  'ssh-key': {
+    summary: 'the SSH keys that may enter your workspaces',
+    verbs: {
+      list: { summary: 'list your SSH keys', load: () => import('./ssh-key/list.ts') },
+      add: { summary: 'add an SSH key', load: () => import('./ssh-key/add.ts') },
+      remove: { summary: 'remove an SSH key', load: () => import('./ssh-key/remove.ts') },
+    },
+  },
   account: {
     summary: 'your own password, and the accounts of the instance',
     verbs: {

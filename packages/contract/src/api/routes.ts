@@ -9,6 +9,7 @@ import * as projects from './projects.ts'
 import * as reminders from './reminders.ts'
 import * as secrets from './secrets.ts'
 import * as settings from './settings.ts'
+import * as sshKeys from './ssh-keys.ts'
 
 const isRoute = (value: unknown): value is AnyRoute =>
   typeof value === 'object' && value !== null && 'path' in value && 'method' in value
@@ -24,5 +25,6 @@ export const routes: readonly AnyRoute[] = [
   reminders,
   settings,
   personalSecrets,
+  sshKeys,
   audit,
 ].flatMap((resource) => Object.values(resource).filter(isRoute))

@@ -191,6 +191,20 @@ export interface Tables {
     encoding: 'utf8' | 'base64'
     created_at: number
   }
+  ssh_keys: {
+    id: string
+    account_id: string
+    /** `SHA256:…`; unique on the instance. */
+    fingerprint: string
+    type: string
+    blob: Uint8Array
+    bits: number
+    /** Empty when there is none. */
+    comment: string
+    created_at: number
+    expires_at: number | null
+    last_used_at: number | null
+  }
 
   audit_records: {
     /** Position in the tree, from 0. */
