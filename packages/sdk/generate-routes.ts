@@ -1,6 +1,7 @@
 import * as accessKeys from '@keyhold/contract/api/access-keys'
 import * as accessTokens from '@keyhold/contract/api/access-tokens'
 import * as accounts from '@keyhold/contract/api/accounts'
+import * as apiKeys from '@keyhold/contract/api/api-keys'
 import * as audit from '@keyhold/contract/api/audit'
 import * as credentials from '@keyhold/contract/api/credentials'
 import * as personalSecrets from '@keyhold/contract/api/personal-secrets'
@@ -16,6 +17,7 @@ const resources = {
   'access-keys': accessKeys,
   'access-tokens': accessTokens,
   accounts,
+  'api-keys': apiKeys,
   audit,
   credentials,
   'personal-secrets': personalSecrets,

@@ -14,6 +14,7 @@ const resources: Readonly<Record<string, string>> = {
   'access-token': 'Access tokens',
   'personal-secret': 'Personal secrets',
   'ssh-key': 'SSH keys',
+  'api-key': 'API keys for outside services',
   session: 'Sessions',
   account: 'Accounts',
   credential: 'All credentials of a person',

@@ -18,6 +18,11 @@ export const errors = {
   'account.not_found': { status: 404, title: 'Account not found' },
   'account.password_change_required': { status: 403, title: 'Change your temporary password first' },
   'account.password_wrong': { status: 403, title: 'The current password is wrong' },
+  'api_key.expired': { status: 403, title: 'The API key has expired' },
+  'api_key.limit': { status: 409, title: 'A person has at most 100 API keys for outside services' },
+  'api_key.name_taken': { status: 409, title: 'You already have an API key of this name' },
+  'api_key.not_found': { status: 404, title: 'API key not found' },
+  'api_key.request_refused': { status: 403, title: 'The API key may not be sent with this request' },
   'audit.unavailable': {
     status: 503,
     title: 'Nothing is delivered while the audit record cannot be written',

@@ -32,6 +32,11 @@ export const limits = {
   personalEnvironmentBytes: 24 * 1024,
   filePathBytes: 4096,
   workspacesPerSecret: 100,
+  apiKeysPerPerson: 100,
+  /** Bytes of an API key: it has to fit into the head of a request. */
+  apiKeyValueBytes: 8 * 1024,
+  hostsPerApiKey: 20,
+  pathsPerApiKey: 50,
   passwordLengthMin: 15,
   passwordLengthMax: 256,
   sshKeysPerPerson: 50,

@@ -2,6 +2,7 @@
 import type * as accessKeys from '@keyhold/contract/api/access-keys'
 import type * as accessTokens from '@keyhold/contract/api/access-tokens'
 import type * as accounts from '@keyhold/contract/api/accounts'
+import type * as apiKeys from '@keyhold/contract/api/api-keys'
 import type * as audit from '@keyhold/contract/api/audit'
 import type * as credentials from '@keyhold/contract/api/credentials'
 import type * as personalSecrets from '@keyhold/contract/api/personal-secrets'
@@ -58,6 +59,12 @@ export const routeTable = {
   'account.list': { method: 'GET', path: '/api/v1/accounts', caller: 'person' },
   'account.password': { method: 'POST', path: '/api/v1/account/password', caller: 'person' },
   'account.update': { method: 'PATCH', path: '/api/v1/accounts/{accountId}', caller: 'person' },
+  'api-key.create': { method: 'POST', path: '/api/v1/api-keys', caller: 'person' },
+  'api-key.delete': { method: 'DELETE', path: '/api/v1/api-keys/{apiKeyId}', caller: 'person' },
+  'api-key.get': { method: 'GET', path: '/api/v1/api-keys/{apiKeyId}', caller: 'person' },
+  'api-key.list': { method: 'GET', path: '/api/v1/api-keys', caller: 'person' },
+  'api-key.presets': { method: 'GET', path: '/api/v1/api-key-presets', caller: 'person' },
+  'api-key.update': { method: 'PATCH', path: '/api/v1/api-keys/{apiKeyId}', caller: 'person' },
   'audit.checkpoint': { method: 'GET', path: '/api/v1/audit/checkpoint', caller: 'person' },
   'audit.export': { method: 'GET', path: '/api/v1/audit/export', caller: 'person', isText: true },
   'audit.list': { method: 'GET', path: '/api/v1/audit', caller: 'person' },
@@ -186,6 +193,12 @@ export interface ContractRoutes {
   'account.list': typeof accounts.listAccounts
   'account.password': typeof accounts.changePassword
   'account.update': typeof accounts.updateAccount
+  'api-key.create': typeof apiKeys.createApiKey
+  'api-key.delete': typeof apiKeys.deleteApiKey
+  'api-key.get': typeof apiKeys.getApiKey
+  'api-key.list': typeof apiKeys.listApiKeys
+  'api-key.presets': typeof apiKeys.listApiKeyPresets
+  'api-key.update': typeof apiKeys.updateApiKey
   'audit.checkpoint': typeof audit.getCheckpoint
   'audit.export': typeof audit.exportAudit
   'audit.list': typeof audit.listAudit

@@ -21,6 +21,8 @@ import { accessKeyRoutes } from './credentials/access-key/access-key.routes.ts'
 import { AccessKeys } from './credentials/access-key/access-key.service.ts'
 import { accessTokenRoutes } from './credentials/access-token/access-token.routes.ts'
 import { AccessTokens } from './credentials/access-token/access-token.service.ts'
+import { apiKeyRoutes } from './credentials/api-key/api-key.routes.ts'
+import { ApiKeys } from './credentials/api-key/api-key.service.ts'
 import { inventoryRoutes } from './credentials/inventory/inventory.routes.ts'
 import { Inventory } from './credentials/inventory/inventory.service.ts'
 import { reminderRoutes } from './credentials/inventory/reminders.routes.ts'
@@ -68,6 +70,7 @@ export interface Core {
   readonly personalSecrets: PersonalSecrets
   readonly reminders: Reminders
   readonly sshKeys: SshKeys
+  readonly apiKeys: ApiKeys
   /** Where a new root key was written, when this start made one. */
   readonly newRootKeyPath?: string
   close(): Promise<void>
@@ -118,7 +121,8 @@ export async function composeCore(config: Config, clock: Clock = systemClock): P
     const accessKeys = new AccessKeys(storage, access, audit, clock)
     const personalSecrets = new PersonalSecrets(storage, access, vault, clock)
     const sshKeys = new SshKeys(storage, access, clock)
-    const sources = [accessTokens, accessKeys, personalSecrets, sshKeys]
+    const apiKeys = new ApiKeys(storage, access, vault, clock)
+    const sources = [accessTokens, accessKeys, personalSecrets, sshKeys, apiKeys]
     const inventory = new Inventory(access, settings, sources, clock)
     return {
       storage,
@@ -147,6 +151,7 @@ export async function composeCore(config: Config, clock: Clock = systemClock): P
         publicUrl: config.publicUrl,
       }),
       sshKeys,
+      apiKeys,
       ...(root.isNew && { newRootKeyPath: root.path }),
       close: async () => {
         await audit.close()
@@ -264,6 +269,7 @@ export async function composeServer(
   accessKeyRoutes(http, accessKeys, core.projects, clock)
   personalSecretRoutes(http, core.personalSecrets, clock)
   sshKeyRoutes(http, core.sshKeys, clock)
+  apiKeyRoutes(http, core.apiKeys, clock)
   activityRoutes(http, core.audit, access, accounts, core.projects)
   operationRoutes(http.fastify, {
     readiness: () => readiness(core),

@@ -414,6 +414,29 @@ describe.each(databases)('a server on %s', (database) => {
         },
       )
 
+      // A key for an outside service: no answer has it, not even the one that made it.
+      const service = { service: 'openai', value: canaries.make('value of an API key') }
+      const apiKey = await send('POST', '/api/v1/api-keys', { token, body: { name: 'service', ...service } })
+      made(apiKey.status)
+      const apiKeyPath = `/api/v1/api-keys/${apiKey.body.id}`
+      for (const body of [
+        { value: canaries.make('second value of an API key') },
+        { allowedMethods: ['GET'] },
+      ])
+        made((await send('PATCH', apiKeyPath, { token, body })).status)
+      for (const body of [
+        { name: 'service', ...service, value: value() },
+        { name: 'bad', ...service, value: `${value()}\n` },
+        { name: 'bad', service: 'none', value: value() },
+        { name: 'bad', ...service, baseUrl: `https://${value('a user')}@x.com` },
+        { name: 'bad', ...service, baseUrl: `https://x.com/?${value('a query')}` },
+        { name: 'bad', ...service, allowedHosts: [`*.${value('a host')}`] },
+        { name: 'bad', ...service, allowedPaths: [`/${value('a path of a service')}/..`] },
+        { name: 'bad', ...service, placement: { kind: value('a placement') } },
+        { name: 'bad', ...service, placement: { kind: 'header', name: `a ${value('a header')}` } },
+      ])
+        expect((await send('POST', '/api/v1/api-keys', { token, body })).status).toBeGreaterThan(399)
+
       // A machine reads, writes and fails.
       await send('GET', '/api/v1/projects/current/secrets', { ...machine, delivers: true })
       await send('GET', '/api/v1/projects/current/secrets/A_TOKEN', { ...machine, delivers: true })
@@ -460,6 +483,7 @@ describe.each(databases)('a server on %s', (database) => {
         (id: string) => `${base}/members/${id}`,
         (id: string) => `/api/v1/access-tokens/${id}`,
         (id: string) => `/api/v1/personal-secrets/${id}`,
+        (id: string) => `/api/v1/api-keys/${id}`,
         (id: string) => `/api/v1/personal-secrets/${id}/reveal`,
       ]) {
         const path = pathOf(canaries.make(`value as id in ${pathOf('…')}`))
@@ -477,6 +501,7 @@ describe.each(databases)('a server on %s', (database) => {
         `${base}/access-keys`,
         '/api/v1/access-tokens',
         '/api/v1/personal-secrets',
+        '/api/v1/api-keys',
         '/api/v1/accounts',
         base,
       ])

@@ -17,6 +17,7 @@ interface Tenant {
   readonly secret: { readonly id: string; readonly name: string; readonly value: string }
   readonly key: TestKey
   readonly token: { readonly id: string; readonly value: string }
+  readonly apiKey: { readonly id: string; readonly value: string }
   readonly personalSecret: { readonly id: string; readonly value: string }
   readonly sshKey: { readonly fingerprint: string }
 }
@@ -128,6 +129,14 @@ const entries: Record<string, Entry> = {
   'ssh-key.list': {},
   'ssh-key.create': { body: () => ({ publicKey: newSshKey().line }) },
   'ssh-key.delete': { body: ({ sshKey }) => ({ publicKeyFingerprint: sshKey.fingerprint }) },
+  'api-key.list': {},
+  'api-key.presets': {},
+  'api-key.create': {
+    body: () => ({ name: 'new one', service: 'openai', value: 'a-key-that-nobody-knows' }),
+  },
+  'api-key.get': {},
+  'api-key.update': { body: () => ({ value: 'another-key-that-nobody-knows' }) },
+  'api-key.delete': {},
   'audit.list': {},
   'audit.checkpoint': {},
   'audit.export': {},
@@ -166,6 +175,11 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
   })
   const sshKey = newSshKey()
   await server.ok('POST', '/api/ssh/keys', { token: owner.token, body: { publicKey: sshKey.line } })
+  const apiKeyValue = `service-${tenants}-77d1c0b2e4`
+  const apiKey = await server.ok('POST', '/api/v1/api-keys', {
+    token: owner.token,
+    body: { name: `service ${tenants}`, service: 'openai', value: apiKeyValue },
+  })
   return {
     owner,
     member,
@@ -176,13 +190,14 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
     token: { id: token.accessToken.id, value: token.token },
     personalSecret: { id: personal.id, value: personalValue },
     sshKey,
+    apiKey: { id: apiKey.id, value: apiKeyValue },
   }
 }
 
 const paramNames = (row: AnyRoute): string[] => Object.keys(row.params?.properties ?? {})
 
 function idOf(param: string, own: Tenant): string {
-  const { project, environment, secret, key, member, token, personalSecret } = own
+  const { project, environment, secret, key, member, token, personalSecret, apiKey } = own
   const ids: Record<string, string> = {
     projectId: project.id,
     environmentId: environment.id,
@@ -191,6 +206,7 @@ function idOf(param: string, own: Tenant): string {
     accountId: member.id,
     accessTokenId: token.id,
     personalSecretId: personalSecret.id,
+    apiKeyId: apiKey.id,
     name: secret.name,
   }
   const id = ids[param]
@@ -230,6 +246,7 @@ async function state({ core }: TestServer): Promise<string> {
     'access_keys',
     'personal_secrets',
     'personal_secret_versions',
+    'api_keys',
     'data_keys',
     'ssh_keys',
   ] as const
@@ -477,7 +494,7 @@ describe.each(databases)('every route, attacked, on %s', (database) => {
       assertAnswer(row, answer)
       if (!delivers.includes('value'))
         for (const { value } of [own.secret, own.personalSecret]) expect(answer.text).not.toContain(value)
-      for (const credential of [own.key.secret, own.token.value, own.owner.password])
+      for (const credential of [own.key.secret, own.token.value, own.owner.password, own.apiKey.value])
         expect(answer.text).not.toContain(credential)
     })
   })

@@ -2,6 +2,7 @@ import type { AnyRoute } from '../route.ts'
 import * as accessKeys from './access-keys.ts'
 import * as accessTokens from './access-tokens.ts'
 import * as accounts from './accounts.ts'
+import * as apiKeys from './api-keys.ts'
 import * as audit from './audit.ts'
 import * as credentials from './credentials.ts'
 import * as personalSecrets from './personal-secrets.ts'
@@ -26,5 +27,6 @@ export const routes: readonly AnyRoute[] = [
   settings,
   personalSecrets,
   sshKeys,
+  apiKeys,
   audit,
 ].flatMap((resource) => Object.values(resource).filter(isRoute))

@@ -206,6 +206,33 @@ export interface Tables {
     last_used_at: number | null
   }
 
+  api_keys: {
+    id: string
+    account_id: string
+    name: string
+    /** Case-folded, NFKC; unique for the person. */
+    name_key: string
+    service: string
+    description: string
+    base_url: string
+    /** JSON array of canonical `host` or `host:port`. */
+    allowed_hosts: string
+    /** JSON, as in the API. */
+    placement: string
+    /** JSON arrays; null for all. */
+    allowed_methods: string | null
+    allowed_paths: string | null
+    /** Bound to all of the above but service and description. */
+    sealed: Uint8Array
+    version: number
+    created_at: number
+    updated_at: number
+    /** When the value was last replaced. */
+    rotated_at: number
+    expires_at: number | null
+    last_used_at: number | null
+  }
+
   audit_records: {
     /** Position in the tree, from 0. */
     leaf_index: number

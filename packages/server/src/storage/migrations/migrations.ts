@@ -1,6 +1,7 @@
 import type { Migration } from 'kysely/migration'
 import * as foundation from './0001-foundation.ts'
 import * as personalSecrets from './0002-personal-secrets.ts'
+import * as apiKeys from './0003-api-keys.ts'
 import * as sshKeys from './0004-ssh-keys.ts'
 import * as reminders from './0008-reminders.ts'
 
@@ -9,6 +10,7 @@ export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migra
   return {
     '0001-foundation': { up: (db) => foundation.up(db, dialect) },
     '0002-personal-secrets': { up: (db) => personalSecrets.up(db, dialect) },
+    '0003-api-keys': { up: (db) => apiKeys.up(db, dialect) },
     '0004-ssh-keys': { up: (db) => sshKeys.up(db, dialect) },
     '0008-reminders': { up: reminders.up },
   }
