@@ -10,6 +10,7 @@ import * as reminders from '@keyhold/contract/api/reminders'
 import { routes } from '@keyhold/contract/api/routes'
 import * as secrets from '@keyhold/contract/api/secrets'
 import * as settings from '@keyhold/contract/api/settings'
+import * as sshIdentity from '@keyhold/contract/api/ssh-identity'
 import * as sshKeys from '@keyhold/contract/api/ssh-keys'
 import type { AnyRoute } from '@keyhold/contract/route'
 
@@ -25,6 +26,7 @@ const resources = {
   reminders,
   secrets,
   settings,
+  'ssh-identity': sshIdentity,
   'ssh-keys': sshKeys,
 }
 

@@ -15,6 +15,7 @@ const resources: Readonly<Record<string, string>> = {
   'personal-secret': 'Personal secrets',
   'ssh-key': 'SSH keys',
   'api-key': 'API keys for outside services',
+  'ssh-identity': 'SSH identity',
   session: 'Sessions',
   account: 'Accounts',
   credential: 'All credentials of a person',

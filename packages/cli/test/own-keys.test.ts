@@ -129,3 +129,32 @@ describe('keyhold ssh-key', { timeout: 60_000 }, () => {
     expect(remove.output).toContain('nothing was changed')
   })
 })
+
+describe('keyhold identity', { timeout: 60_000 }, () => {
+  test('show without one teaches; generate prints the public key, which show prints again (SDS-27)', async () => {
+    expect(await refused(['identity', 'show'])).toContain('ssh_identity.not_found')
+    const { stdout, stderr } = await done(['identity', 'generate'])
+    expect(stdout).toMatch(/^ssh-ed25519 AAAA\S+ ada@example\.com\n$/)
+    expect(stderr).toContain('register this public key')
+    expect((await done(['identity', 'show'])).stdout).toBe(stdout)
+    expect(JSON.parse((await done(['identity', 'show', '--json'])).stdout)).toMatchObject({ bits: 256 })
+    expect(await refused(['identity', 'generate'])).toContain('ssh_identity.exists')
+  })
+
+  test('it warns before it replaces, and asks before it deletes (SDS-30)', async () => {
+    const before = (await done(['identity', 'show'])).stdout
+    const no = new TerminalRun(keyhold, ['identity', 'generate', '--replace'], person)
+    await no.sees(/hosts that know the old key will refuse you/)
+    await no.sees(/replace SHA256:\S+\? \[y\/N\]/)
+    no.type('n\r')
+    expect((await no.ended).exitCode).toBe(1)
+    expect((await done(['identity', 'show'])).stdout).toBe(before)
+    expect((await done(['identity', 'generate', '--replace', '--yes'])).stdout).not.toBe(before)
+    const remove = new TerminalRun(keyhold, ['identity', 'delete'], person)
+    await remove.sees(/delete SSH identity SHA256:\S+\? \[y\/N\]/)
+    remove.type('y\r')
+    expect((await remove.ended).exitCode).toBe(0)
+    expect(await refused(['identity', 'delete', '--yes'])).toContain('ssh_identity.not_found')
+    await done(['identity', 'generate', '--replace', '--type=ed25519'])
+  })
+})

@@ -10,6 +10,7 @@ import type * as projects from '@keyhold/contract/api/projects'
 import type * as reminders from '@keyhold/contract/api/reminders'
 import type * as secrets from '@keyhold/contract/api/secrets'
 import type * as settings from '@keyhold/contract/api/settings'
+import type * as sshIdentity from '@keyhold/contract/api/ssh-identity'
 import type * as sshKeys from '@keyhold/contract/api/ssh-keys'
 
 /** What has to be known of a route to call it. `isText`: the answer is not JSON. */
@@ -172,6 +173,9 @@ export const routeTable = {
   'settings.update': { method: 'PATCH', path: '/api/v1/settings', caller: 'person' },
   'setup.create': { method: 'POST', path: '/api/v1/setup', caller: 'anyone' },
   'setup.get': { method: 'GET', path: '/api/v1/setup', caller: 'anyone' },
+  'ssh-identity.create': { method: 'POST', path: '/api/v1/ssh-identity', caller: 'person' },
+  'ssh-identity.delete': { method: 'DELETE', path: '/api/v1/ssh-identity', caller: 'person' },
+  'ssh-identity.get': { method: 'GET', path: '/api/v1/ssh-identity', caller: 'person' },
   'ssh-key.create': { method: 'POST', path: '/api/ssh/keys', caller: 'person' },
   'ssh-key.delete': { method: 'DELETE', path: '/api/ssh/keys', caller: 'person' },
   'ssh-key.list': { method: 'GET', path: '/api/ssh/keys', caller: 'person' },
@@ -250,6 +254,9 @@ export interface ContractRoutes {
   'settings.update': typeof settings.updateSettings
   'setup.create': typeof accounts.setUp
   'setup.get': typeof accounts.getSetup
+  'ssh-identity.create': typeof sshIdentity.createSshIdentity
+  'ssh-identity.delete': typeof sshIdentity.deleteSshIdentity
+  'ssh-identity.get': typeof sshIdentity.getSshIdentity
   'ssh-key.create': typeof sshKeys.createSshKey
   'ssh-key.delete': typeof sshKeys.deleteSshKey
   'ssh-key.list': typeof sshKeys.listSshKeys

@@ -31,6 +31,8 @@ import { personalSecretRoutes } from './credentials/personal-secret/personal-sec
 import { PersonalSecrets } from './credentials/personal-secret/personal-secret.service.ts'
 import { secretRoutes } from './credentials/secret/secret.routes.ts'
 import { Secrets } from './credentials/secret/secret.service.ts'
+import { sshIdentityRoutes } from './credentials/ssh-identity/ssh-identity.routes.ts'
+import { SshIdentities } from './credentials/ssh-identity/ssh-identity.service.ts'
 import { sshKeyRoutes } from './credentials/ssh-key/ssh-key.routes.ts'
 import { SshKeys } from './credentials/ssh-key/ssh-key.service.ts'
 import { FailedAttempts } from './http/attempts.ts'
@@ -69,6 +71,7 @@ export interface Core {
   readonly inventory: Inventory
   readonly personalSecrets: PersonalSecrets
   readonly reminders: Reminders
+  readonly sshIdentities: SshIdentities
   readonly sshKeys: SshKeys
   readonly apiKeys: ApiKeys
   /** Where a new root key was written, when this start made one. */
@@ -120,9 +123,10 @@ export async function composeCore(config: Config, clock: Clock = systemClock): P
     const accessTokens = new AccessTokens(storage, access, clock)
     const accessKeys = new AccessKeys(storage, access, audit, clock)
     const personalSecrets = new PersonalSecrets(storage, access, vault, clock)
+    const sshIdentities = new SshIdentities(storage, access, accounts, vault, clock)
     const sshKeys = new SshKeys(storage, access, clock)
     const apiKeys = new ApiKeys(storage, access, vault, clock)
-    const sources = [accessTokens, accessKeys, personalSecrets, sshKeys, apiKeys]
+    const sources = [accessTokens, accessKeys, personalSecrets, sshKeys, apiKeys, sshIdentities]
     const inventory = new Inventory(access, settings, sources, clock)
     return {
       storage,
@@ -150,6 +154,7 @@ export async function composeCore(config: Config, clock: Clock = systemClock): P
         clock,
         publicUrl: config.publicUrl,
       }),
+      sshIdentities,
       sshKeys,
       apiKeys,
       ...(root.isNew && { newRootKeyPath: root.path }),
@@ -268,6 +273,7 @@ export async function composeServer(
   secretRoutes(http, core.secrets)
   accessKeyRoutes(http, accessKeys, core.projects, clock)
   personalSecretRoutes(http, core.personalSecrets, clock)
+  sshIdentityRoutes(http, core.sshIdentities)
   sshKeyRoutes(http, core.sshKeys, clock)
   apiKeyRoutes(http, core.apiKeys, clock)
   activityRoutes(http, core.audit, access, accounts, core.projects)

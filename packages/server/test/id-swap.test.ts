@@ -126,6 +126,9 @@ const entries: Record<string, Entry> = {
   'personal-secret.delete': {},
   'personal-secret.reveal': { body: () => ({}), delivers: ['value'] },
   'personal-secret.versions': {},
+  'ssh-identity.get': {},
+  'ssh-identity.create': { body: () => ({ replace: true }) },
+  'ssh-identity.delete': {},
   'ssh-key.list': {},
   'ssh-key.create': { body: () => ({ publicKey: newSshKey().line }) },
   'ssh-key.delete': { body: ({ sshKey }) => ({ publicKeyFingerprint: sshKey.fingerprint }) },
@@ -173,6 +176,7 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
       envName: `PERSONAL_${tenants}`,
     },
   })
+  await server.ok('POST', '/api/v1/ssh-identity', { token: owner.token, body: {} })
   const sshKey = newSshKey()
   await server.ok('POST', '/api/ssh/keys', { token: owner.token, body: { publicKey: sshKey.line } })
   const apiKeyValue = `service-${tenants}-77d1c0b2e4`
@@ -248,6 +252,7 @@ async function state({ core }: TestServer): Promise<string> {
     'personal_secret_versions',
     'api_keys',
     'data_keys',
+    'ssh_identities',
     'ssh_keys',
   ] as const
   const content = await Promise.all(tables.map((table) => db.selectFrom(table).selectAll().execute()))

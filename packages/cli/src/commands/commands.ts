@@ -105,6 +105,14 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
       remove: { summary: 'stop posting them', load: () => import('./reminder-webhook/remove.ts') },
     },
   },
+  identity: {
+    summary: 'the SSH key pair by which your workspaces are known outside',
+    verbs: {
+      show: { summary: 'print the public key', load: () => import('./identity/show.ts') },
+      generate: { summary: 'make the key pair, or replace it', load: () => import('./identity/generate.ts') },
+      delete: { summary: 'delete the key pair', load: () => import('./identity/delete.ts') },
+    },
+  },
   'ssh-key': {
     summary: 'the SSH keys that may enter your workspaces',
     verbs: {

@@ -10,6 +10,7 @@ import * as projects from './projects.ts'
 import * as reminders from './reminders.ts'
 import * as secrets from './secrets.ts'
 import * as settings from './settings.ts'
+import * as sshIdentity from './ssh-identity.ts'
 import * as sshKeys from './ssh-keys.ts'
 
 const isRoute = (value: unknown): value is AnyRoute =>
@@ -28,5 +29,6 @@ export const routes: readonly AnyRoute[] = [
   personalSecrets,
   sshKeys,
   apiKeys,
+  sshIdentity,
   audit,
 ].flatMap((resource) => Object.values(resource).filter(isRoute))

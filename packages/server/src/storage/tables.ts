@@ -191,6 +191,18 @@ export interface Tables {
     encoding: 'utf8' | 'base64'
     created_at: number
   }
+  ssh_identities: {
+    id: string
+    account_id: string
+    type: 'ssh-ed25519' | 'ssh-rsa'
+    /** The public key. */
+    blob: Uint8Array
+    comment: string
+    /** The private key, PKCS #8. */
+    sealed: Uint8Array
+    created_at: number
+    last_used_at: number | null
+  }
   ssh_keys: {
     id: string
     account_id: string

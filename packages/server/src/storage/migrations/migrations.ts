@@ -3,6 +3,7 @@ import * as foundation from './0001-foundation.ts'
 import * as personalSecrets from './0002-personal-secrets.ts'
 import * as apiKeys from './0003-api-keys.ts'
 import * as sshKeys from './0004-ssh-keys.ts'
+import * as sshIdentities from './0005-ssh-identities.ts'
 import * as reminders from './0008-reminders.ts'
 
 /** Every migration, oldest first. New ones are added at the end; landed ones never change. */
@@ -12,6 +13,7 @@ export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migra
     '0002-personal-secrets': { up: (db) => personalSecrets.up(db, dialect) },
     '0003-api-keys': { up: (db) => apiKeys.up(db, dialect) },
     '0004-ssh-keys': { up: (db) => sshKeys.up(db, dialect) },
+    '0005-ssh-identities': { up: (db) => sshIdentities.up(db, dialect) },
     '0008-reminders': { up: reminders.up },
   }
 }

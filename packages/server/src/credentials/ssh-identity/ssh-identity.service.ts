@@ -1,0 +1,146 @@
+import { type Access, own } from '../../access/access.ts'
+import type { Asker, Person } from '../../access/caller.ts'
+import { type Accounts, LAST_USED_STEP_MS } from '../../accounts/accounts.service.ts'
+import { AppError } from '../../base/app-error.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { CredentialItem, CredentialSource } from '../../base/credential-item.ts'
+import { newId } from '../../base/ids.ts'
+import { fingerprintOf } from '../../base/ssh-public-key.ts'
+import { type Storage, violatedUnique } from '../../storage/storage.ts'
+import type { Vault } from '../../vault/vault.ts'
+import * as store from './ssh-identity.store.ts'
+import { algorithmOf, bitsOf, type IdentityType, purposeOf, type SshIdentity } from './ssh-identity.ts'
+import { generateIdentity, signWith } from './ssh-signer.ts'
+
+/** People's own key pairs, one each: generated, replaced, deleted, and signed with. No private key leaves. */
+export class SshIdentities implements CredentialSource {
+  readonly #storage: Storage
+  readonly #access: Access
+  readonly #accounts: Accounts
+  readonly #vault: Vault
+  readonly #clock: Clock
+
+  constructor(storage: Storage, access: Access, accounts: Accounts, vault: Vault, clock: Clock) {
+    this.#storage = storage
+    this.#access = access
+    this.#accounts = accounts
+    this.#vault = vault
+    this.#clock = clock
+  }
+
+  /** @throws AppError `ssh_identity.not_found`. */
+  async get(asker: Asker<Person>): Promise<SshIdentity> {
+    return this.#access.check(asker, 'ssh-identity.read', own(), async () => {
+      const identity = await store.findIdentity(this.#storage.db, asker.caller.accountId)
+      if (!identity) throw new AppError('ssh_identity.not_found')
+      return identity
+    })
+  }
+
+  /** @param isReplacing lets go of the one there is. @throws AppError `ssh_identity.exists`. */
+  async create(asker: Asker<Person>, type: IdentityType, isReplacing: boolean): Promise<SshIdentity> {
+    const { accountId } = asker.caller
+    // Before the transaction, in which nothing slow happens; and only for who may and would get it.
+    const { blob, privateKey, comment } = await this.#access.check(
+      asker,
+      'ssh-identity.create',
+      own(),
+      async () => {
+        if (!isReplacing && (await store.findIdentity(this.#storage.db, accountId)))
+          throw new AppError('ssh_identity.exists')
+        const account = await this.#accounts.find(accountId)
+        if (!account) throw new AppError('auth.required')
+        return { ...(await generateIdentity(type)), comment: account.email }
+      },
+    )
+    return this.#access.perform(asker, 'ssh-identity.create', own(), async (tx, grant) => {
+      if (isReplacing) await store.deleteIdentity(tx, accountId)
+      const now = this.#clock.now()
+      const identity = {
+        ...{ id: newId('idn'), accountId, type, blob, comment },
+        ...{ createdAt: now, lastUsedAt: null },
+      }
+      await store.insertIdentity(tx, this.#vault, grant, identity, privateKey).catch((error: unknown) => {
+        // Of two that are generated at once, the constraint keeps one.
+        throw violatedUnique(error) ? new AppError('ssh_identity.exists', {}, error) : error
+      })
+      return { result: identity, record: identityRecord(identity) }
+    })
+  }
+
+  /** @throws AppError `ssh_identity.not_found`. */
+  async delete(asker: Asker<Person>): Promise<void> {
+    await this.#access.perform(asker, 'ssh-identity.delete', own(), async (tx) => {
+      const deleted = await store.deleteIdentity(tx, asker.caller.accountId)
+      if (!deleted) throw new AppError('ssh_identity.not_found')
+      return { result: undefined, record: identityRecord(deleted) }
+    })
+  }
+
+  /**
+   * Signs for one of the person's workspaces, as an SSH agent does: logins with this key, and commits. Recorded before.
+   * @param flags of the request (RFC 9987 §5.3): 2 or 4 choose the hash for RSA.
+   * @returns a signature blob of SSH. @throws AppError `ssh_identity.not_found`, `ssh_identity.sign_refused`.
+   */
+  async sign(
+    asker: Asker<Person>,
+    data: Uint8Array,
+    { flags = 0, workspaceId }: { flags?: number; workspaceId?: string } = {},
+  ): Promise<Buffer> {
+    const { db } = this.#storage
+    const where = workspaceId === undefined ? {} : { workspace: workspaceId }
+    return this.#access.deliver(
+      asker,
+      'ssh-identity.sign',
+      own(where),
+      async () => {
+        const identity = await store.findIdentity(db, asker.caller.accountId)
+        if (!identity) throw new AppError('ssh_identity.not_found')
+        const algorithm = algorithmOf(identity.type, flags)
+        const purpose = purposeOf(data, identity.blob, algorithm)
+        const target = { kind: 'ssh-identity', id: identity.id, name: purpose }
+        return { found: { identity, algorithm }, records: [{ ...where, target }] }
+      },
+      async (grant, { identity, algorithm }) => {
+        const privateKey = await store.openPrivateKey(db, this.#vault, grant, identity)
+        const signature = signWith(privateKey, algorithm, data)
+        await this.#touch(identity)
+        return signature
+      },
+    )
+  }
+
+  /** Keeps "last used", to the minute. */
+  async #touch({ id, lastUsedAt }: SshIdentity): Promise<void> {
+    const now = this.#clock.now().getTime()
+    const unlessSince = now - LAST_USED_STEP_MS
+    if (lastUsedAt && lastUsedAt.getTime() >= unlessSince) return
+    // The use is recorded: that a convenience could not be kept must not stop it.
+    await this.#storage.transaction((tx) => store.touchIdentity(tx, id, now, unlessSince)).catch(() => {})
+  }
+
+  async items(accountId: string): Promise<CredentialItem[]> {
+    const identity = await store.findIdentity(this.#storage.db, accountId)
+    if (!identity) return []
+    const { id, type, comment, createdAt, lastUsedAt } = identity
+    return [
+      {
+        kind: 'ssh-identity',
+        ...{ id, name: comment, purpose: `${type}, ${bitsOf[type]} bits`, usedIn: 'outside hosts' },
+        ...{
+          accessLevel: null,
+          createdAt,
+          lastUsedAt,
+          expiresAt: null,
+          rotation: null,
+          rotatedAt: createdAt,
+        },
+        status: 'active',
+      },
+    ]
+  }
+}
+
+function identityRecord({ id, blob }: SshIdentity) {
+  return { target: { kind: 'ssh-identity', id, name: fingerprintOf(blob) } }
+}
