@@ -32,7 +32,7 @@ export const cryptoUsers: Readonly<Record<string, string>> = {
   'packages/server/src/credentials/inventory/reminder-webhook.ts': 'HMAC-SHA-256 of what is sent to webhooks',
   'packages/server/src/credentials/ssh-identity/ssh-signer.ts': 'key pairs and signatures of SSH identities',
   'packages/server/src/http/operations.ts': 'comparison of the metrics token in constant time',
-  'packages/cli/src/commands/audit/verify.ts': 'SHA-256 and Ed25519 of an exported audit log',
+  'packages/cli/src/commands/audit/verify-signature.ts': 'SHA-256 and Ed25519 of audit logs and proofs',
 }
 
 const src = (name: string) => `^packages/${name}/src/`

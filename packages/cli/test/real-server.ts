@@ -9,6 +9,7 @@ import { keyhold } from './kit.ts'
 
 export interface RealServer {
   readonly url: string
+  readonly dataDir: string
   /** Creates a person, as an operator would. @returns the environment in which `keyhold` acts for them. */
   person(name: string, role?: 'admin' | 'member'): Record<string, string>
   stop(): Promise<void>
@@ -39,6 +40,7 @@ export async function startRealServer(extra: Readonly<Record<string, string>> = 
   const address = url
   return {
     url,
+    dataDir: join(directory, 'data'),
     person(name, role = 'member') {
       const who = ['--email', `${name}@example.com`, '--name', name]
       const asAdmin = role === 'admin' ? ['--admin'] : []

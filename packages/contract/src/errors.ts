@@ -23,6 +23,12 @@ export const errors = {
   'api_key.name_taken': { status: 409, title: 'You already have an API key of this name' },
   'api_key.not_found': { status: 404, title: 'API key not found' },
   'api_key.request_refused': { status: 403, title: 'The API key may not be sent with this request' },
+  'audit.incomplete': { status: 500, title: 'The audit log lacks records; somebody changed the database' },
+  'audit.record_not_found': { status: 404, title: 'Audit record not found' },
+  'audit.shorter': {
+    status: 409,
+    title: 'The audit log has fewer records than that; it was cut, or rolled back to a backup',
+  },
   'audit.unavailable': {
     status: 503,
     title: 'Nothing is delivered while the audit record cannot be written',

@@ -68,7 +68,9 @@ export const routeTable = {
   'api-key.update': { method: 'PATCH', path: '/api/v1/api-keys/{apiKeyId}', caller: 'person' },
   'audit.checkpoint': { method: 'GET', path: '/api/v1/audit/checkpoint', caller: 'person' },
   'audit.export': { method: 'GET', path: '/api/v1/audit/export', caller: 'person', isText: true },
+  'audit.growth': { method: 'GET', path: '/api/v1/audit/growth', caller: 'person' },
   'audit.list': { method: 'GET', path: '/api/v1/audit', caller: 'person' },
+  'audit.prove': { method: 'GET', path: '/api/v1/audit/{index}/proof', caller: 'person' },
   'credential.list': { method: 'GET', path: '/api/v1/credentials', caller: 'person' },
   'current.create': { method: 'POST', path: '/api/v1/projects/current/secrets', caller: 'machine' },
   'current.delete': { method: 'DELETE', path: '/api/v1/projects/current/secrets/{name}', caller: 'machine' },
@@ -205,7 +207,9 @@ export interface ContractRoutes {
   'api-key.update': typeof apiKeys.updateApiKey
   'audit.checkpoint': typeof audit.getCheckpoint
   'audit.export': typeof audit.exportAudit
+  'audit.growth': typeof audit.proveAuditGrowth
   'audit.list': typeof audit.listAudit
+  'audit.prove': typeof audit.proveAuditRecord
   'credential.list': typeof credentials.listCredentials
   'current.create': typeof secrets.createCurrentSecret
   'current.delete': typeof secrets.deleteCurrentSecret

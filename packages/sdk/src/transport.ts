@@ -247,7 +247,8 @@ function parsedJson(text: string): unknown {
 
 function pathOf(route: RouteEntry, params: object | undefined): string {
   return route.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
-    const value: unknown = (params as Record<string, unknown> | undefined)?.[name]
+    const given: unknown = (params as Record<string, unknown> | undefined)?.[name]
+    const value = Number.isSafeInteger(given) ? String(given) : given
     // "." and ".." would be another path: URL takes them away even when they are percent-encoded.
     if (
       typeof value !== 'string' ||

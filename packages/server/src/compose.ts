@@ -289,7 +289,10 @@ export async function composeServer(
   const schedule = new Schedule(
     core.storage,
     clock,
-    [{ name: 'reminders', everyMs: REMINDERS_MS, run: () => core.reminders.run() }],
+    [
+      { name: 'reminders', everyMs: REMINDERS_MS, run: () => core.reminders.run() },
+      { name: 'audit-proofs', everyMs: MINUTE_MS, run: () => core.audit.growProofs() },
+    ],
     (job, error) => logger.warn({ err: error, job: job.name }, 'a job failed'),
   )
   schedule.start()

@@ -18,6 +18,8 @@ interface Tenant {
   readonly key: TestKey
   readonly token: { readonly id: string; readonly value: string }
   readonly apiKey: { readonly id: string; readonly value: string }
+  /** Place of an audit record of what they did. */
+  readonly recordIndex: number
   readonly personalSecret: { readonly id: string; readonly value: string }
   readonly sshKey: { readonly fingerprint: string }
 }
@@ -141,6 +143,8 @@ const entries: Record<string, Entry> = {
   'api-key.update': { body: () => ({ value: 'another-key-that-nobody-knows' }) },
   'api-key.delete': {},
   'audit.list': {},
+  'audit.prove': {},
+  'audit.growth': { query: () => 'size=0' },
   'audit.checkpoint': {},
   'audit.export': {},
 }
@@ -192,6 +196,7 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
     secret: { id: secretId, ...secret },
     key,
     token: { id: token.accessToken.id, value: token.token },
+    recordIndex: (await server.core.audit.list({ actorId: owner.id }, 1)).records[0]!.index,
     personalSecret: { id: personal.id, value: personalValue },
     sshKey,
     apiKey: { id: apiKey.id, value: apiKeyValue },
@@ -212,6 +217,7 @@ function idOf(param: string, own: Tenant): string {
     personalSecretId: personalSecret.id,
     apiKeyId: apiKey.id,
     name: secret.name,
+    index: String(own.recordIndex),
   }
   const id = ids[param]
   if (id === undefined) throw new Error(`the parameter ${param} is new: say whose it is`)
@@ -220,7 +226,11 @@ function idOf(param: string, own: Tenant): string {
 
 /** As an existing id looks, and as long. */
 const missingId = (param: string, existing: string): string =>
-  param === 'name' ? 'NO_SUCH_NAME' : `${existing.split('_')[0]}_${'0'.repeat(20)}`
+  param === 'name'
+    ? 'NO_SUCH_NAME'
+    : param === 'index'
+      ? '999999999'
+      : `${existing.split('_')[0]}_${'0'.repeat(20)}`
 
 /** @param whose the tenant that each parameter is of, or `none` for an id of nothing. */
 function pathOf(row: AnyRoute, own: Tenant, whose: Readonly<Record<string, Tenant | 'none'>> = {}): string {

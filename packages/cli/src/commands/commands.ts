@@ -140,6 +140,14 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
         summary: 'print the signed head of the audit log',
         load: () => import('./audit/checkpoint.ts'),
       },
+      prove: {
+        summary: 'write a proof that a record is in the audit log',
+        load: () => import('./audit/prove.ts'),
+      },
+      check: {
+        summary: 'check that nothing was changed since the last check',
+        load: () => import('./audit/check.ts'),
+      },
       verify: { summary: 'verify an exported audit log offline', load: () => import('./audit/verify.ts') },
     },
   },

@@ -95,6 +95,44 @@ export const getCheckpoint = route({
   }),
 })
 
+export const proveAuditRecord = route({
+  id: 'audit.prove',
+  method: 'GET',
+  path: '/api/v1/audit/{index}/proof',
+  summary: 'A proof that a record is in the log, to be verified without the server (C2SP tlog-proof)',
+  caller: 'person',
+  scope: 'audit:read',
+  action: 'audit.read',
+  params: Type.Object({ index: Type.Integer({ minimum: 0, description: 'Position of the record' }) }),
+  status: 200,
+  answer: Type.Object({
+    /** The proof as a file, with the record in it; see docs/audit-log.md. */
+    proof: Type.String(),
+  }),
+  errors: ['audit.record_not_found', 'audit.incomplete'],
+})
+
+export const proveAuditGrowth = route({
+  id: 'audit.growth',
+  method: 'GET',
+  path: '/api/v1/audit/growth',
+  summary: 'A proof that the log has grown out of an earlier one, nothing changed (RFC 9162 §2.1.4)',
+  caller: 'person',
+  scope: 'audit:read',
+  action: 'audit.read',
+  query: Type.Object({
+    size: Type.Integer({ minimum: 0, description: 'Number of records in the earlier checkpoint' }),
+  }),
+  status: 200,
+  answer: Type.Object({
+    /** Base64, in the order of the RFC. */
+    hashes: Type.Array(Type.String()),
+    checkpoint: Type.String(),
+    verifierKey: Type.String(),
+  }),
+  errors: ['audit.shorter', 'audit.incomplete'],
+})
+
 /** Streams `text/plain` in the format of `docs/audit-log.md`; the only answer that is not JSON. */
 export const exportAudit = route({
   id: 'audit.export',

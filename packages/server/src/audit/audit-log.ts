@@ -2,6 +2,7 @@ import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:cr
 import type { Action, Outcome } from '@keyhold/contract/actions'
 import type { AuditRecord } from '@keyhold/contract/api/audit'
 import { exportCheckpoint, exportHeader, exportRecord } from '@keyhold/contract/audit-export'
+import { formatAuditProof } from '@keyhold/contract/audit-proof'
 import {
   checkpointBody,
   formatVerifierKey,
@@ -10,6 +11,7 @@ import {
 } from '@keyhold/contract/checkpoint'
 import type { ErrorCode } from '@keyhold/contract/errors'
 import type { MerkleTree } from '@keyhold/contract/merkle'
+import { consistencyRanges, inclusionRanges } from '@keyhold/contract/merkle-proof'
 import { AppError } from '../base/app-error.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Origin } from '../base/origin.ts'
@@ -27,6 +29,7 @@ import {
   readHead,
   readRecords,
 } from './audit.store.ts'
+import { AuditProofs } from './audit-proofs.ts'
 import { type AuditWriter, openAuditWriter } from './audit-writer.ts'
 import { type PendingRecord, sha256 } from './leaf.ts'
 
@@ -69,6 +72,7 @@ export class AuditLog {
   readonly #storage: Storage
   readonly #clock: Clock
   readonly #writer: AuditWriter
+  readonly #proofs: AuditProofs
   readonly #signingKey: KeyObject
   readonly #key: VerifierKey
   #waiting: Waiting[] = []
@@ -82,6 +86,7 @@ export class AuditLog {
     this.#storage = storage
     this.#clock = clock
     this.#writer = openAuditWriter(storage)
+    this.#proofs = new AuditProofs(storage)
     const seed = vault.deriveKey('audit-checkpoint')
     this.#signingKey = createPrivateKey({
       key: Buffer.concat([ED25519_PKCS8, seed]),
@@ -205,6 +210,40 @@ export class AuditLog {
     if (tree.size === (await latestCheckpointSize(this.#storage.db))) return
     const row = { size: tree.size, note: this.#sign(tree), time: this.#clock.now().getTime() }
     await this.#storage.transaction((tx) => addCheckpoint(tx, row))
+  }
+
+  /**
+   * Proves that a record is in the tree as it is now.
+   * @param isVisible whether the caller may see it. @returns a proof in the format of contract/audit-proof.ts.
+   * @throws AppError `audit.record_not_found`, also for a record that may not be seen.
+   */
+  async prove(index: number, isVisible: (record: AuditRecord) => boolean): Promise<string> {
+    const { db } = this.#storage
+    const tree = await readHead(db)
+    const [row] = index < tree.size ? await readRecords(db, index, index + 1) : []
+    // `as`: written by #toPending.
+    if (!row || !isVisible(JSON.parse(row.record) as AuditRecord))
+      throw new AppError('audit.record_not_found')
+    await this.#proofs.grow()
+    const hashes = await this.#proofs.hashes(inclusionRanges(index, tree.size))
+    return formatAuditProof({ record: Buffer.from(row.record), index, hashes, checkpoint: this.#sign(tree) })
+  }
+
+  /**
+   * Proves that the tree as it is now has grown out of the one of `size` records.
+   * @throws AppError `audit.shorter` when it is smaller than that.
+   */
+  async proveGrowth(size: number): Promise<{ hashes: Uint8Array[]; checkpoint: string }> {
+    const tree = await readHead(this.#storage.db)
+    if (size > tree.size) throw new AppError('audit.shorter')
+    await this.#proofs.grow()
+    const hashes = await this.#proofs.hashes(consistencyRanges(size, tree.size))
+    return { hashes, checkpoint: this.#sign(tree) }
+  }
+
+  /** Prepares for proofs what has come since the last time. */
+  growProofs(): Promise<void> {
+    return this.#proofs.grow()
   }
 
   #sign(tree: MerkleTree): string {

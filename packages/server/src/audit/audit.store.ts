@@ -95,6 +95,62 @@ export async function readRecords(
     .execute()
 }
 
+/** Hashes of leaves, from `start` up to before `end`. */
+export async function readLeafHashes(db: Queries, start: number, end: number): Promise<Uint8Array[]> {
+  const rows = await db
+    .selectFrom('audit_records')
+    .select('leaf_hash')
+    .where('leaf_index', '>=', start)
+    .where('leaf_index', '<', end)
+    .orderBy('leaf_index')
+    .execute()
+  return rows.map((row) => row.leaf_hash)
+}
+
+/** How many subtrees of this height are kept. */
+export async function countSubtrees(db: Queries, height: number): Promise<number> {
+  const last = await db
+    .selectFrom('audit_subtrees')
+    .select('position')
+    .where('height', '=', height)
+    .orderBy('position', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return last ? last.position + 1 : 0
+}
+
+/** Roots of subtrees of this height, from position `start` up to before `end`. */
+export async function readSubtrees(
+  db: Queries,
+  height: number,
+  start: number,
+  end: number,
+): Promise<Uint8Array[]> {
+  const rows = await db
+    .selectFrom('audit_subtrees')
+    .select('hash')
+    .where('height', '=', height)
+    .where('position', '>=', start)
+    .where('position', '<', end)
+    .orderBy('position')
+    .execute()
+  return rows.map((row) => row.hash)
+}
+
+/** Keeps roots of subtrees; those that another server kept before stay. */
+export async function addSubtrees(
+  tx: Transaction,
+  height: number,
+  start: number,
+  hashes: readonly Uint8Array[],
+): Promise<void> {
+  await tx
+    .insertInto('audit_subtrees')
+    .values(hashes.map((hash, i) => ({ height, position: start + i, hash })))
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
+}
+
 /** Newest first. */
 export async function findRecords(
   db: Queries,

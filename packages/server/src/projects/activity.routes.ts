@@ -1,6 +1,14 @@
 import { Readable } from 'node:stream'
-import { exportAudit, getCheckpoint, listAudit } from '@keyhold/contract/api/audit'
+import {
+  type AuditRecord,
+  exportAudit,
+  getCheckpoint,
+  listAudit,
+  proveAuditGrowth,
+  proveAuditRecord,
+} from '@keyhold/contract/api/audit'
 import { auditLine } from '@keyhold/contract/audit-line'
+import { toBase64 } from '@keyhold/contract/checkpoint'
 import { type Access, instance } from '../access/access.ts'
 import type { Asker, Machine, Person } from '../access/caller.ts'
 import type { Accounts } from '../accounts/accounts.service.ts'
@@ -53,6 +61,25 @@ export function activityRoutes(
       audit.checkpoint(),
     )
     return { checkpoint, verifierKey: audit.verifierKey }
+  })
+
+  http.person(proveAuditRecord, async ({ caller, origin, params }) => {
+    const asker = { caller, origin }
+    const visible = await visibleTo(asker)
+    const isVisible = ({ actor, project }: AuditRecord) =>
+      visible === undefined ||
+      actor.id === visible.accountId ||
+      (project !== undefined && visible.projectIds.includes(project.id))
+    return access.check(asker, 'audit.read', instance, async () => ({
+      proof: await audit.prove(params.index, isVisible),
+    }))
+  })
+
+  http.person(proveAuditGrowth, async ({ caller, origin, query }) => {
+    const { hashes, checkpoint } = await access.check({ caller, origin }, 'audit.read', instance, () =>
+      audit.proveGrowth(query.size),
+    )
+    return { hashes: hashes.map(toBase64), checkpoint, verifierKey: audit.verifierKey }
   })
 
   http.person(exportAudit, async ({ caller, origin, setHeader }) => {

@@ -261,6 +261,8 @@ export interface Tables {
   }
   /** One row: size and right edge of the tree. */
   audit_head: { id: number; size: number; edge: Uint8Array }
+  /** Roots of whole subtrees of 2^height leaves, for proofs; see audit/audit-proofs.ts. */
+  audit_subtrees: { height: number; position: number; hash: Uint8Array }
   /** Signed heads, in order of size. */
   audit_checkpoints: { size: number; note: string; time: number }
 }

@@ -1,17 +1,21 @@
 import { isUtf8 } from 'node:buffer'
-import { createHash, createPublicKey, verify } from 'node:crypto'
 import { createReadStream, readFileSync } from 'node:fs'
 import { verifyAuditExport } from '@keyhold/contract/audit-export'
+import { parseAuditProof } from '@keyhold/contract/audit-proof'
+import { openCheckpoint, parseVerifierKey } from '@keyhold/contract/checkpoint'
+import { verifyInclusion } from '@keyhold/contract/merkle-proof'
 import { defineCommand, jsonOption } from '../../command.ts'
 import { ExitCode } from '../../exit-codes.ts'
-import { Failure } from '../../failure.ts'
+import { Failure, usageFailure } from '../../failure.ts'
+import { sha256, verifySignature } from './verify-signature.ts'
 
 export const command = defineCommand({
-  usage: 'FILE [--key=VERIFIER] [--checkpoint=FILE] [--json]',
+  usage: 'FILE [--key=VERIFIER] [--checkpoint=FILE] [--proof] [--json]',
   description:
     'Verifies an exported log without the server: every record, their order and every signature. It names the first place that was\n' +
     'changed, removed, added or reordered. Give the verifier key that you noted when the instance was set up: the one in the file is\n' +
-    'only as good as the file. A checkpoint that you kept shows that nothing from before it was rewritten.',
+    'only as good as the file. A checkpoint that you kept shows that nothing from before it was rewritten.\n' +
+    'With --proof, FILE is what "keyhold audit prove" wrote, and the record in it is printed.',
   arguments: [{ name: 'FILE', summary: 'what "keyhold audit export" wrote; - is standard input' }],
   options: {
     key: {
@@ -20,6 +24,7 @@ export const command = defineCommand({
       summary: 'the verifier key you trust, from "keyhold audit checkpoint"',
     },
     checkpoint: { type: 'string', placeholder: 'FILE', summary: 'a checkpoint kept from earlier' },
+    proof: { type: 'boolean', summary: 'verify the proof of one record; needs --key' },
     json: jsonOption,
   },
   examples: [
@@ -27,9 +32,13 @@ export const command = defineCommand({
   ],
   async run({ options, args, terminal }) {
     const [path = ''] = args
+    if (options.proof) {
+      terminal.print(await provenRecord(readText(path), options.key))
+      return ExitCode.Ok
+    }
     const earlierCheckpoint = options.checkpoint === undefined ? undefined : readText(options.checkpoint)
     const result = await verifyAuditExport(linesOf(path), {
-      sha256: (bytes) => createHash('sha256').update(bytes).digest(),
+      sha256,
       verifySignature,
       ...(options.key !== undefined && { verifierKey: options.key }),
       ...(earlierCheckpoint !== undefined && { earlierCheckpoint }),
@@ -85,11 +94,22 @@ function lineOf(bytes: Uint8Array): string {
   return isUtf8(bytes) ? text : `${text}\ufffd`
 }
 
-/** Verifies Ed25519 (RFC 8032) with a bare public key, which node:crypto takes as JWK. */
-function verifySignature(publicKey: Uint8Array, signature: Uint8Array, message: Uint8Array): boolean {
-  const x = Buffer.from(publicKey).toString('base64url')
-  const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' })
-  return verify(null, message, key, signature)
+/** @returns the record of a proof that holds, as JSON. @throws Failure for any other. */
+async function provenRecord(text: string, verifierKey: string | undefined): Promise<string> {
+  if (verifierKey === undefined)
+    throw usageFailure(
+      'a proof is verified with the key you trust',
+      'keyhold audit verify FILE --proof --key=VERIFIER',
+    )
+  const key = parseVerifierKey(sha256, verifierKey)
+  if (!key) throw new Failure('the verifier key is malformed')
+  const proof = parseAuditProof(text)
+  if (!proof) throw new Failure('the file is no proof (C2SP tlog-proof)')
+  const tree = await openCheckpoint(sha256, verifySignature, proof.checkpoint, key)
+  if (!tree) throw new Failure('the checkpoint in the proof is not signed by the key you trust')
+  if (!verifyInclusion(sha256, proof.record, proof.index, tree, proof.hashes))
+    throw new Failure('the proof does not hold: this record is not at this place of the log')
+  return new TextDecoder().decode(proof.record)
 }
 
 function readText(path: string): string {

@@ -5,6 +5,7 @@ import * as apiKeys from './0003-api-keys.ts'
 import * as sshKeys from './0004-ssh-keys.ts'
 import * as sshIdentities from './0005-ssh-identities.ts'
 import * as reminders from './0008-reminders.ts'
+import * as auditSubtrees from './0009-audit-subtrees.ts'
 
 /** Every migration, oldest first. New ones are added at the end; landed ones never change. */
 export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migration> {
@@ -15,5 +16,6 @@ export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migra
     '0004-ssh-keys': { up: (db) => sshKeys.up(db, dialect) },
     '0005-ssh-identities': { up: (db) => sshIdentities.up(db, dialect) },
     '0008-reminders': { up: reminders.up },
+    '0009-audit-subtrees': { up: (db) => auditSubtrees.up(db, dialect) },
   }
 }
