@@ -31,6 +31,9 @@ export const cryptoUsers: Readonly<Record<string, string>> = {
   'packages/server/src/credentials/access-key/access-key.service.ts': 'comparison in constant time',
   'packages/server/src/credentials/inventory/reminder-webhook.ts': 'HMAC-SHA-256 of what is sent to webhooks',
   'packages/server/src/credentials/ssh-identity/ssh-signer.ts': 'key pairs and signatures of SSH identities',
+  'packages/server/src/credentials/repository/repository-provider.service.ts': 'whether a CA is certificates',
+  'packages/server/src/credentials/repository/repository.service.ts':
+    'PKCE (SHA-256), its verifier (HMAC), comparison in constant time',
   'packages/server/src/http/operations.ts': 'comparison of the metrics token in constant time',
   'packages/cli/src/commands/audit/verify-signature.ts': 'SHA-256 and Ed25519 of audit logs and proofs',
 }

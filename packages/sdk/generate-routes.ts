@@ -7,6 +7,7 @@ import * as credentials from '@keyhold/contract/api/credentials'
 import * as personalSecrets from '@keyhold/contract/api/personal-secrets'
 import * as projects from '@keyhold/contract/api/projects'
 import * as reminders from '@keyhold/contract/api/reminders'
+import * as repositories from '@keyhold/contract/api/repositories'
 import { routes } from '@keyhold/contract/api/routes'
 import * as secrets from '@keyhold/contract/api/secrets'
 import * as settings from '@keyhold/contract/api/settings'
@@ -24,6 +25,7 @@ const resources = {
   'personal-secrets': personalSecrets,
   projects,
   reminders,
+  repositories,
   secrets,
   settings,
   'ssh-identity': sshIdentity,

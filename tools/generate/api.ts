@@ -18,6 +18,8 @@ const resources: Readonly<Record<string, string>> = {
   'ssh-identity': 'SSH identity',
   session: 'Sessions',
   account: 'Accounts',
+  repository: 'Connections to code repositories',
+  'repository-provider': 'Code repository providers',
   credential: 'All credentials of a person',
   'reminder-webhook': 'Reminders',
   settings: 'Settings',

@@ -41,6 +41,10 @@ const meanings: Record<keyof typeof limits, readonly [meaning: string, unit: str
   sshPublicKeyLength: ['Line with a public SSH key', 'characters'],
   sshKeyCommentLength: ['Comment of a public SSH key, which is its title', 'characters'],
   auditPage: ['Records in one page of the audit log', ''],
+  repositoryProviders: ['Code repository providers of the instance', ''],
+  pendingRepositoryConnections: ['Connections of a person that were begun and not finished', ''],
+  repositoryUrlLength: ['Base URL of a self-hosted provider', 'characters'],
+  repositoryCaBytes: ['CA certificates of a self-hosted provider, in PEM', 'bytes'],
 }
 
 /** Every stated limit with its number. */

@@ -44,4 +44,9 @@ export const limits = {
   sshPublicKeyLength: 16_384,
   sshKeyCommentLength: 256,
   auditPage: 500,
+  repositoryProviders: 200,
+  /** Connections of a person that wait for the provider or for their confirmation code. */
+  pendingRepositoryConnections: 10,
+  repositoryUrlLength: 300,
+  repositoryCaBytes: 64 * 1024,
 } as const

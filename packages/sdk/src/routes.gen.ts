@@ -8,6 +8,7 @@ import type * as credentials from '@keyhold/contract/api/credentials'
 import type * as personalSecrets from '@keyhold/contract/api/personal-secrets'
 import type * as projects from '@keyhold/contract/api/projects'
 import type * as reminders from '@keyhold/contract/api/reminders'
+import type * as repositories from '@keyhold/contract/api/repositories'
 import type * as secrets from '@keyhold/contract/api/secrets'
 import type * as settings from '@keyhold/contract/api/settings'
 import type * as sshIdentity from '@keyhold/contract/api/ssh-identity'
@@ -144,6 +145,31 @@ export const routeTable = {
   'reminder-webhook.get': { method: 'GET', path: '/api/v1/reminder-webhook', caller: 'person' },
   'reminder-webhook.set': { method: 'PUT', path: '/api/v1/reminder-webhook', caller: 'person' },
   'reminder-webhook.test': { method: 'POST', path: '/api/v1/reminder-webhook/test', caller: 'person' },
+  'repository-provider.create': { method: 'POST', path: '/api/v1/repository-providers', caller: 'person' },
+  'repository-provider.delete': {
+    method: 'DELETE',
+    path: '/api/v1/repository-providers/{providerId}',
+    caller: 'person',
+  },
+  'repository-provider.list': { method: 'GET', path: '/api/v1/repository-providers', caller: 'person' },
+  'repository-provider.update': {
+    method: 'PATCH',
+    path: '/api/v1/repository-providers/{providerId}',
+    caller: 'person',
+  },
+  'repository.confirm': { method: 'POST', path: '/api/v1/repository-connections/confirm', caller: 'person' },
+  'repository.connect': { method: 'POST', path: '/api/v1/repository-connections', caller: 'person' },
+  'repository.disconnect': {
+    method: 'DELETE',
+    path: '/api/v1/repository-connections/{connectionId}',
+    caller: 'person',
+  },
+  'repository.list': { method: 'GET', path: '/api/v1/repository-connections', caller: 'person' },
+  'repository.update': {
+    method: 'PATCH',
+    path: '/api/v1/repository-connections/{connectionId}',
+    caller: 'person',
+  },
   'secret.create': { method: 'POST', path: '/api/v1/projects/{projectId}/secrets', caller: 'person' },
   'secret.delete': {
     method: 'DELETE',
@@ -243,6 +269,15 @@ export interface ContractRoutes {
   'reminder-webhook.get': typeof reminders.getReminderWebhook
   'reminder-webhook.set': typeof reminders.setReminderWebhook
   'reminder-webhook.test': typeof reminders.testReminderWebhook
+  'repository-provider.create': typeof repositories.createRepositoryProvider
+  'repository-provider.delete': typeof repositories.deleteRepositoryProvider
+  'repository-provider.list': typeof repositories.listRepositoryProviders
+  'repository-provider.update': typeof repositories.updateRepositoryProvider
+  'repository.confirm': typeof repositories.confirmRepository
+  'repository.connect': typeof repositories.connectRepository
+  'repository.disconnect': typeof repositories.disconnectRepository
+  'repository.list': typeof repositories.listRepositoryConnections
+  'repository.update': typeof repositories.updateRepositoryConnection
   'secret.create': typeof secrets.createSecret
   'secret.delete': typeof secrets.deleteSecret
   'secret.get': typeof secrets.getSecret

@@ -29,6 +29,9 @@ import { reminderRoutes } from './credentials/inventory/reminders.routes.ts'
 import { Reminders } from './credentials/inventory/reminders.service.ts'
 import { personalSecretRoutes } from './credentials/personal-secret/personal-secret.routes.ts'
 import { PersonalSecrets } from './credentials/personal-secret/personal-secret.service.ts'
+import { repositoryRoutes } from './credentials/repository/repository.routes.ts'
+import { Repositories } from './credentials/repository/repository.service.ts'
+import { RepositoryProviders } from './credentials/repository/repository-provider.service.ts'
 import { secretRoutes } from './credentials/secret/secret.routes.ts'
 import { Secrets } from './credentials/secret/secret.service.ts'
 import { sshIdentityRoutes } from './credentials/ssh-identity/ssh-identity.routes.ts'
@@ -66,6 +69,8 @@ export interface Core {
   readonly accessTokens: AccessTokens
   readonly projects: Projects
   readonly secrets: Secrets
+  readonly repositories: Repositories
+  readonly repositoryProviders: RepositoryProviders
   readonly accessKeys: AccessKeys
   readonly settings: InstanceSettings
   readonly inventory: Inventory
@@ -97,8 +102,12 @@ function unusable(message: string, error: unknown): ConfigError {
   return new ConfigError(`${message} (${code})`, { cause: error })
 }
 
-/** Opens database and vault and joins the parts. @throws WrongRootKeyError and errors of the database. */
-export async function composeCore(config: Config, clock: Clock = systemClock): Promise<Core> {
+/** Opens database and vault and joins the parts. @param outgoing the way out, for tests. @throws WrongRootKeyError and errors of the database. */
+export async function composeCore(
+  config: Config,
+  clock: Clock = systemClock,
+  outgoing: Outgoing = new Outgoing(config.outgoingAllow),
+): Promise<Core> {
   makeDataDir(config)
   const storage = await openStorage(
     config.databaseUrl ? { databaseUrl: config.databaseUrl } : { dataDir: config.dataDir },
@@ -118,7 +127,6 @@ export async function composeCore(config: Config, clock: Clock = systemClock): P
     const audit = new AuditLog(storage, vault, clock, instanceId)
     const access = new Access(storage, audit, clock)
     const accounts = new Accounts(storage, access, audit, clock)
-    const outgoing = new Outgoing(config.outgoingAllow)
     const settings = new InstanceSettings(storage, access)
     const accessTokens = new AccessTokens(storage, access, clock)
     const accessKeys = new AccessKeys(storage, access, audit, clock)
@@ -126,7 +134,8 @@ export async function composeCore(config: Config, clock: Clock = systemClock): P
     const sshIdentities = new SshIdentities(storage, access, accounts, vault, clock)
     const sshKeys = new SshKeys(storage, access, clock)
     const apiKeys = new ApiKeys(storage, access, vault, clock)
-    const sources = [accessTokens, accessKeys, personalSecrets, sshKeys, apiKeys, sshIdentities]
+    const repositories = new Repositories(storage, access, accounts, vault, clock, outgoing, config.publicUrl)
+    const sources = [accessTokens, accessKeys, repositories, personalSecrets, sshKeys, apiKeys, sshIdentities]
     const inventory = new Inventory(access, settings, sources, clock)
     return {
       storage,
@@ -139,6 +148,8 @@ export async function composeCore(config: Config, clock: Clock = systemClock): P
       accessTokens,
       projects: new Projects(storage, access, accounts, clock),
       secrets: new Secrets(storage, access, vault, clock),
+      repositories,
+      repositoryProviders: new RepositoryProviders(storage, access, vault, clock, outgoing),
       accessKeys,
       personalSecrets,
       inventory,
@@ -271,6 +282,7 @@ export async function composeServer(
   reminderRoutes(http, core.reminders, clock)
   projectRoutes(http, core.projects)
   secretRoutes(http, core.secrets)
+  repositoryRoutes(http, core.repositories, core.repositoryProviders, config.publicUrl)
   accessKeyRoutes(http, accessKeys, core.projects, clock)
   personalSecretRoutes(http, core.personalSecrets, clock)
   sshIdentityRoutes(http, core.sshIdentities)

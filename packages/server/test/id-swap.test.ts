@@ -5,6 +5,7 @@ import type { AnyRoute } from '@keyhold/contract/route'
 import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { newId } from '../src/base/ids.ts'
 import { type Answer, databases, startServer, type TestKey, type TestPerson, type TestServer } from './kit.ts'
 import { newSshKey } from './ssh-kit.ts'
 
@@ -22,6 +23,8 @@ interface Tenant {
   readonly recordIndex: number
   readonly personalSecret: { readonly id: string; readonly value: string }
   readonly sshKey: { readonly fingerprint: string }
+  readonly provider: { readonly id: string; readonly host: string }
+  readonly connection: { readonly id: string }
 }
 
 interface Entry {
@@ -105,6 +108,24 @@ const entries: Record<string, Entry> = {
     never: 'access.refused',
     foreignStatus: 403,
   },
+  'repository-provider.list': {},
+  'repository-provider.create': {
+    body: () => ({ type: 'gitlab', kind: 'internal', baseUrl: `https://git-${Math.random()}.example` }),
+  },
+  'repository-provider.update': {
+    body: () => ({ clientId: 'id', clientSecret: 'client-secret' }),
+    foreignStatus: 403,
+  },
+  'repository-provider.delete': { query: ({ provider }) => `confirm=${provider.host}`, foreignStatus: 403 },
+  'repository.list': {},
+  'repository.connect': { body: (_own, other) => ({ providerId: other.provider.id, method: 'ssh' }) },
+  // The way to a right code leads through a browser: test/repositories.test.ts.
+  'repository.confirm': {
+    body: () => ({ code: '0000-0000' }),
+    never: 'repository_connection.confirmation',
+  },
+  'repository.update': { body: () => ({ method: 'ssh' }) },
+  'repository.disconnect': {},
   'access-key.list': {},
   'access-key.create': { body: () => ({ permission: 'read' }), delivers: ['secret'] },
   'access-key.update': { body: () => ({ permission: 'read' }) },
@@ -188,6 +209,11 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
     token: owner.token,
     body: { name: `service ${tenants}`, service: 'openai', value: apiKeyValue },
   })
+  const provider = await addProvider(server, `git-${tenants}.example`)
+  const { connection } = await server.ok('POST', '/api/v1/repository-connections', {
+    token: owner.token,
+    body: { providerId: provider.id, method: 'ssh' },
+  })
   return {
     owner,
     member,
@@ -200,13 +226,38 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
     personalSecret: { id: personal.id, value: personalValue },
     sshKey,
     apiKey: { id: apiKey.id, value: apiKeyValue },
+    provider,
+    connection: { id: connection.id },
   }
+}
+
+/** Straight into the table: there are more tenants here than an instance has providers. */
+async function addProvider({ core, clock }: TestServer, host: string): Promise<{ id: string; host: string }> {
+  const id = newId('rpv')
+  const now = clock.now().getTime()
+  const row = {
+    id,
+    type: 'gitlab',
+    kind: 'internal',
+    base_url: `https://${host}`,
+    host,
+    client_id: null,
+    sealed_client_secret: null,
+    secret_version: 0,
+    ca: null,
+    scopes: '[]',
+    created_at: now,
+    updated_at: now,
+  } as const
+  await core.storage.transaction((tx) => tx.insertInto('repository_providers').values(row).execute())
+  return { id, host }
 }
 
 const paramNames = (row: AnyRoute): string[] => Object.keys(row.params?.properties ?? {})
 
 function idOf(param: string, own: Tenant): string {
   const { project, environment, secret, key, member, token, personalSecret, apiKey } = own
+  const { provider, connection } = own
   const ids: Record<string, string> = {
     projectId: project.id,
     environmentId: environment.id,
@@ -216,6 +267,8 @@ function idOf(param: string, own: Tenant): string {
     accessTokenId: token.id,
     personalSecretId: personalSecret.id,
     apiKeyId: apiKey.id,
+    connectionId: connection.id,
+    providerId: provider.id,
     name: secret.name,
     index: String(own.recordIndex),
   }
@@ -261,6 +314,9 @@ async function state({ core }: TestServer): Promise<string> {
     'personal_secrets',
     'personal_secret_versions',
     'api_keys',
+    'repository_providers',
+    'repository_connections',
+    'repository_authorizations',
     'data_keys',
     'ssh_identities',
     'ssh_keys',

@@ -11,6 +11,7 @@ import { emailKey } from '../src/accounts/account.ts'
 import { insertAccount } from '../src/accounts/accounts.store.ts'
 import { hashPassword } from '../src/accounts/password.ts'
 import { newId } from '../src/base/ids.ts'
+import type { Outgoing } from '../src/base/outgoing.ts'
 import { type Core, composeCore, composeServer, type Server } from '../src/compose.ts'
 import { type Config, readConfig } from '../src/config/config.ts'
 
@@ -245,6 +246,7 @@ export async function newPostgresDatabase(): Promise<{ url: string; drop: () => 
 export async function startServer(
   database: TestDatabase,
   env: Readonly<Record<string, string>> = {},
+  outgoing?: Outgoing,
 ): Promise<{ server: TestServer; stop: () => Promise<void> }> {
   const dataDir = mkdtempSync(join(tmpdir(), 'keyhold-test-'))
   const postgres = database === 'postgres' ? await newPostgresDatabase() : undefined
@@ -258,7 +260,7 @@ export async function startServer(
   const clock = new TestClock()
   const log: string[] = []
   const logger = pino({ level: 'trace' }, { write: (line: string) => void log.push(line) })
-  const core = await composeCore(config, clock)
+  const core = await composeCore(config, clock, outgoing)
   const server = await composeServer(config, core, logger, clock)
   const url = await server.listen()
   return {

@@ -8,6 +8,7 @@ import * as credentials from './credentials.ts'
 import * as personalSecrets from './personal-secrets.ts'
 import * as projects from './projects.ts'
 import * as reminders from './reminders.ts'
+import * as repositories from './repositories.ts'
 import * as secrets from './secrets.ts'
 import * as settings from './settings.ts'
 import * as sshIdentity from './ssh-identity.ts'
@@ -23,6 +24,7 @@ export const routes: readonly AnyRoute[] = [
   projects,
   secrets,
   accessKeys,
+  repositories,
   credentials,
   reminders,
   settings,

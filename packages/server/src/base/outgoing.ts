@@ -153,13 +153,24 @@ export class Outgoing {
   }
 
   /** @throws OutgoingError when there is no answer. */
-  send(request: OutgoingRequest): Promise<OutgoingAnswer> {
+  async send(request: OutgoingRequest): Promise<OutgoingAnswer> {
+    const refused = this.problemWith(request)
+    if (refused) throw refused
+    return this.#send(new URL(request.url), request)
+  }
+
+  /** What is wrong with an address, as far as it can be told without resolving its name. */
+  problemWith(request: Pick<OutgoingRequest, 'url' | 'isPrivateAllowed'>): OutgoingError | undefined {
     const url = parseUrl(request.url)
-    if (!url) return Promise.reject(new OutgoingError('bad-url'))
+    if (!url) return new OutgoingError('bad-url')
     const literal = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname
     // Node asks no look-up for an address.
-    const refused = isIP(literal) ? this.#whyRefused(literal, url, request) : undefined
-    return refused ? Promise.reject(new OutgoingError(refused)) : this.#send(url, request)
+    const refused = isIP(literal)
+      ? this.#whyRefused(literal, url, request)
+      : url.protocol === 'http:' && !this.#allowed
+        ? 'insecure'
+        : undefined
+    return refused && new OutgoingError(refused)
   }
 
   #send(url: URL, request: OutgoingRequest): Promise<OutgoingAnswer> {
@@ -243,7 +254,11 @@ export class Outgoing {
     }
   }
 
-  #whyRefused(text: string, url: URL, { isPrivateAllowed }: OutgoingRequest): OutgoingFailure | undefined {
+  #whyRefused(
+    text: string,
+    url: URL,
+    { isPrivateAllowed }: Pick<OutgoingRequest, 'isPrivateAllowed'>,
+  ): OutgoingFailure | undefined {
     // IPv4 inside IPv6 is the IPv4 address, however it is written.
     const address = canonicalAddress(text)
     if (address === undefined) return 'address-refused'

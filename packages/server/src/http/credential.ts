@@ -11,12 +11,17 @@ export const cookieName = (isSecure: boolean): string => (isSecure ? '__Host-key
 
 /** Finds the credential. The Authorization header wins over the cookie. @returns undefined when there is none. */
 export function readCredential(request: IncomingMessage, isSecure: boolean): Credential | undefined {
-  const { authorization, cookie } = request.headers
+  const { authorization } = request.headers
   if (authorization !== undefined) return readAuthorization(authorization)
-  if (cookie === undefined) return undefined
-  const prefix = `${cookieName(isSecure)}=`
-  const pair = cookie.split(';').find((part) => part.trimStart().startsWith(prefix))
-  return pair === undefined ? undefined : { kind: 'session', token: pair.trim().slice(prefix.length) }
+  const token = readCookie(request, cookieName(isSecure))
+  return token === undefined ? undefined : { kind: 'session', token }
+}
+
+/** The first cookie of this name. */
+export function readCookie(request: IncomingMessage, name: string): string | undefined {
+  const prefix = `${name}=`
+  const pair = request.headers.cookie?.split(';').find((part) => part.trimStart().startsWith(prefix))
+  return pair?.trim().slice(prefix.length)
 }
 
 function readAuthorization(header: string): Credential | undefined {

@@ -18,7 +18,7 @@ import { AppError } from '../base/app-error.ts'
 import { newTraceId } from '../base/ids.ts'
 import type { Origin } from '../base/origin.ts'
 import { clientConnection, isLoopbackAddress } from './client-address.ts'
-import { type Credential, readCredential } from './credential.ts'
+import { type Credential, readCookie, readCredential } from './credential.ts'
 import { countJsonMembers, countMembers } from './json-limits.ts'
 import { toAppError, toProblem } from './problem.ts'
 import { withKeywords, withStorableBounds } from './schema-bounds.ts'
@@ -96,6 +96,18 @@ export interface Call<R extends AnyRoute, C> {
   setHeader(name: string, value: string): void
 }
 
+/** What a page for browsers gets: one that is no part of the API, and answers HTML whatever comes of it. */
+export interface PageCall {
+  readonly params: Readonly<Record<string, string>>
+  /** What was sent once, and as text. */
+  readonly query: Readonly<Record<string, string>>
+  readonly origin: Origin
+  /** The value of a cookie, as the browser sent it. */
+  cookie(name: string): string | undefined
+  readonly isSecure: boolean
+  setHeader(name: string, value: string): void
+}
+
 type Handler<R extends AnyRoute, C> = (call: Call<R, C>) => Promise<AnswerOf<R>>
 
 interface RequestState {
@@ -131,6 +143,23 @@ export class Http<P, M> {
   /** Registers a route without authentication. */
   anyone<R extends AnyRoute>(row: R, handler: Handler<R, undefined>): void {
     this.#register(row, 'anyone', handler as Handler<AnyRoute, unknown>) // `as`: likewise nobody.
+  }
+
+  /** Registers a page that a browser is sent to from elsewhere, without authentication. @param path as Fastify's. */
+  page(path: string, handler: (call: PageCall) => Promise<{ status: number; html: string }>): void {
+    this.fastify.get(path, async (request, reply) => {
+      const { origin, isSecure } = states.get(request)!
+      const query = Object.entries(request.query as object).filter(([, value]) => typeof value === 'string')
+      const { status, html } = await handler({
+        params: request.params as Record<string, string>, // `as`: parts of a path.
+        query: Object.fromEntries(query),
+        origin,
+        isSecure,
+        cookie: (name) => readCookie(request.raw, name),
+        setHeader: (name, value) => void reply.header(name, value),
+      })
+      return reply.code(status).type('text/html; charset=utf-8').send(html)
+    })
   }
 
   #register(row: AnyRoute, caller: AnyRoute['caller'], handler: Handler<AnyRoute, unknown>): void {

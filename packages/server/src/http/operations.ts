@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { errors } from '@keyhold/contract/errors'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { AppError } from '../base/app-error.ts'
+import { escapeHtml, htmlPage } from './page.ts'
 
 export interface Readiness {
   readonly isReady: boolean
@@ -23,20 +24,8 @@ export interface OperationsOptions {
 
 const digest = (text: string) => createHash('sha256').update(text).digest()
 
-const escapeHtml = (text: string) => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
-
-/** A page of text. The headers of every answer forbid scripts, styles and frames, and none is needed. */
-function sendPage(reply: FastifyReply, title: string, body: string): FastifyReply {
-  return reply.type('text/html; charset=utf-8').send(`<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>${title}</title>
-<h1>${title}</h1>
-${body}
-</html>
-`)
-}
+const sendPage = (reply: FastifyReply, title: string, body: string): FastifyReply =>
+  reply.type('text/html; charset=utf-8').send(htmlPage(title, body))
 
 /** What operators and tools ask of the server itself: health, metrics, the API's description, pages of error codes. */
 export function operationRoutes(fastify: FastifyInstance, options: OperationsOptions): void {

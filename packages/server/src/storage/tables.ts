@@ -244,6 +244,65 @@ export interface Tables {
     expires_at: number | null
     last_used_at: number | null
   }
+  repository_providers: {
+    id: string
+    type: 'github' | 'gitlab' | 'bitbucket'
+    kind: 'default' | 'internal'
+    /** Without a slash at its end. Never changes: tokens would go to another address than they came from. */
+    base_url: string
+    /** Host and port of the base URL. */
+    host: string
+    client_id: string | null
+    sealed_client_secret: Uint8Array | null
+    secret_version: number
+    /** PEM. */
+    ca: string | null
+    /** JSON array. */
+    scopes: string
+    created_at: number
+    updated_at: number
+  }
+  repository_connections: {
+    id: string
+    account_id: string
+    provider_id: string
+    method: 'oauth' | 'ssh'
+    /** Sealed with the tokens; each new pair is a new version. */
+    token_version: number
+    sealed_token: Uint8Array | null
+    sealed_refresh_token: Uint8Array | null
+    token_expires_at: number | null
+    token_changed_at: number | null
+    login: string | null
+    /** How the provider's API names the account, where that is not the login. */
+    remote_id: string | null
+    /** JSON array. */
+    scopes: string
+    broken_reason: string | null
+    /** Whoever refreshes holds the lease until then; nobody holds a lock while the provider is asked. */
+    lease_id: string | null
+    lease_expires_at: number | null
+    created_at: number
+    updated_at: number
+    last_used_at: number | null
+  }
+  /** Connections that were begun. After the provider's answer only those that wait for a confirmation code stay. */
+  repository_authorizations: {
+    id: string
+    account_id: string
+    provider_id: string
+    session_id: string | null
+    access_token_id: string | null
+    /** null once it was used. */
+    state_hash: Uint8Array | null
+    /** Hash of the cookie of the browser that began; null when an access token did. */
+    browser_hash: Uint8Array | null
+    code_hash: Uint8Array | null
+    wrong_codes: number
+    sealed_tokens: Uint8Array | null
+    created_at: number
+    expires_at: number
+  }
 
   audit_records: {
     /** Position in the tree, from 0. */
