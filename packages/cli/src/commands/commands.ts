@@ -54,10 +54,14 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
     },
   },
   secret: {
-    summary: 'the secrets of a project',
+    summary: 'the secrets of a project, and your own',
     verbs: {
       list: { summary: 'list secrets, never values', load: () => import('./secret/list.ts') },
       set: { summary: 'create a secret, or give it a new value', load: () => import('./secret/set.ts') },
+      edit: {
+        summary: 'change what a secret is and where it goes, not its value',
+        load: () => import('./secret/edit.ts'),
+      },
       get: { summary: 'print the value of one secret', load: () => import('./secret/get.ts') },
       history: { summary: 'list the versions of a secret', load: () => import('./secret/history.ts') },
       unset: { summary: 'delete a secret', load: () => import('./secret/unset.ts') },
@@ -82,6 +86,22 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
         load: () => import('./access-key/regenerate.ts'),
       },
       delete: { summary: 'delete an access key', load: () => import('./access-key/delete.ts') },
+    },
+  },
+  'api-key': {
+    summary: 'your keys for outside services, which go to their hosts only',
+    verbs: {
+      list: { summary: 'list your API keys, never values', load: () => import('./api-key/list.ts') },
+      create: {
+        summary: 'keep a key that an outside service gave you',
+        load: () => import('./api-key/create.ts'),
+      },
+      edit: {
+        summary: 'replace a key, or change where it may go',
+        load: () => import('./api-key/edit.ts'),
+      },
+      delete: { summary: 'delete an API key', load: () => import('./api-key/delete.ts') },
+      presets: { summary: 'list services that are known', load: () => import('./api-key/presets.ts') },
     },
   },
   token: {

@@ -1,16 +1,20 @@
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import type { SecretInfo, SecretType } from '@keyhold/contract/api/secrets'
-import { limits } from '@keyhold/contract/limits'
 import { nameWarning } from '@keyhold/contract/names'
 import type { Keyhold } from '@keyhold/sdk'
 import { connected } from '../../client.ts'
 import { defineCommand, jsonOption } from '../../command.ts'
-import { Failure } from '../../failure.ts'
-import type { Terminal } from '../../terminal.ts'
 import { environmentOption, sameEnvironment } from '../environment/find-environment.ts'
 import { findProject, projectOption } from '../project/find-project.ts'
 import { DEFAULT_ENVIRONMENT } from './find-secret.ts'
 import { listSecrets } from './list-secrets.ts'
+import {
+  assertPersonal,
+  assertProject,
+  personalOption,
+  personalSettings,
+  setPersonalSecret,
+} from './personal-secret.ts'
+import { readSecretValue, wireValue } from './secret-value.ts'
 
 interface Change {
   readonly name: string
@@ -23,10 +27,12 @@ interface Change {
 }
 
 export const command = defineCommand({
-  usage: 'NAME [--environment=ENVIRONMENT] [--type=TYPE] [--file=PATH] [--description=TEXT]',
+  usage: 'NAME [--environment=ENVIRONMENT | --personal] [--type=TYPE] [--file=PATH] [--description=TEXT]',
   description:
     'Creates the secret, or gives it a new value. The value comes from standard input, byte for byte, or from a prompt when that\n' +
-    'is a terminal; never from an argument, which every process of the machine could read. An equal value changes nothing.',
+    'is a terminal; never from an argument, which every process of the machine could read. An equal value changes nothing.\n\n' +
+    'With --personal it is your own, for your workspaces: a new one goes into the variable of its name, unless --env-name or\n' +
+    '--file-path say something else.',
   arguments: [{ name: 'NAME', summary: 'as the program will see it, such as GITHUB_TOKEN' }],
   options: {
     environment: environmentOption,
@@ -39,6 +45,8 @@ export const command = defineCommand({
     },
     file: { type: 'string', placeholder: 'PATH', summary: 'take the value from this file' },
     description: { type: 'string', placeholder: 'TEXT', summary: 'what the secret is for' },
+    personal: personalOption,
+    ...personalSettings,
     json: jsonOption,
   },
   examples: [
@@ -51,15 +59,24 @@ export const command = defineCommand({
       does: 'store a key file for staging',
       command: 'keyhold secret set DEPLOY_KEY --type=key --file=id_ed25519 --environment=staging',
     },
+    {
+      does: 'keep a token of your own, as a variable and a file in all your workspaces',
+      command: "keyhold secret set GITHUB_TOKEN --personal --file-path='~/.config/gh/token'",
+    },
   ],
-  run: ({ options, args, env, terminal }) =>
-    connected(env, 'any', async (keyhold) => {
-      const [name = ''] = args
+  run: ({ options, args, env, terminal }) => {
+    const [name = ''] = args
+    if (options.personal) {
+      assertPersonal(options, env)
+      return connected(env, 'person', (keyhold) => setPersonalSecret(keyhold, terminal, name, options))
+    }
+    assertProject(options)
+    return connected(env, 'any', async (keyhold) => {
       const type = options.type as SecretType | undefined // `as`: one of the choices.
       const change: Change = {
         name,
         environment: options.environment ?? keyhold.environment ?? DEFAULT_ENVIRONMENT,
-        bytes: await valueBytes(terminal, name, options.file),
+        bytes: await readSecretValue(terminal, name, options.file),
         type,
         typeOfNew: type ?? (options.file === undefined ? 'token' : 'file'),
         description: options.description,
@@ -72,7 +89,8 @@ export const command = defineCommand({
       if (secret.isMasked === false) {
         terminal.note('warning: the value is short or an ordinary word, so it is not taken out of logs')
       }
-    }),
+    })
+  },
 })
 
 async function set(
@@ -113,53 +131,4 @@ async function set(
 
 async function inProject(keyhold: Keyhold, project: string | undefined): Promise<{ projectId: string }> {
   return { projectId: (await findProject(keyhold, project)).id }
-}
-
-async function valueBytes(terminal: Terminal, name: string, path: string | undefined): Promise<Uint8Array> {
-  if (path !== undefined) return fileBytes(path)
-  const bytes = await terminal.readValue(`value of ${name}:`)
-  if (bytes.length === 0) {
-    throw new Failure('there is no value: standard input is empty', {
-      hints: ['nothing was changed; did the program before the pipe fail?'],
-    })
-  }
-  if (bytes.at(-1) === 0x0a && !bytes.subarray(0, -1).includes(0x0a)) {
-    terminal.note('the value ends with a newline, which is kept')
-    terminal.hint("leave it out with printf, or | tr -d '\\n'")
-  }
-  return bytes
-}
-
-function fileBytes(path: string): Uint8Array {
-  let file: number
-  try {
-    file = openSync(path, 'r')
-  } catch (error) {
-    throw new Failure(`${path} cannot be read (${codeOf(error)})`)
-  }
-  try {
-    if (fstatSync(file).size > limits.fileValueBytes) {
-      throw new Failure(`${path} is longer than ${limits.fileValueBytes} bytes`)
-    }
-    return readFileSync(file)
-  } catch (error) {
-    if (error instanceof Failure) throw error
-    throw new Failure(`${path} cannot be read (${codeOf(error)})`)
-  } finally {
-    closeSync(file)
-  }
-}
-
-/** As the API carries values: text where it is text, and base64 where it is not. */
-function wireValue(bytes: Uint8Array): { value: string; encoding: 'utf8' | 'base64' } {
-  try {
-    const value = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-    return { value, encoding: 'utf8' }
-  } catch {
-    return { value: Buffer.from(bytes).toString('base64'), encoding: 'base64' }
-  }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
 }

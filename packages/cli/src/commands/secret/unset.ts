@@ -5,22 +5,37 @@ import { confirmed, yesOption } from '../../present.ts'
 import { environmentOption, sameEnvironment } from '../environment/find-environment.ts'
 import { findProject, projectOption } from '../project/find-project.ts'
 import { DEFAULT_ENVIRONMENT, findSecret } from './find-secret.ts'
+import { assertPersonal, findPersonalSecret, personalOption } from './personal-secret.ts'
 
 export const command = defineCommand({
-  usage: 'NAME [--environment=ENVIRONMENT] [--project=PROJECT] [--yes]',
+  usage: 'NAME [--environment=ENVIRONMENT] [--project=PROJECT | --personal] [--yes]',
   description:
     'Deletes the secret of exactly this environment, with its versions. No access key may do this.',
   arguments: [{ name: 'NAME', summary: 'name of the secret' }],
-  options: { environment: environmentOption, project: projectOption, yes: yesOption },
+  options: {
+    environment: environmentOption,
+    project: projectOption,
+    personal: personalOption,
+    yes: yesOption,
+  },
   examples: [
     {
       does: 'delete the value of an environment',
       command: 'keyhold secret unset API_KEY --environment=staging',
     },
   ],
-  run: ({ options, args, env, terminal }) =>
-    connected(env, 'person', async (keyhold) => {
-      const [name = ''] = args
+  run: ({ options, args, env, terminal }) => {
+    const [name = ''] = args
+    if (options.personal) {
+      assertPersonal(options, env)
+      return connected(env, 'person', async (keyhold) => {
+        const secret = await findPersonalSecret(keyhold, name)
+        confirmed(terminal, options.yes, `delete your secret ${secret.name}, with its versions?`)
+        await keyhold.call('personal-secret.delete', { params: { personalSecretId: secret.id } })
+        terminal.note(`your secret ${secret.name} deleted`)
+      })
+    }
+    return connected(env, 'person', async (keyhold) => {
       const environment = options.environment ?? keyhold.environment ?? DEFAULT_ENVIRONMENT
       const project = await findProject(keyhold, options.project)
       const secret = await findSecret(keyhold, project.id, name, environment)
@@ -39,5 +54,6 @@ export const command = defineCommand({
       )
       await keyhold.call('secret.delete', { params: { projectId: project.id, secretId: secret.id } })
       terminal.note(`${name} deleted from ${environment} of ${project.name}`)
-    }),
+    })
+  },
 })
