@@ -141,6 +141,49 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
       remove: { summary: 'remove an SSH key', load: () => import('./ssh-key/remove.ts') },
     },
   },
+  repository: {
+    summary: 'your connections to GitHub, GitLab and Bitbucket',
+    verbs: {
+      list: { summary: 'list your connections', load: () => import('./repository/list.ts') },
+      connect: {
+        summary: 'connect a code repository host',
+        load: () => import('./repository/connect.ts'),
+      },
+      confirm: {
+        summary: 'finish connecting with the code that the browser shows',
+        load: () => import('./repository/confirm.ts'),
+      },
+      switch: {
+        summary: 'choose between OAuth and your SSH key',
+        load: () => import('./repository/switch.ts'),
+      },
+      disconnect: {
+        summary: 'end a connection, here and at the provider',
+        load: () => import('./repository/disconnect.ts'),
+      },
+    },
+  },
+  'repository-provider': {
+    summary: 'which code repository hosts people can connect',
+    verbs: {
+      list: {
+        summary: 'list the hosts that can be connected',
+        load: () => import('./repository-provider/list.ts'),
+      },
+      add: {
+        summary: 'register a host (administrators)',
+        load: () => import('./repository-provider/add.ts'),
+      },
+      edit: {
+        summary: 'change OAuth application, scopes or CA of a host (administrators)',
+        load: () => import('./repository-provider/edit.ts'),
+      },
+      remove: {
+        summary: 'remove a host with its connections (administrators)',
+        load: () => import('./repository-provider/remove.ts'),
+      },
+    },
+  },
   account: {
     summary: 'your own password, and the accounts of the instance',
     verbs: {
