@@ -369,6 +369,14 @@ describe.each(databases)('API keys for outside services on %s', (database) => {
       expect(await refusal(key)).toBe('carried')
     })
 
+    test('SDS-12: once the account is disabled no request carries it', async () => {
+      const key = await create()
+      const admin = await server.addPerson('admin')
+      const body = { isDisabled: true }
+      await server.ok('PATCH', `/api/v1/accounts/${person.id}`, { token: admin.token, body })
+      expect(await refusal(key)).toBe('auth.required')
+    })
+
     test('nobody else uses it: another person’s is like none', async () => {
       const key = await create()
       expect(await refusal(key, undefined, undefined, await server.addPerson())).toBe('api_key.not_found')

@@ -585,6 +585,21 @@ describe.each(databases)('personal secrets on %s', (database) => {
       })
     })
 
+    test('SDS-12: once the account is disabled nothing is delivered, not even to a workspace that was let in before', async () => {
+      const admin = await server.addPerson('admin')
+      await create()
+      expect(await names()).toHaveLength(1)
+      const body = { isDisabled: true }
+      await server.ok('PATCH', `/api/v1/accounts/${person.id}`, { token: admin.token, body })
+      await expect(deliver()).rejects.toMatchObject({ code: 'auth.required' })
+      expect((await server.records(1))[0]).toMatchObject({
+        action: 'personal-secret.use',
+        outcome: 'refused',
+        reason: 'auth.required',
+        workspace: HERE,
+      })
+    })
+
     test('nothing leaves while the record cannot be written', async () => {
       const own = await startServer(database)
       try {

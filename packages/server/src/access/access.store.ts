@@ -15,3 +15,14 @@ export async function findMembership(
     .where('project_members.account_id', '=', accountId)
     .executeTakeFirst()
 }
+
+/** Whether the account exists and is not disabled. */
+export async function isActiveAccount(db: Queries, accountId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('accounts')
+    .select('id')
+    .where('id', '=', accountId)
+    .where('disabled_at', 'is', null)
+    .executeTakeFirst()
+  return row !== undefined
+}

@@ -8,7 +8,7 @@ import { lockActiveAccount, lockProject } from '../storage/locks.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Queries, Transaction } from '../storage/tables.ts'
 import type { Owner } from '../vault/vault.ts'
-import { findMembership } from './access.store.ts'
+import { findMembership, isActiveAccount } from './access.store.ts'
 import { type Asker, toActor } from './caller.ts'
 import { instanceRules, machineRules, ownActions, projectRules } from './rules.ts'
 
@@ -184,6 +184,7 @@ export class Access {
     open: (grant: Grant<A>, found: Found) => Promise<T>,
   ): Promise<T> {
     const permit = await this.#decide(this.#storage.db, asker, action, scope)
+    await this.#assertActive(asker, action, scope)
     const result = await find(this.#storage.db, permit).catch(async (error: unknown) => {
       await this.#recordFailure(asker, action, scope, permit, error)
       throw error
@@ -192,6 +193,17 @@ export class Access {
     const records = result.records.length > 0 ? result.records : [{}]
     await this.#audit.append(...records.map((record) => this.#entry(asker, action, permit, record)))
     return open(new Grant(issuing, action, ownerOf(asker, scope)), result.found)
+  }
+
+  /**
+   * Who asks may have been let in a while ago, as a workspace is: once the account is disabled, nothing of what belongs
+   * to it leaves (acceptance SDS-12). For changes, the lock of the account sees to that.
+   */
+  async #assertActive({ caller, origin }: Asker, action: Action, scope: Scope): Promise<void> {
+    if (scope.kind !== 'own' || caller.kind !== 'person') return
+    if (await isActiveAccount(this.#storage.db, caller.accountId)) return
+    await this.#recordRefusal({ caller, origin }, action, scope.about, 'auth.required')
+    throw new AppError('auth.required')
   }
 
   /** Records that a caller was refused before anything could be decided, and gives the error to throw. */

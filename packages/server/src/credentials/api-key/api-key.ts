@@ -35,7 +35,7 @@ export interface KeyPart {
 
 /**
  * How a request carries the key. It goes to exactly this URL; the headers take the place of those of their name, the
- * parameters are added to the query. A redirect is not followed: its target is asked for anew.
+ * parameters, not yet encoded, are added to the query. A redirect is not followed: its target is asked for anew.
  */
 export interface AuthorizedRequest {
   readonly url: string
