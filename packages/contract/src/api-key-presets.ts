@@ -140,6 +140,6 @@ export const apiKeyPresets: readonly ApiKeyPreset[] = [
     allowedHosts: ['api.twilio.com'],
     // Each account has its own user name.
     placement: null,
-    note: 'Placement basic, with the Account SID (AC…) or API key SID (SK…) as user name',
+    note: 'Placement basic: API key SID (SK…) as user name for its secret, Account SID (AC…) for the auth token; other products have other hosts',
   },
 ]
