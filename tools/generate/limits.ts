@@ -16,6 +16,7 @@ const meanings: Record<keyof typeof limits, readonly [meaning: string, unit: str
   urlLength: ['Address that is stored, such as the one of a webhook', 'characters'],
   descriptionLength: ['Description of a project, environment or secret', 'characters'],
   environmentsPerProject: ['Environments of a project, `All` included', ''],
+  secretsPerImport: ['Secrets in one import', 'secrets'],
   secretsPerEnvironment: ['Secrets of an environment', ''],
   environmentValueBytes: ['All values of an environment together', 'bytes'],
   activeAccessKeys: ['Active access keys of a project: two, so that one can replace the other', ''],

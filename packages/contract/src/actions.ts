@@ -68,6 +68,7 @@ export const actions = {
   'secret.compare': { line: 'Secret compared' },
   'secret.create': { line: 'Secret created' },
   'secret.delete': { line: 'Secret deleted' },
+  'secret.import': { line: 'Secrets imported' },
   'secret.list': { line: 'Secrets listed' },
   'secret.read': { line: 'Secret accessed' },
   'secret.update': { line: 'Secret updated' },

@@ -92,6 +92,7 @@ export const errors = {
     status: 500,
     title: 'The stored value does not decrypt; it was changed outside Keyhold',
   },
+  'secret.version_not_found': { status: 404, title: 'The secret has no such version' },
   'server.error': { status: 500, title: 'Something went wrong on the server' },
   'session.reauthentication_required': { status: 403, title: 'Confirm your password first' },
   'setup.code_wrong': { status: 403, title: 'The set-up code is wrong' },

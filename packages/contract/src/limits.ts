@@ -17,6 +17,7 @@ export const limits = {
   descriptionLength: 1_000,
   environmentsPerProject: 100,
   secretsPerEnvironment: 1_000,
+  secretsPerImport: 400,
   /** Bytes of all values of an environment together: with those of All, what one answer delivers. */
   environmentValueBytes: 16 * 1024 * 1024,
   activeAccessKeys: 2,

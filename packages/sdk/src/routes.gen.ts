@@ -170,6 +170,7 @@ export const routeTable = {
     path: '/api/v1/repository-connections/{connectionId}',
     caller: 'person',
   },
+  'secret.compare': { method: 'GET', path: '/api/v1/projects/{projectId}/compare', caller: 'person' },
   'secret.create': { method: 'POST', path: '/api/v1/projects/{projectId}/secrets', caller: 'person' },
   'secret.delete': {
     method: 'DELETE',
@@ -177,7 +178,13 @@ export const routeTable = {
     caller: 'person',
   },
   'secret.get': { method: 'GET', path: '/api/v1/projects/{projectId}/secrets/{secretId}', caller: 'person' },
+  'secret.import': { method: 'POST', path: '/api/v1/projects/{projectId}/secrets/import', caller: 'person' },
   'secret.list': { method: 'GET', path: '/api/v1/projects/{projectId}/secrets', caller: 'person' },
+  'secret.restore': {
+    method: 'POST',
+    path: '/api/v1/projects/{projectId}/secrets/{secretId}/restore',
+    caller: 'person',
+  },
   'secret.reveal': {
     method: 'POST',
     path: '/api/v1/projects/{projectId}/secrets/{secretId}/reveal',
@@ -278,10 +285,13 @@ export interface ContractRoutes {
   'repository.disconnect': typeof repositories.disconnectRepository
   'repository.list': typeof repositories.listRepositoryConnections
   'repository.update': typeof repositories.updateRepositoryConnection
+  'secret.compare': typeof secrets.compareEnvironments
   'secret.create': typeof secrets.createSecret
   'secret.delete': typeof secrets.deleteSecret
   'secret.get': typeof secrets.getSecret
+  'secret.import': typeof secrets.importSecrets
   'secret.list': typeof secrets.listSecrets
+  'secret.restore': typeof secrets.restoreSecret
   'secret.reveal': typeof secrets.revealSecret
   'secret.update': typeof secrets.updateSecret
   'secret.versions': typeof secrets.listSecretVersions

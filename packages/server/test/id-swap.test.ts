@@ -91,6 +91,11 @@ const entries: Record<string, Entry> = {
   'secret.delete': {},
   'secret.reveal': { body: () => ({}), delivers: ['value'] },
   'secret.versions': {},
+  'secret.restore': { body: () => ({ version: 1 }) },
+  'secret.import': {
+    body: () => ({ secrets: [{ name: 'IMPORTED', value: 'a value that nobody knows' }] }),
+  },
+  'secret.compare': { query: ({ environment }) => `left=All&right=${environment.name}` },
   'current.get': {},
   'current.environments': {},
   'current.list': { query: ({ environment }) => `environment=${environment.name}` },

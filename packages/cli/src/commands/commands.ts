@@ -37,6 +37,10 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
     verbs: {
       list: { summary: 'list the environments of a project', load: () => import('./environment/list.ts') },
       create: { summary: 'create an environment', load: () => import('./environment/create.ts') },
+      compare: {
+        summary: 'see what differs between two environments',
+        load: () => import('./environment/compare.ts'),
+      },
       update: { summary: 'change an environment', load: () => import('./environment/update.ts') },
       delete: {
         summary: 'delete an environment with its secrets',
@@ -64,6 +68,11 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
       },
       get: { summary: 'print the value of one secret', load: () => import('./secret/get.ts') },
       history: { summary: 'list the versions of a secret', load: () => import('./secret/history.ts') },
+      restore: { summary: 'take an earlier value again', load: () => import('./secret/restore.ts') },
+      import: {
+        summary: 'store all secrets of a .env, JSON or YAML file',
+        load: () => import('./secret/import.ts'),
+      },
       unset: { summary: 'delete a secret', load: () => import('./secret/unset.ts') },
     },
   },

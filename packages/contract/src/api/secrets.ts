@@ -192,6 +192,88 @@ export const listSecretVersions = route({
   errors: ['project.not_found', 'secret.not_found'],
 })
 
+export const restoreSecret = route({
+  id: 'secret.restore',
+  method: 'POST',
+  path: '/api/v1/projects/{projectId}/secrets/{secretId}/restore',
+  summary: 'Make an earlier value the current one again, as a new version',
+  caller: 'person',
+  scope: 'secrets:write',
+  action: 'secret.update',
+  params: SecretParams,
+  body: Type.Object({ version: Type.Integer({ minimum: 1 }) }, { additionalProperties: false }),
+  status: 200,
+  answer: SecretInfo,
+  errors: ['project.not_found', 'secret.not_found', 'secret.version_not_found'],
+})
+
+export const importSecrets = route({
+  id: 'secret.import',
+  method: 'POST',
+  path: '/api/v1/projects/{projectId}/secrets/import',
+  summary: 'Create and change many secrets of an environment, all or none',
+  caller: 'person',
+  scope: 'secrets:write',
+  action: 'secret.import',
+  params: ProjectParams,
+  body: Type.Object(
+    {
+      environment: Type.Optional(EnvironmentName),
+      /** What to do with names that are there already. Default `refuse`. */
+      existing: Type.Optional(OneOf(['refuse', 'skip', 'replace'])),
+      secrets: Type.Array(
+        Type.Object(
+          {
+            name: SecretName,
+            /** Default: token for a new secret; an existing one keeps its type. */
+            type: Type.Optional(SecretType),
+            value: Value,
+            encoding: Type.Optional(Encoding),
+            description: Type.Optional(Description),
+          },
+          { additionalProperties: false },
+        ),
+        { minItems: 1, maxItems: limits.secretsPerImport },
+      ),
+    },
+    { additionalProperties: false },
+  ),
+  status: 200,
+  answer: Type.Object({
+    created: Type.Array(Type.String()),
+    updated: Type.Array(Type.String()),
+    /** There already, and left as they were. */
+    unchanged: Type.Array(Type.String()),
+  }),
+  errors: ['project.not_found', 'environment.not_found', 'secret.exists', 'secret.limit'],
+})
+
+export const compareEnvironments = route({
+  id: 'secret.compare',
+  method: 'GET',
+  path: '/api/v1/projects/{projectId}/compare',
+  summary: 'Compare what two environments deliver, by name and by whether the values are the same',
+  caller: 'person',
+  scope: 'secrets:read',
+  action: 'secret.compare',
+  params: ProjectParams,
+  query: Type.Object({ left: EnvironmentName, right: EnvironmentName }),
+  status: 200,
+  answer: Type.Object({
+    secrets: Type.Array(
+      Type.Object({
+        name: Type.String(),
+        /** Where each takes its value from: itself, or `All`; `null`: it has none. */
+        left: Nullable(Type.String()),
+        right: Nullable(Type.String()),
+        /** `null` when one of them has none. */
+        isSame: Nullable(Type.Boolean()),
+      }),
+    ),
+  }),
+  errors: ['project.not_found', 'environment.not_found'],
+})
+
 /* What a machine sees: the one project of its access key. */
 
 export const AccessKeyPermission = OneOf(['read', 'read_write'])

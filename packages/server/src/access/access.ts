@@ -137,7 +137,7 @@ export class Access {
 
   /**
    * Changes something: decides, does `work` and writes the record, all in one transaction.
-   * @param work returns its result and the record's details; without a record nothing changed. What it throws as
+   * @param work returns its result and the details of its record, or records; without one nothing changed. What it throws as
    *   AppError is recorded as a failed attempt.
    */
   async perform<A extends Action, T>(
@@ -148,7 +148,7 @@ export class Access {
       tx: Transaction,
       grant: Grant<A>,
       permit: Permit,
-    ) => Promise<{ result: T; record: RecordDetail | null }>,
+    ) => Promise<{ result: T; record: RecordDetail | readonly RecordDetail[] | null }>,
   ): Promise<T> {
     // Decided once before, so that a refusal is recorded outside the transaction it would be undone with …
     const permit = await this.#decide(this.#storage.db, asker, action, scope)
@@ -162,7 +162,10 @@ export class Access {
         const current = await this.#find(tx, asker, action, scope)
         if ('refused' in current) throw new AppError(current.refused)
         const { result, record } = await work(tx, new Grant(issuing, action, ownerOf(asker, scope)), current)
-        if (record) await this.#audit.appendIn(tx, this.#entry(asker, action, current, record))
+        // `as`: what is no list is one record, or none.
+        const records = (Array.isArray(record) ? record : record ? [record] : []) as readonly RecordDetail[]
+        if (records.length > 0)
+          await this.#audit.appendIn(tx, ...records.map((one) => this.#entry(asker, action, current, one)))
         return result
       })
     } catch (error) {

@@ -26,6 +26,8 @@ export const projectRules: Partial<Record<Action, readonly ProjectRole[]>> = {
   'secret.read': everyone,
   'secret.create': editors,
   'secret.update': editors,
+  'secret.import': editors,
+  'secret.compare': everyone,
   'secret.delete': editors,
   'access-key.list': everyone,
   'access-key.create': editors,

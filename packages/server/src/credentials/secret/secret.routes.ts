@@ -17,6 +17,22 @@ export function secretRoutes(http: Http<Person, Machine>, secrets: Secrets): voi
   http.person(api.updateSecret, async ({ caller, origin, params, body }) =>
     toInfo(await secrets.update({ caller, origin }, params.projectId, { id: params.secretId }, body)),
   )
+  http.person(api.restoreSecret, async ({ caller, origin, params, body }) =>
+    toInfo(await secrets.restore({ caller, origin }, params.projectId, params.secretId, body.version)),
+  )
+  http.person(api.importSecrets, async ({ caller, origin, params, body }) => {
+    const { created, updated, unchanged } = await secrets.import(
+      { caller, origin },
+      params.projectId,
+      body.environment,
+      body.secrets,
+      body.existing ?? 'refuse',
+    )
+    return { created: [...created], updated: [...updated], unchanged: [...unchanged] }
+  })
+  http.person(api.compareEnvironments, async ({ caller, origin, params, query }) => ({
+    secrets: await secrets.compare({ caller, origin }, params.projectId, query.left, query.right),
+  }))
   http.person(api.deleteSecret, async ({ caller, origin, params }) =>
     secrets.delete({ caller, origin }, params.projectId, { id: params.secretId }),
   )

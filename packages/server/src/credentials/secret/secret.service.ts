@@ -1,4 +1,5 @@
 import type { SecretType, SecretValue } from '@keyhold/contract/api/secrets'
+import type { FieldError } from '@keyhold/contract/errors'
 import { limits } from '@keyhold/contract/limits'
 import { nearMatches } from '@keyhold/contract/names'
 import type { Secret } from '@keyhold/contract/secret'
@@ -39,6 +40,25 @@ export interface SecretChange {
   readonly encoding?: 'utf8' | 'base64'
   readonly description?: string
   readonly expectedVersion?: number
+}
+
+/** One secret of an import; a new one is a token unless it says otherwise. */
+export type ImportedSecret = Omit<NewSecret, 'type' | 'environment'> & { readonly type?: SecretType }
+
+/** Names, by what became of them. */
+export interface ImportResult {
+  readonly created: readonly string[]
+  readonly updated: readonly string[]
+  readonly unchanged: readonly string[]
+}
+
+/** A name in one or both of two environments. */
+export interface ComparedSecret {
+  readonly name: string
+  /** The environment that the value is in; null: there is none. */
+  readonly left: string | null
+  readonly right: string | null
+  readonly isSame: boolean | null
 }
 
 /** How a look-up names one secret of a project: by id (people) or by environment and name (machines). */
@@ -113,46 +133,12 @@ export class Secrets {
   }
 
   async create(asker: Asker<Person | Machine>, projectId: string, secret: NewSecret): Promise<StoredSecret> {
-    return this.#access.perform(
-      asker,
-      'secret.create',
-      inProject(projectId, attempt(secret)),
-      async (tx, grant) => {
-        assertSecretName(secret.name, secret.type)
-        const value = parseValue(secret.type, secret.value, secret.encoding)
-        const environment = await this.#environment(tx, projectId, secret.environment)
-        await this.#assertRoom(tx, environment.id, 1, value.bytes)
-        const id = newId('sec')
-        const now = this.#clock.now().getTime()
-        const by = callerId(asker)
-        try {
-          await store.insertSecret(tx, {
-            id,
-            project_id: projectId,
-            environment_id: environment.id,
-            name: secret.name,
-            type: secret.type,
-            description: secret.description ?? '',
-            current_version: 1,
-            is_masked: isValueMasked(value.bytes.reveal()) ? 1 : 0,
-            created_at: now,
-            updated_at: now,
-            updated_by: by,
-            last_accessed_at: null,
-          })
-        } catch (error) {
-          throw violatedUnique(error) ? new AppError('secret.exists', {}, error) : error
-        }
-        const version = { id, projectId, name: secret.name, version: 1 }
-        await store.insertVersion(tx, this.#vault, grant, version, value.bytes, {
-          encoding: value.encoding,
-          createdAt: now,
-          createdBy: by,
-        })
-        const result = (await store.findSecret(tx, projectId, id))!
-        return { result, record: secretRecord(result) }
-      },
-    )
+    const scope = inProject(projectId, attempt(secret))
+    return this.#access.perform(asker, 'secret.create', scope, async (tx, grant) => {
+      const environment = await this.#environment(tx, projectId, secret.environment)
+      const result = await this.#insert(tx, grant, asker, projectId, environment.id, secret)
+      return { result, record: secretRecord(result) }
+    })
   }
 
   /** Changes a secret. An equal value makes no version, and no change at all makes no record. */
@@ -162,75 +148,182 @@ export class Secrets {
     key: SecretKey,
     change: SecretChange,
   ): Promise<StoredSecret> {
-    return this.#access.perform(
-      asker,
-      'secret.update',
-      inProject(projectId, attempt(key)),
-      async (tx, grant) => {
-        const before = await this.#findToChange(tx, projectId, key)
-        if (change.expectedVersion !== undefined && change.expectedVersion !== before.version) {
-          throw new AppError('secret.changed')
-        }
-        const changed: string[] = []
-        const type = change.type ?? before.type
-        if (type !== before.type) {
-          assertSecretName(before.name, type)
-          changed.push('type')
-        }
-        if (change.description !== undefined && change.description !== before.description)
-          changed.push('description')
+    const scope = inProject(projectId, attempt(key))
+    return this.#access.perform(asker, 'secret.update', scope, async (tx, grant) => {
+      const before = await this.#findToChange(tx, projectId, key)
+      return this.#change(tx, grant, asker, before, change)
+    })
+  }
 
-        const current = (await store.findVersion(tx, before, before.version))!
-        const now = this.#clock.now().getTime()
-        const by = callerId(asker)
-        let { version, isMasked } = before
-        if (change.value !== undefined || changed.includes('type')) {
-          const old = await store.openValue(tx, this.#vault, grant, current)
-          // A new type checks the old value too.
-          const value = parseValue(
-            type,
-            change.value ?? Buffer.from(old.reveal()).toString('base64'),
-            change.value === undefined ? 'base64' : change.encoding,
-          )
-          if (!sameBytes(old.reveal(), value.bytes.reveal())) {
-            changed.push('value')
-            version += 1
-            await this.#assertRoom(tx, before.environmentId, 0, value.bytes)
-            isMasked = isValueMasked(value.bytes.reveal())
-            const next = { id: before.id, projectId, name: before.name, version }
-            await store
-              .insertVersion(tx, this.#vault, grant, next, value.bytes, {
-                encoding: value.encoding,
-                createdAt: now,
-                createdBy: by,
-              })
-              .catch((error: unknown) => {
-                // Of two updates at once, the second one's version number is taken.
-                throw violatedUnique(error) ? new AppError('secret.changed', {}, error) : error
-              })
-          }
+  /** Makes an earlier value the current one again, as a new version. */
+  async restore(asker: Asker<Person>, projectId: string, id: string, version: number): Promise<StoredSecret> {
+    const scope = inProject(projectId, attempt({ id }))
+    return this.#access.perform(asker, 'secret.update', scope, async (tx, grant) => {
+      const before = await this.#findToChange(tx, projectId, { id })
+      const sealed = await store.findVersion(tx, before, version)
+      if (!sealed) throw new AppError('secret.version_not_found')
+      const value = Buffer.from((await store.openValue(tx, this.#vault, grant, sealed)).reveal())
+      const { encoding } = sealed
+      return this.#change(tx, grant, asker, before, { value: value.toString(encoding), encoding })
+    })
+  }
+
+  /**
+   * Creates and changes many secrets of one environment, all or none.
+   * @param existing what to do with names that are there already.
+   * @throws AppError `request.invalid` naming each secret that is wrong, `secret.exists` naming those that are there.
+   */
+  async import(
+    asker: Asker<Person>,
+    projectId: string,
+    environmentName: string | undefined,
+    secrets: readonly ImportedSecret[],
+    existing: 'refuse' | 'skip' | 'replace',
+  ): Promise<ImportResult> {
+    const scope = inProject(projectId, attempt({ environment: environmentName }))
+    return this.#access.perform(asker, 'secret.import', scope, async (tx, grant) => {
+      const environment = await this.#environment(tx, projectId, environmentName)
+      assertImportable(secrets)
+      const result = { created: [] as string[], updated: [] as string[], unchanged: [] as string[] }
+      const records: RecordDetail[] = []
+      const taken: FieldError[] = []
+      for (const [i, secret] of secrets.entries()) {
+        const before = await store.findSecretByName(tx, environment.id, secret.name)
+        if (!before) {
+          const created = await this.#insert(tx, grant, asker, projectId, environment.id, secret)
+          result.created.push(secret.name)
+          records.push({ action: 'secret.create', ...secretRecord(created) })
+          continue
         }
-        // Telling that a value is the same tells the value to whoever guessed it: that is recorded, though not as an update.
-        const isCompared = change.value !== undefined || type !== before.type
-        if (changed.length === 0) {
-          return {
-            result: before,
-            record: isCompared ? { action: 'secret.compare', ...secretRecord(before) } : null,
-          }
+        if (existing === 'refuse')
+          taken.push({ field: `secrets[${i}].name`, message: 'is already in this environment' })
+        if (existing !== 'replace') {
+          result.unchanged.push(secret.name)
+          continue
         }
-        const isUpdated = await store.updateSecret(tx, before.id, before.version, {
-          type,
-          description: change.description ?? before.description,
-          current_version: version,
-          is_masked: isMasked ? 1 : 0,
-          updated_at: now,
-          updated_by: by,
-        })
-        if (!isUpdated) throw new AppError('secret.changed')
-        const result = (await store.findSecret(tx, projectId, before.id))!
-        return { result, record: { changed, ...secretRecord(result) } }
-      },
-    )
+        const { value, encoding, type = before.type, description = before.description } = secret
+        const change = { type, value, description, ...(encoding && { encoding }) }
+        const { record } = await this.#change(tx, grant, asker, before, change)
+        const isUpdated = record !== null && 'changed' in record
+        ;(isUpdated ? result.updated : result.unchanged).push(secret.name)
+        if (record) records.push({ action: isUpdated ? 'secret.update' : 'secret.compare', ...record })
+      }
+      if (taken.length > 0) throw new AppError('secret.exists', { errors: taken })
+      return { result, record: records }
+    })
+  }
+
+  async #insert(
+    tx: Transaction,
+    grant: Grant<'secret.create' | 'secret.import'>,
+    asker: Asker<Person | Machine>,
+    projectId: string,
+    environmentId: string,
+    secret: NewSecret | ImportedSecret,
+  ): Promise<StoredSecret> {
+    const { name, type = 'token' } = secret
+    assertSecretName(name, type)
+    const value = parseValue(type, secret.value, secret.encoding)
+    await this.#assertRoom(tx, environmentId, 1, value.bytes)
+    const id = newId('sec')
+    const now = this.#clock.now().getTime()
+    const by = callerId(asker)
+    try {
+      await store.insertSecret(tx, {
+        id,
+        project_id: projectId,
+        environment_id: environmentId,
+        name,
+        type,
+        description: secret.description ?? '',
+        current_version: 1,
+        is_masked: isValueMasked(value.bytes.reveal()) ? 1 : 0,
+        created_at: now,
+        updated_at: now,
+        updated_by: by,
+        last_accessed_at: null,
+      })
+    } catch (error) {
+      throw violatedUnique(error) ? new AppError('secret.exists', {}, error) : error
+    }
+    const version = { id, projectId, name, version: 1 }
+    await store.insertVersion(tx, this.#vault, grant, version, value.bytes, {
+      encoding: value.encoding,
+      createdAt: now,
+      createdBy: by,
+    })
+    return (await store.findSecret(tx, projectId, id))!
+  }
+
+  async #change(
+    tx: Transaction,
+    grant: Grant<'secret.update' | 'secret.import'>,
+    asker: Asker<Person | Machine>,
+    before: StoredSecret,
+    change: SecretChange,
+  ): Promise<{ result: StoredSecret; record: RecordDetail | null }> {
+    if (change.expectedVersion !== undefined && change.expectedVersion !== before.version) {
+      throw new AppError('secret.changed')
+    }
+    const { projectId } = before
+    const changed: string[] = []
+    const type = change.type ?? before.type
+    if (type !== before.type) {
+      assertSecretName(before.name, type)
+      changed.push('type')
+    }
+    if (change.description !== undefined && change.description !== before.description)
+      changed.push('description')
+
+    const current = (await store.findVersion(tx, before, before.version))!
+    const now = this.#clock.now().getTime()
+    const by = callerId(asker)
+    let { version, isMasked } = before
+    if (change.value !== undefined || changed.includes('type')) {
+      const old = await store.openValue(tx, this.#vault, grant, current)
+      // A new type checks the old value too.
+      const value = parseValue(
+        type,
+        change.value ?? Buffer.from(old.reveal()).toString('base64'),
+        change.value === undefined ? 'base64' : change.encoding,
+      )
+      if (!sameBytes(old.reveal(), value.bytes.reveal())) {
+        changed.push('value')
+        version += 1
+        await this.#assertRoom(tx, before.environmentId, 0, value.bytes)
+        isMasked = isValueMasked(value.bytes.reveal())
+        const next = { id: before.id, projectId, name: before.name, version }
+        await store
+          .insertVersion(tx, this.#vault, grant, next, value.bytes, {
+            encoding: value.encoding,
+            createdAt: now,
+            createdBy: by,
+          })
+          .catch((error: unknown) => {
+            // Of two updates at once, the second one's version number is taken.
+            throw violatedUnique(error) ? new AppError('secret.changed', {}, error) : error
+          })
+      }
+    }
+    // Telling that a value is the same tells the value to whoever guessed it: that is recorded, though not as an update.
+    const isCompared = change.value !== undefined || type !== before.type
+    if (changed.length === 0) {
+      return {
+        result: before,
+        record: isCompared ? { action: 'secret.compare', ...secretRecord(before) } : null,
+      }
+    }
+    const isUpdated = await store.updateSecret(tx, before.id, before.version, {
+      type,
+      description: change.description ?? before.description,
+      current_version: version,
+      is_masked: isMasked ? 1 : 0,
+      updated_at: now,
+      updated_by: by,
+    })
+    if (!isUpdated) throw new AppError('secret.changed')
+    const result = (await store.findSecret(tx, projectId, before.id))!
+    return { result, record: { changed, ...secretRecord(result) } }
   }
 
   /** Deletes a secret with all its versions. */
@@ -278,6 +371,48 @@ export class Secrets {
       return this.#listEffective(projectId, nameKey(name))
     })
     return { environment: name, secrets }
+  }
+
+  /**
+   * Compares what two environments deliver. That two values are the same says something of both, so each comparison is
+   * recorded; what both take from `All` is one value, and nothing is compared.
+   */
+  async compare(
+    asker: Asker<Person>,
+    projectId: string,
+    left: string,
+    right: string,
+  ): Promise<ComparedSecret[]> {
+    const { db } = this.#storage
+    return this.#access.deliver(
+      asker,
+      'secret.compare',
+      inProject(projectId),
+      async () => {
+        const sides: Map<string, SealedSecret>[] = []
+        for (const name of [left, right]) {
+          const environment = await this.#environment(db, projectId, name)
+          const secrets = await this.#listEffective(projectId, nameKey(environment.name))
+          sides.push(new Map(secrets.map((secret) => [secret.name, secret])))
+        }
+        const names = [...new Set(sides.flatMap((side) => [...side.keys()]))].sort()
+        const found = names.map((name) => ({ name, left: sides[0]!.get(name), right: sides[1]!.get(name) }))
+        const compared = found.flatMap((pair) =>
+          pair.left && pair.right && pair.left.id !== pair.right.id ? [pair.left, pair.right] : [],
+        )
+        return { found, records: compared.map(secretRecord) }
+      },
+      async (grant, found) => {
+        const open = async (secret: SealedSecret) =>
+          (await store.openValue(db, this.#vault, grant, secret)).reveal()
+        const answer: ComparedSecret[] = []
+        for (const { name, left: a, right: b } of found) {
+          const isSame = a && b ? a.id === b.id || sameBytes(await open(a), await open(b)) : null
+          answer.push({ name, left: a?.environment ?? null, right: b?.environment ?? null, isSame })
+        }
+        return answer
+      },
+    )
   }
 
   async #deliver(
@@ -388,6 +523,25 @@ function attempt({
   }
   const isNamed = 'id' in target || 'name' in target
   return { ...(environment !== undefined && { environment }), ...(isNamed && { target }) }
+}
+
+/** @throws AppError `request.invalid` with every secret that cannot be stored, so that all are mended at once. */
+function assertImportable(secrets: readonly ImportedSecret[]): void {
+  const names = new Set<string>()
+  const errors = secrets.flatMap(({ name, type = 'token', value, encoding }, i): FieldError[] => {
+    const field = `secrets[${i}]`
+    if (names.has(name)) return [{ field: `${field}.name`, message: 'is there twice' }]
+    names.add(name)
+    try {
+      assertSecretName(name, type)
+      parseValue(type, value, encoding)
+      return []
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
+      return (error.shown.errors ?? []).map((one) => ({ ...one, field: `${field}.${one.field}` }))
+    }
+  })
+  if (errors.length > 0) throw new AppError('request.invalid', { errors })
 }
 
 function callerId({ caller }: Asker<Person | Machine>): string {

@@ -247,7 +247,7 @@ export async function listVersions(db: Queries, secretId: string): Promise<Store
 export async function openValue(
   db: Queries,
   vault: Vault,
-  grant: Grant<'secret.read' | 'secret.update'>,
+  grant: Grant<'secret.read' | 'secret.update' | 'secret.import' | 'secret.compare'>,
   secret: SealedSecret,
 ): Promise<Secret<Uint8Array>> {
   Grant.assertFor(grant, `project:${secret.projectId}`)
@@ -263,7 +263,7 @@ function valueContext(secret: Pick<StoredSecret, 'id' | 'name' | 'version'>) {
 export async function insertVersion(
   tx: Transaction,
   vault: Vault,
-  grant: Grant<'secret.create' | 'secret.update'>,
+  grant: Grant<'secret.create' | 'secret.update' | 'secret.import'>,
   secret: Pick<StoredSecret, 'id' | 'projectId' | 'name' | 'version'>,
   value: Secret<Uint8Array>,
   row: { encoding: Encoding; createdAt: number; createdBy: string | null },
