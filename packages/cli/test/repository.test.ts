@@ -128,6 +128,7 @@ test('SDS-15: switch, and disconnect, which revokes', async () => {
   expect((await run(['repository', 'switch', host], person)).code).toBe(2)
   const switched = await run(['repository', 'switch', host, '--method=ssh'], person)
   expect(switched.stderr).toContain(`git uses your SSH key with ${host}`)
+  expect(switched).toMatchObject({ stdout: '', stderr: expect.stringContaining('keyhold identity generate') })
   expect((await run(['repository', 'list'], person)).stdout).toContain(`public key at ${base}`)
   calls.length = 0
   const gone = await run(['repository', 'disconnect', host, '--yes'], person)
@@ -138,8 +139,10 @@ test('SDS-15: switch, and disconnect, which revokes', async () => {
 })
 
 test('SDS-14: connecting by SSH says where the public key is registered', async () => {
+  await run(['identity', 'generate'], person)
+  const { stdout: publicKey } = await run(['identity', 'show'], person)
   const connected = await run(['repository', 'connect', host, '--method=ssh'], person)
-  expect(connected).toMatchObject({ code: 0, stdout: '' })
+  expect(connected).toMatchObject({ code: 0, stdout: publicKey })
   expect(connected.stderr).toContain(`${base}/-/user_settings/ssh_keys`)
   const twice = await run(['repository', 'connect', host, '--method=ssh'], person)
   expect(twice.stderr).toContain('repository_connection.exists')

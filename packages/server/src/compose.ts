@@ -282,7 +282,9 @@ export async function composeServer(
   reminderRoutes(http, core.reminders, clock)
   projectRoutes(http, core.projects)
   secretRoutes(http, core.secrets)
-  repositoryRoutes(http, core.repositories, core.repositoryProviders, config.publicUrl)
+  repositoryRoutes(http, core.repositories, core.repositoryProviders, config.publicUrl, (accountId) =>
+    core.sshIdentities.publicKeyOf(accountId),
+  )
   accessKeyRoutes(http, accessKeys, core.projects, clock)
   personalSecretRoutes(http, core.personalSecrets, clock)
   sshIdentityRoutes(http, core.sshIdentities)

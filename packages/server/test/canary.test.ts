@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -114,6 +115,7 @@ describe.each(databases)('a server on %s', (database) => {
       KEYHOLD_PUBLIC_URL: 'http://localhost:8080',
       KEYHOLD_METRICS_ADDR: `127.0.0.1:${metricsPort}`,
       KEYHOLD_LOG_LEVEL: 'trace',
+      KEYHOLD_OUTGOING_ALLOW: '127.0.0.0/8',
       ...(postgres && { KEYHOLD_DATABASE_URL: postgres.url }),
     }
     const child: ChildProcess = spawn(process.execPath, ['--trace-warnings', MAIN, 'server'], {
@@ -396,6 +398,59 @@ describe.each(databases)('a server on %s', (database) => {
       ])
         expect((await send('POST', '/api/v1/personal-secrets', { token, body })).status).toBeGreaterThan(399)
       await send('PATCH', ownPath, { token, body: { value: value(), expectedVersion: 9 } })
+      // Code repositories: a client secret, a code, two tokens, a state, and a code of the browser.
+      const git = { code: canaries.make('authorization code'), secret: canaries.make('client secret') }
+      const pair = {
+        access_token: canaries.make('repository token'),
+        refresh_token: canaries.make('refresh token'),
+      }
+      const gitlab = createHttpServer((request, response) => {
+        const answer = request.url === '/oauth/token' ? { ...pair, expires_in: 7200 } : { username: 'ada' }
+        request.resume().on('end', () => response.end(JSON.stringify(answer)))
+      }).listen(0, '127.0.0.1')
+      await once(gitlab, 'listening')
+      const providers = '/api/v1/repository-providers'
+      const { port } = gitlab.address() as { port: number } // `as`: it listens on TCP.
+      const internal = { type: 'gitlab', kind: 'internal', baseUrl: `http://127.0.0.1:${port}` }
+      const client = { clientId: 'keyhold', clientSecret: git.secret }
+      for (const body of [
+        { ...internal, clientSecret: value('a client secret') },
+        { ...internal, ...client, baseUrl: `https://user:${value('a base URL')}@git.example` },
+        { ...internal, ...client, ca: value('a CA') },
+        { ...internal, ...client, clientSecret: `${value('a client secret')} ` },
+      ])
+        expect((await send('POST', providers, { token, body })).status).toBe(400)
+      const provider = await send('POST', providers, { token, body: { ...internal, ...client } })
+      made(provider.status)
+      const next = { clientSecret: canaries.make('second client secret') }
+      made((await send('PATCH', `${providers}/${provider.body.id}`, { token, body: next })).status)
+      const connections = '/api/v1/repository-connections'
+      const begin = { providerId: provider.body.id, method: 'oauth' }
+      const begun = await send('POST', connections, { token, body: begin, delivers: true })
+      made(begun.status)
+      const state = new URL(begun.body.authorizationUrl).searchParams.get('state')!
+      canaries.add('state', state)
+      const callback = `${connections}/callback/${provider.body.id}`
+      await send('GET', `${callback}?code=${value('a code')}&state=${value('a state')}`)
+      await send('GET', `${callback}?error=${value('an error')}&state=x&error_description=${value('a text')}`)
+      const page = await send('GET', `${callback}?code=${git.code}&state=${state}`, { delivers: true })
+      const [, shown] = /<pre>([0-9A-Z-]{9})<\/pre>/.exec(page.text)!
+      await send('POST', `${connections}/confirm`, { token, body: { code: value('a wrong code') } })
+      const connection = await send('POST', `${connections}/confirm`, { token, body: { code: shown } })
+      made(connection.status)
+      for (const place of [providers, connections, '/api/v1/credentials'])
+        made((await send('GET', place, { token })).status)
+      for (const method of ['PATCH', 'DELETE'])
+        for (const place of [connections, providers])
+          await send(method, `${place}/${value('an id')}`, {
+            token,
+            ...(method === 'PATCH' && {
+              body: place === connections ? { method: 'ssh' } : { scopes: ['x'] },
+            }),
+          })
+      made((await send('DELETE', `${connections}/${connection.body.id}`, { token })).status)
+      gitlab.close()
+
       // Keys in the wrong place: a private one where a public one belongs, anything where a fingerprint does.
       const sshPath = '/api/ssh/keys'
       for (const publicKey of [

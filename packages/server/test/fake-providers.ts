@@ -16,6 +16,8 @@ class FakeInternet extends Outgoing {
   /** Origin and path of every call, in order. */
   readonly calls: string[] = []
   readonly origins = new Map<string, FakeProvider>()
+  /** The CA that the last call was to be trusted by. */
+  lastCa: string | undefined
   port = 0
 
   constructor() {
@@ -24,6 +26,7 @@ class FakeInternet extends Outgoing {
 
   override async send(request: OutgoingRequest): Promise<OutgoingAnswer> {
     const url = new URL(request.url)
+    this.lastCa = request.ca
     this.calls.push(`${request.method} ${url.origin}${url.pathname}`)
     if (!this.origins.has(url.origin)) throw new OutgoingError('unresolved')
     const local = `http://127.0.0.1:${this.port}${url.pathname}${url.search}`

@@ -1,3 +1,7 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Asker, Person } from '../src/access/caller.ts'
 import { composeCore } from '../src/compose.ts'
@@ -25,6 +29,17 @@ interface Registered {
   readonly id: string
   readonly host: string
   readonly fake: FakeProvider
+}
+
+/** A certificate, in PEM. */
+function selfSigned(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'keyhold-ca-'))
+  const file = join(folder, 'ca.pem')
+  const line = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=ca -keyout ${file}.key -out ${file}`
+  execFileSync('openssl', line.split(' '), { stdio: 'ignore' })
+  const pem = readFileSync(file, 'utf8')
+  rmSync(folder, { recursive: true })
+  return pem
 }
 
 describe.each(databases)('repositories on %s', (database) => {
@@ -148,6 +163,38 @@ describe.each(databases)('repositories on %s', (database) => {
         expect([body, answer.status, answer.body.errors?.[0]?.field]).toEqual([body, 400, field])
       }
       expect((await server.ok('GET', PROVIDERS, { token: person.token })).providers).toEqual(before)
+    })
+
+    test('a CA of its own is stored, used for its calls, and taken away again', async () => {
+      const ca = selfSigned()
+      const body = { type: 'gitlab', kind: 'internal', baseUrl: 'https://ca.corp.example', ca }
+      const client = { clientId: 'abc', clientSecret: 'def' }
+      const { id, hasCa } = await server.ok('POST', PROVIDERS, {
+        token: admin.token,
+        body: { ...body, ...client },
+      })
+      expect(hasCa).toBe(true)
+      const refused = await server.request('POST', PROVIDERS, {
+        token: admin.token,
+        body: { type: 'github', kind: 'default', ca },
+      })
+      expect(refused.body.errors[0].field).toBe('ca')
+      const call = async () => {
+        const begun = await server.ok('POST', CONNECTIONS, {
+          token: person.token,
+          body: { providerId: id, method: 'oauth' },
+        })
+        const state = new URL(begun.authorizationUrl).searchParams.get('state')
+        await server.request('GET', `${CONNECTIONS}/callback/${id}?code=c&state=${state}`)
+        return fakes.internet.lastCa
+      }
+      expect(await call()).toBe(ca)
+      const changed = await server.ok('PATCH', `${PROVIDERS}/${id}`, {
+        token: admin.token,
+        body: { ca: null },
+      })
+      expect([changed.hasCa, await call()]).toEqual([false, undefined])
+      await server.ok('DELETE', `${PROVIDERS}/${id}`, { token: admin.token })
     })
 
     test('SDS-16: each member sees both where an Internal is registered, and no secret', async () => {
@@ -526,9 +573,17 @@ describe.each(databases)('repositories on %s', (database) => {
       expect(answer).toMatchObject({
         authorizationUrl: null,
         needsConfirmation: false,
-        connection: { method: 'ssh', hasToken: false, sshKeysUrl: 'https://github.com/settings/keys' },
+        connection: {
+          method: 'ssh',
+          hasToken: false,
+          sshPublicKey: null,
+          sshKeysUrl: 'https://github.com/settings/keys',
+        },
       })
       expect((await server.records(1))[0]).toMatchObject({ action: 'repository.connect', outcome: 'success' })
+      const identity = await server.ok('POST', '/api/v1/ssh-identity', { token: person.token, body: {} })
+      expect(identity.publicKey).toMatch(/^ssh-ed25519 /)
+      expect(await list()).toMatchObject([{ sshPublicKey: identity.publicKey }])
       const { id } = answer.connection
       const twice = await server.request('POST', CONNECTIONS, {
         token: person.token,
@@ -780,6 +835,37 @@ describe.each(databases)('repositories on %s', (database) => {
         tx.updateTable('repository_connections').set({ sealed_token }).where('id', '=', mine.id).execute(),
       )
       expect(await codeFrom(tokenFor('gitlab.com'))).toBe('secret.unreadable')
+    })
+
+    test('a changed address in the database gets neither tokens nor the client secret', async () => {
+      const { id: providerId } = at('gitlab.com')
+      const connection = await connect('gitlab.com')
+      const { storage } = server.core
+      const set = (change: { base_url?: string; host?: string }) =>
+        storage.transaction((tx) =>
+          tx.updateTable('repository_providers').set(change).where('id', '=', providerId).execute(),
+        )
+      const right = { base_url: 'https://gitlab.com', host: 'gitlab.com' }
+      for (const [change, host] of [
+        [{ host: 'evil.example' }, 'evil.example'],
+        [{ base_url: 'https://evil.example' }, 'gitlab.com'],
+      ] as const) {
+        try {
+          await set(change)
+          expect(await codeFrom(tokenFor(host))).toBe('secret.unreadable')
+        } finally {
+          await set(right)
+        }
+      }
+      await storage.transaction((tx) =>
+        tx
+          .updateTable('repository_connections')
+          .set({ provider_id: at('github.com').id })
+          .where('id', '=', connection.id)
+          .execute(),
+      )
+      expect(await codeFrom(tokenFor('github.com'))).toBe('secret.unreadable')
+      expect(fakes.internet.calls.some((call) => call.includes('evil'))).toBe(false)
     })
 
     test('disconnecting deletes here when the provider does not answer, and says so', async () => {

@@ -60,6 +60,8 @@ export const RepositoryConnection = Type.Object({
     /** Why it is broken, and what to do. */
     reason: Nullable(Type.String()),
   }),
+  /** By SSH, what is to be registered at `sshKeysUrl`; `null` by OAuth, and without an SSH identity. */
+  sshPublicKey: Nullable(Type.String()),
   sshKeysUrl: Type.String(),
   createdAt: Time,
   updatedAt: Time,

@@ -1,7 +1,7 @@
 import { isatty } from 'node:tty'
 import { connected } from '../../client.ts'
 import { defineCommand, jsonOption } from '../../command.ts'
-import { findProvider, hostArgument } from './find-repository.ts'
+import { findProvider, hostArgument, sayPublicKey } from './find-repository.ts'
 
 export const command = defineCommand({
   usage: 'HOST [--method=METHOD] [--json]',
@@ -33,13 +33,12 @@ export const command = defineCommand({
       const method = (options.method ?? (isOauth ? 'oauth' : 'ssh')) as 'oauth' | 'ssh' // `as`: one of the choices.
       const begun = await keyhold.call('repository.connect', { body: { providerId: provider.id, method } })
       if (options.json) return terminal.printJson(begun)
-      if (begun.authorizationUrl === null) {
+      if (begun.connection !== null) {
         terminal.note(`git will use your SSH key with ${provider.host}`)
-        terminal.hint(`register its public part at ${provider.sshKeysUrl}`)
-        return
+        return sayPublicKey(terminal, begun.connection)
       }
       terminal.note('open this address in your browser, and come back with the code that it shows')
-      terminal.print(begun.authorizationUrl)
+      terminal.print(begun.authorizationUrl ?? '')
       // Without somebody to type there is nothing to wait for.
       if (!isatty(0)) return terminal.hint('then: keyhold repository confirm')
       const code = terminal.ask('code that the browser shows:')

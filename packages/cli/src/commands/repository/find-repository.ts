@@ -1,6 +1,7 @@
 import type { RepositoryConnection, RepositoryProvider } from '@keyhold/contract/api/repositories'
 import type { Keyhold } from '@keyhold/sdk'
 import { Failure } from '../../failure.ts'
+import type { Terminal } from '../../terminal.ts'
 
 /** What `HOST` may be, in commands that take one. */
 export const hostArgument = {
@@ -45,4 +46,11 @@ export async function findConnection(keyhold: Keyhold, wanted: string): Promise<
   throw new Failure('repository connection not found (repository_connection.not_found)', {
     hints: ['your connections: keyhold repository list', 'a new one: keyhold repository connect HOST'],
   })
+}
+
+/** Prints the public SSH key, and says where it has to be registered. */
+export function sayPublicKey(terminal: Terminal, { sshPublicKey, sshKeysUrl }: RepositoryConnection): void {
+  if (sshPublicKey === null) terminal.hint('you have no SSH identity yet: keyhold identity generate')
+  else terminal.print(sshPublicKey)
+  terminal.hint(`the public key has to be registered at ${sshKeysUrl}`)
 }

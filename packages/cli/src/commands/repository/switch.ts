@@ -1,7 +1,7 @@
 import { connected } from '../../client.ts'
 import { defineCommand } from '../../command.ts'
 import { usageFailure } from '../../failure.ts'
-import { findConnection, hostArgument } from './find-repository.ts'
+import { findConnection, hostArgument, sayPublicKey } from './find-repository.ts'
 
 export const command = defineCommand({
   usage: 'HOST --method=METHOD',
@@ -26,6 +26,6 @@ export const command = defineCommand({
         body: { method },
       })
       terminal.note(`git uses ${method === 'ssh' ? 'your SSH key' : 'OAuth'} with ${connection.host}`)
-      if (method === 'ssh') terminal.hint(`the public key is registered at ${connection.sshKeysUrl}`)
+      if (method === 'ssh') sayPublicKey(terminal, connection)
     }),
 })

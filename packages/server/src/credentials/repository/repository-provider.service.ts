@@ -83,7 +83,8 @@ export class RepositoryProviders {
       } catch (error) {
         throw violatedUnique(error) ? new AppError('repository_provider.exists', {}, error) : error
       }
-      if (wish.clientSecret) await store.storeClientSecret(tx, this.#vault, grant, id, 1, wish.clientSecret)
+      if (wish.clientSecret)
+        await store.storeClientSecret(tx, this.#vault, grant, { id, baseUrl }, 1, wish.clientSecret)
       const result = (await store.findProvider(tx, id))!
       return { result, record: { target: target(result) } }
     })
@@ -108,7 +109,7 @@ export class RepositoryProviders {
         updated_at: this.#clock.now().getTime(),
       })
       if (clientSecret)
-        await store.storeClientSecret(tx, this.#vault, grant, id, before.secretVersion + 1, clientSecret)
+        await store.storeClientSecret(tx, this.#vault, grant, before, before.secretVersion + 1, clientSecret)
       const changed = Object.entries(change).flatMap(([name, value]) => (value === undefined ? [] : [name]))
       const result = (await store.findProvider(tx, id))!
       return { result, record: { changed, target: target(result) } }

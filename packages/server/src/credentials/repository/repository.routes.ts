@@ -14,7 +14,7 @@ import type { Machine, Person } from '../../access/caller.ts'
 import type { Http } from '../../http/http.ts'
 import { escapeHtml, htmlPage } from '../../http/page.ts'
 import { AUTHORIZATION_MS, type CallbackOutcome, type Repositories } from './repository.service.ts'
-import { connectionAnswer, providerAnswer } from './repository.ts'
+import { type Connection, connectionAnswer, providerAnswer } from './repository.ts'
 import type { RepositoryProviders } from './repository-provider.service.ts'
 
 /** One cookie per provider, so that two can be connected at a time. `__Host-` as the session's. */
@@ -26,7 +26,11 @@ export function repositoryRoutes(
   repositories: Repositories,
   providers: RepositoryProviders,
   publicUrl: string,
+  publicKeyOf: (accountId: string) => Promise<string | undefined>,
 ): void {
+  const answerOf = async (connection: Connection) =>
+    connectionAnswer(connection, await publicKeyOf(connection.accountId))
+
   http.person(listRepositoryProviders, async ({ caller, origin }) => {
     const list = await providers.list({ caller, origin })
     return { providers: list.map((provider) => providerAnswer(provider, publicUrl)) }
@@ -53,7 +57,7 @@ export function repositoryRoutes(
   })
 
   http.person(listRepositoryConnections, async ({ caller, origin }) => ({
-    connections: (await repositories.list({ caller, origin })).map(connectionAnswer),
+    connections: await Promise.all((await repositories.list({ caller, origin })).map(answerOf)),
   }))
 
   http.person(connectRepository, async ({ caller, origin, body, isSecure, setHeader }) => {
@@ -65,18 +69,18 @@ export function repositoryRoutes(
       setHeader('set-cookie', `${cookie}; ${attributes}${isSecure ? '; Secure' : ''}`)
     }
     return {
-      connection: begun.connection && connectionAnswer(begun.connection),
+      connection: begun.connection && (await answerOf(begun.connection)),
       authorizationUrl: begun.authorizationUrl,
       needsConfirmation: begun.authorizationUrl !== null && begun.browserToken === undefined,
     }
   })
 
   http.person(confirmRepository, async ({ caller, origin, body }) =>
-    connectionAnswer(await repositories.confirm({ caller, origin }, new Secret(body.code))),
+    answerOf(await repositories.confirm({ caller, origin }, new Secret(body.code))),
   )
 
   http.person(updateRepositoryConnection, async ({ caller, origin, params, body }) =>
-    connectionAnswer(await repositories.switchMethod({ caller, origin }, params.connectionId, body.method)),
+    answerOf(await repositories.switchMethod({ caller, origin }, params.connectionId, body.method)),
   )
 
   http.person(disconnectRepository, async ({ caller, origin, params }) =>

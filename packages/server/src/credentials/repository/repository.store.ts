@@ -82,20 +82,21 @@ export async function countConnections(db: Queries, providerId: string): Promise
   return Number(count)
 }
 
-const clientSecretContext = (id: string, version: number) =>
-  ['keyhold/v1/repository-client-secret', id, version] as const
+/** Bound to the address as well: whoever changes that in the database gets nothing sent to another one. */
+const clientSecretContext = (id: string, baseUrl: string, version: number) =>
+  ['keyhold/v1/repository-client-secret', id, baseUrl, version] as const
 
 export async function storeClientSecret(
   tx: Transaction,
   vault: Vault,
   grant: Grant<'repository-provider.create' | 'repository-provider.update'>,
-  id: string,
+  { id, baseUrl }: Pick<Provider, 'id' | 'baseUrl'>,
   version: number,
   value: Secret<string>,
 ): Promise<void> {
   Grant.assertFor(grant, 'instance')
   const bytes = new Secret<Uint8Array>(Buffer.from(value.reveal()))
-  const sealed = await vault.seal(tx, 'instance', clientSecretContext(id, version), bytes)
+  const sealed = await vault.seal(tx, 'instance', clientSecretContext(id, baseUrl, version), bytes)
   await tx
     .updateTable('repository_providers')
     .set({ sealed_client_secret: sealed, secret_version: version })
@@ -114,11 +115,11 @@ export async function openClientSecret(
 ): Promise<{ clientId: string; clientSecret: Secret<string> } | undefined> {
   const row = await db
     .selectFrom('repository_providers')
-    .select(['client_id', 'secret_version', 'sealed_client_secret'])
+    .select(['base_url', 'client_id', 'secret_version', 'sealed_client_secret'])
     .where('id', '=', id)
     .executeTakeFirst()
   if (!row?.client_id || !row.sealed_client_secret) return undefined
-  const context = clientSecretContext(id, row.secret_version)
+  const context = clientSecretContext(id, row.base_url, row.secret_version)
   const opened = await vault.open(db, 'instance', context, row.sealed_client_secret)
   return { clientId: row.client_id, clientSecret: toText(opened) }
 }
@@ -260,8 +261,12 @@ export interface Tokens {
 
 const ownerOf = ({ accountId }: Pick<Connection, 'accountId'>) => `person:${accountId}` as const
 
-const tokenContext = (id: string, name: 'access' | 'refresh', version: number) =>
-  ['keyhold/v1/repository-token', id, name, version] as const
+/** Bound to the provider and its host as well: moved to another one, a token does not open. */
+const tokenContext = (
+  { id, provider }: Pick<Connection, 'id' | 'provider'>,
+  name: 'access' | 'refresh',
+  version: number,
+) => ['keyhold/v1/repository-token', id, provider.id, provider.baseUrl, provider.host, name, version] as const
 
 const toText = (bytes: Secret<Uint8Array>) => new Secret(Buffer.from(bytes.reveal()).toString('utf8'))
 
@@ -283,7 +288,7 @@ export async function openTokens(
     .executeTakeFirst()
   if (!row?.sealed_token) return undefined
   const open = async (name: 'access' | 'refresh', sealed: Uint8Array) =>
-    toText(await vault.open(db, owner, tokenContext(id, name, tokenVersion), sealed))
+    toText(await vault.open(db, owner, tokenContext(connection, name, tokenVersion), sealed))
   return {
     access: await open('access', row.sealed_token),
     refresh: row.sealed_refresh_token && (await open('refresh', row.sealed_refresh_token)),
@@ -298,7 +303,7 @@ export async function storeTokens(
   tx: Transaction,
   vault: Vault,
   grant: Grant<'repository.connect' | 'repository.refresh'>,
-  connection: Pick<Connection, 'id' | 'accountId' | 'tokenVersion'>,
+  connection: Pick<Connection, 'id' | 'accountId' | 'provider' | 'tokenVersion'>,
   tokens: Tokens,
   facts: Partial<
     Pick<Tables['repository_connections'], 'method' | 'login' | 'remote_id' | 'scopes' | 'updated_at'>
@@ -312,7 +317,7 @@ export async function storeTokens(
     vault.seal(
       tx,
       owner,
-      tokenContext(id, name, version),
+      tokenContext(connection, name, version),
       new Secret<Uint8Array>(Buffer.from(value.reveal())),
     )
   const { numUpdatedRows } = await tx

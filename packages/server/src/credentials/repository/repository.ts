@@ -128,7 +128,8 @@ export function providerAnswer(provider: Provider, publicUrl: string): ProviderA
   }
 }
 
-export function connectionAnswer(connection: Connection): ConnectionAnswer {
+/** @param sshPublicKey of the person's SSH identity. */
+export function connectionAnswer(connection: Connection, sshPublicKey: string | undefined): ConnectionAnswer {
   const { provider, brokenReason } = connection
   return {
     id: connection.id,
@@ -143,6 +144,7 @@ export function connectionAnswer(connection: Connection): ConnectionAnswer {
     tokenExpiresAt: connection.tokenExpiresAt?.toISOString() ?? null,
     isRefreshable: connection.hasRefreshToken,
     health: { status: brokenReason === null ? 'ok' : 'broken', reason: brokenReason },
+    sshPublicKey: connection.method === 'ssh' ? (sshPublicKey ?? null) : null,
     sshKeysUrl: endpointsOf(provider).sshKeys,
     createdAt: connection.createdAt.toISOString(),
     updatedAt: connection.updatedAt.toISOString(),

@@ -9,7 +9,14 @@ import { fingerprintOf } from '../../base/ssh-public-key.ts'
 import { type Storage, violatedUnique } from '../../storage/storage.ts'
 import type { Vault } from '../../vault/vault.ts'
 import * as store from './ssh-identity.store.ts'
-import { algorithmOf, bitsOf, type IdentityType, purposeOf, type SshIdentity } from './ssh-identity.ts'
+import {
+  algorithmOf,
+  bitsOf,
+  type IdentityType,
+  purposeOf,
+  type SshIdentity,
+  toAnswer,
+} from './ssh-identity.ts'
 import { generateIdentity, signWith } from './ssh-signer.ts'
 
 /** People's own key pairs, one each: generated, replaced, deleted, and signed with. No private key leaves. */
@@ -117,6 +124,12 @@ export class SshIdentities implements CredentialSource {
     if (lastUsedAt && lastUsedAt.getTime() >= unlessSince) return
     // The use is recorded: that a convenience could not be kept must not stop it.
     await this.#storage.transaction((tx) => store.touchIdentity(tx, id, now, unlessSince)).catch(() => {})
+  }
+
+  /** The line to register elsewhere, as other kinds show it. Decides nothing: whoever asks has. */
+  async publicKeyOf(accountId: string): Promise<string | undefined> {
+    const identity = await store.findIdentity(this.#storage.db, accountId)
+    return identity && toAnswer(identity).publicKey
   }
 
   async items(accountId: string): Promise<CredentialItem[]> {
