@@ -4,6 +4,7 @@ import * as accounts from '@keyhold/contract/api/accounts'
 import * as apiKeys from '@keyhold/contract/api/api-keys'
 import * as audit from '@keyhold/contract/api/audit'
 import * as credentials from '@keyhold/contract/api/credentials'
+import * as gpgKeys from '@keyhold/contract/api/gpg-keys'
 import * as personalSecrets from '@keyhold/contract/api/personal-secrets'
 import * as projects from '@keyhold/contract/api/projects'
 import * as reminders from '@keyhold/contract/api/reminders'
@@ -23,6 +24,7 @@ const resources = {
   audit,
   credentials,
   'personal-secrets': personalSecrets,
+  'gpg-keys': gpgKeys,
   projects,
   reminders,
   repositories,

@@ -16,6 +16,7 @@ const resources: Readonly<Record<string, string>> = {
   'ssh-key': 'SSH keys',
   'api-key': 'API keys for outside services',
   'ssh-identity': 'SSH identity',
+  'gpg-key': 'GPG keys',
   session: 'Sessions',
   account: 'Accounts',
   repository: 'Connections to code repositories',

@@ -34,6 +34,7 @@ export const actions = {
   'gpg-key.delete': { line: 'GPG key deleted' },
   'gpg-key.list': { line: 'GPG keys listed' },
   'gpg-key.publish': { line: 'GPG key deployed' },
+  'gpg-key.revocation': { line: 'GPG revocation certificate made' },
   'gpg-key.sign': { line: 'GPG key used' },
   'instance.setup': { line: 'Instance set up' },
   'member.create': { line: 'Member added' },

@@ -40,6 +40,10 @@ export const limits = {
   pathsPerApiKey: 50,
   passwordLengthMin: 15,
   passwordLengthMax: 256,
+  gpgKeysPerPerson: 10,
+  /** Characters of an armored private key: one with RSA of 16,384 bits and some signatures of others. */
+  gpgPrivateKeyLength: 200_000,
+  gpgPassphraseLength: 1_000,
   sshKeysPerPerson: 50,
   /** Characters of a line with a public SSH key; also long enough to tell that it is a private one. */
   sshPublicKeyLength: 16_384,

@@ -6,6 +6,7 @@ import type * as apiKeys from '@keyhold/contract/api/api-keys'
 import type * as audit from '@keyhold/contract/api/audit'
 import type * as credentials from '@keyhold/contract/api/credentials'
 import type * as personalSecrets from '@keyhold/contract/api/personal-secrets'
+import type * as gpgKeys from '@keyhold/contract/api/gpg-keys'
 import type * as projects from '@keyhold/contract/api/projects'
 import type * as reminders from '@keyhold/contract/api/reminders'
 import type * as repositories from '@keyhold/contract/api/repositories'
@@ -95,6 +96,17 @@ export const routeTable = {
   'environment.update': {
     method: 'PATCH',
     path: '/api/v1/projects/{projectId}/environments/{environmentId}',
+    caller: 'person',
+  },
+  'gpg-key.create': { method: 'POST', path: '/api/v1/gpg-keys', caller: 'person' },
+  'gpg-key.delete': { method: 'DELETE', path: '/api/v1/gpg-keys/{gpgKeyId}', caller: 'person' },
+  'gpg-key.get': { method: 'GET', path: '/api/v1/gpg-keys/{gpgKeyId}', caller: 'person' },
+  'gpg-key.import': { method: 'POST', path: '/api/v1/gpg-keys/import', caller: 'person' },
+  'gpg-key.list': { method: 'GET', path: '/api/v1/gpg-keys', caller: 'person' },
+  'gpg-key.publish': { method: 'POST', path: '/api/v1/gpg-keys/{gpgKeyId}/publish', caller: 'person' },
+  'gpg-key.revocation': {
+    method: 'POST',
+    path: '/api/v1/gpg-keys/{gpgKeyId}/revocation-certificate',
     caller: 'person',
   },
   'member.create': { method: 'POST', path: '/api/v1/projects/{projectId}/members', caller: 'person' },
@@ -256,6 +268,13 @@ export interface ContractRoutes {
   'environment.delete': typeof projects.deleteEnvironment
   'environment.list': typeof projects.listEnvironments
   'environment.update': typeof projects.updateEnvironment
+  'gpg-key.create': typeof gpgKeys.createGpgKey
+  'gpg-key.delete': typeof gpgKeys.deleteGpgKey
+  'gpg-key.get': typeof gpgKeys.getGpgKey
+  'gpg-key.import': typeof gpgKeys.importGpgKey
+  'gpg-key.list': typeof gpgKeys.listGpgKeys
+  'gpg-key.publish': typeof gpgKeys.publishGpgKey
+  'gpg-key.revocation': typeof gpgKeys.revokeGpgKey
   'member.create': typeof projects.addMember
   'member.delete': typeof projects.removeMember
   'member.list': typeof projects.listMembers

@@ -23,6 +23,8 @@ import { accessTokenRoutes } from './credentials/access-token/access-token.route
 import { AccessTokens } from './credentials/access-token/access-token.service.ts'
 import { apiKeyRoutes } from './credentials/api-key/api-key.routes.ts'
 import { ApiKeys } from './credentials/api-key/api-key.service.ts'
+import { gpgKeyRoutes } from './credentials/gpg-key/gpg-key.routes.ts'
+import { GpgKeys } from './credentials/gpg-key/gpg-key.service.ts'
 import { inventoryRoutes } from './credentials/inventory/inventory.routes.ts'
 import { Inventory } from './credentials/inventory/inventory.service.ts'
 import { reminderRoutes } from './credentials/inventory/reminders.routes.ts'
@@ -76,6 +78,7 @@ export interface Core {
   readonly inventory: Inventory
   readonly personalSecrets: PersonalSecrets
   readonly reminders: Reminders
+  readonly gpgKeys: GpgKeys
   readonly sshIdentities: SshIdentities
   readonly sshKeys: SshKeys
   readonly apiKeys: ApiKeys
@@ -135,7 +138,17 @@ export async function composeCore(
     const sshKeys = new SshKeys(storage, access, clock)
     const apiKeys = new ApiKeys(storage, access, vault, clock)
     const repositories = new Repositories(storage, access, accounts, vault, clock, outgoing, config.publicUrl)
-    const sources = [accessTokens, accessKeys, repositories, personalSecrets, sshKeys, apiKeys, sshIdentities]
+    const gpgKeys = new GpgKeys({ storage, access, accounts, vault, hosts: repositories, clock })
+    const sources = [
+      accessTokens,
+      accessKeys,
+      repositories,
+      personalSecrets,
+      sshKeys,
+      apiKeys,
+      sshIdentities,
+      gpgKeys,
+    ]
     const inventory = new Inventory(access, settings, sources, clock)
     return {
       storage,
@@ -165,6 +178,7 @@ export async function composeCore(
         clock,
         publicUrl: config.publicUrl,
       }),
+      gpgKeys,
       sshIdentities,
       sshKeys,
       apiKeys,
@@ -287,6 +301,7 @@ export async function composeServer(
   )
   accessKeyRoutes(http, accessKeys, core.projects, clock)
   personalSecretRoutes(http, core.personalSecrets, clock)
+  gpgKeyRoutes(http, core.gpgKeys, clock)
   sshIdentityRoutes(http, core.sshIdentities)
   sshKeyRoutes(http, core.sshKeys, clock)
   apiKeyRoutes(http, core.apiKeys, clock)

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
+import { newGpgKey } from './gpg-kit.ts'
 import { databases, newPostgresDatabase } from './kit.ts'
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
@@ -491,6 +492,22 @@ describe.each(databases)('a server on %s', (database) => {
         { name: 'bad', ...service, placement: { kind: 'header', name: `a ${value('a header')}` } },
       ])
         expect((await send('POST', '/api/v1/api-keys', { token, body })).status).toBeGreaterThan(399)
+
+      // A private GPG key, right and wrong, and its passphrase.
+      const passphrase = canaries.make('passphrase of a GPG key')
+      const armored = await newGpgKey(passphrase)
+      canaries.add('armored private GPG key', armored.split('\n')[4]!)
+      const importPath = '/api/v1/gpg-keys/import'
+      made((await send('POST', importPath, { token, body: { privateKey: armored, passphrase } })).status)
+      for (const body of [
+        { privateKey: armored, passphrase: canaries.make('wrong passphrase') },
+        { privateKey: armored.slice(0, -100), passphrase },
+        { privateKey: `-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n${canaries.make('no GPG key')}\n` },
+        { privateKey: armored, pass: canaries.make('passphrase in a wrong field') },
+      ])
+        expect((await send('POST', importPath, { token, body })).status).toBe(400)
+      await send('GET', '/api/v1/gpg-keys', { token })
+      await send('GET', `/api/v1/gpg-keys/${canaries.make('value as GPG key')}`, { token })
 
       // A machine reads, writes and fails.
       await send('GET', '/api/v1/projects/current/secrets', { ...machine, delivers: true })

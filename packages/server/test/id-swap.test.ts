@@ -6,8 +6,11 @@ import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { newId } from '../src/base/ids.ts'
+import { newGpgKey } from './gpg-kit.ts'
 import { type Answer, databases, startServer, type TestKey, type TestPerson, type TestServer } from './kit.ts'
 import { newSshKey } from './ssh-kit.ts'
+
+const armoredGpgKey = await newGpgKey()
 
 /** A person with one of everything. */
 interface Tenant {
@@ -22,6 +25,7 @@ interface Tenant {
   /** Place of an audit record of what they did. */
   readonly recordIndex: number
   readonly personalSecret: { readonly id: string; readonly value: string }
+  readonly gpgKey: { readonly id: string }
   readonly sshKey: { readonly fingerprint: string }
   readonly provider: { readonly id: string; readonly host: string }
   readonly connection: { readonly id: string }
@@ -154,6 +158,13 @@ const entries: Record<string, Entry> = {
   'personal-secret.delete': {},
   'personal-secret.reveal': { body: () => ({}), delivers: ['value'] },
   'personal-secret.versions': {},
+  'gpg-key.list': {},
+  'gpg-key.get': {},
+  'gpg-key.create': { body: () => ({ name: 'Ann' }) },
+  'gpg-key.import': { body: () => ({ privateKey: armoredGpgKey }) },
+  'gpg-key.publish': {},
+  'gpg-key.revocation': {},
+  'gpg-key.delete': {},
   'ssh-identity.get': {},
   'ssh-identity.create': { body: () => ({ replace: true }) },
   'ssh-identity.delete': {},
@@ -206,6 +217,7 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
       envName: `PERSONAL_${tenants}`,
     },
   })
+  const { gpgKey } = await server.ok('POST', '/api/v1/gpg-keys', { token: owner.token, body: {} })
   await server.ok('POST', '/api/v1/ssh-identity', { token: owner.token, body: {} })
   const sshKey = newSshKey()
   await server.ok('POST', '/api/ssh/keys', { token: owner.token, body: { publicKey: sshKey.line } })
@@ -229,6 +241,7 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
     token: { id: token.accessToken.id, value: token.token },
     recordIndex: (await server.core.audit.list({ actorId: owner.id }, 1)).records[0]!.index,
     personalSecret: { id: personal.id, value: personalValue },
+    gpgKey: { id: gpgKey.id },
     sshKey,
     apiKey: { id: apiKey.id, value: apiKeyValue },
     provider,
@@ -262,7 +275,7 @@ const paramNames = (row: AnyRoute): string[] => Object.keys(row.params?.properti
 
 function idOf(param: string, own: Tenant): string {
   const { project, environment, secret, key, member, token, personalSecret, apiKey } = own
-  const { provider, connection } = own
+  const { provider, connection, gpgKey } = own
   const ids: Record<string, string> = {
     projectId: project.id,
     environmentId: environment.id,
@@ -270,6 +283,7 @@ function idOf(param: string, own: Tenant): string {
     accessKeyId: key.id,
     accountId: member.id,
     accessTokenId: token.id,
+    gpgKeyId: gpgKey.id,
     personalSecretId: personalSecret.id,
     apiKeyId: apiKey.id,
     connectionId: connection.id,
@@ -323,6 +337,8 @@ async function state({ core }: TestServer): Promise<string> {
     'repository_connections',
     'repository_authorizations',
     'data_keys',
+    'gpg_keys',
+    'gpg_key_deployments',
     'ssh_identities',
     'ssh_keys',
   ] as const

@@ -142,6 +142,24 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
       delete: { summary: 'delete the key pair', load: () => import('./identity/delete.ts') },
     },
   },
+  'gpg-key': {
+    summary: 'the GPG keys that sign your commits',
+    verbs: {
+      list: { summary: 'list your GPG keys', load: () => import('./gpg-key/list.ts') },
+      create: { summary: 'generate a GPG key', load: () => import('./gpg-key/create.ts') },
+      import: { summary: 'import a private GPG key', load: () => import('./gpg-key/import.ts') },
+      show: { summary: 'print a public GPG key', load: () => import('./gpg-key/show.ts') },
+      publish: {
+        summary: 'deploy a GPG key to your code hosts',
+        load: () => import('./gpg-key/publish.ts'),
+      },
+      revocation: {
+        summary: 'print a revocation certificate',
+        load: () => import('./gpg-key/revocation.ts'),
+      },
+      delete: { summary: 'delete a GPG key', load: () => import('./gpg-key/delete.ts') },
+    },
+  },
   'ssh-key': {
     summary: 'the SSH keys that may enter your workspaces',
     verbs: {

@@ -5,6 +5,7 @@ import * as accounts from './accounts.ts'
 import * as apiKeys from './api-keys.ts'
 import * as audit from './audit.ts'
 import * as credentials from './credentials.ts'
+import * as gpgKeys from './gpg-keys.ts'
 import * as personalSecrets from './personal-secrets.ts'
 import * as projects from './projects.ts'
 import * as reminders from './reminders.ts'
@@ -32,5 +33,6 @@ export const routes: readonly AnyRoute[] = [
   sshKeys,
   apiKeys,
   sshIdentity,
+  gpgKeys,
   audit,
 ].flatMap((resource) => Object.values(resource).filter(isRoute))

@@ -33,6 +33,8 @@ const needsFreshPassword: ReadonlySet<Action> = new Set([
   'account.update',
   'api-key.update',
   'audit.export',
+  // Not a value, but whoever has it can make the key worthless.
+  'gpg-key.revocation',
   'member.create',
   'member.update',
   'personal-secret.read',

@@ -84,6 +84,7 @@ export const ownActions: ReadonlySet<Action> = new Set([
   'gpg-key.create',
   'gpg-key.delete',
   'gpg-key.publish',
+  'gpg-key.revocation',
   'gpg-key.sign',
   'personal-secret.list',
   'personal-secret.create',

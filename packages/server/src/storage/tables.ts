@@ -191,6 +191,35 @@ export interface Tables {
     encoding: 'utf8' | 'base64'
     created_at: number
   }
+  gpg_keys: {
+    id: string
+    account_id: string
+    /** Upper case hex; unique among the person's. */
+    fingerprint: string
+    key_id: string
+    /** JSON array. */
+    user_ids: string
+    email: string
+    algorithm: string
+    /** Armored. */
+    public_key: string
+    /** The private key, binary, without a passphrase of its own. */
+    sealed: Uint8Array
+    created_at: number
+    expires_at: number | null
+    last_used_at: number | null
+  }
+  gpg_key_deployments: {
+    gpg_key_id: string
+    /** Of a connection that may be gone. */
+    connection_id: string
+    provider: string
+    status: 'published' | 'missing-scope' | 'failed'
+    remote_id: string | null
+    missing_scope: string | null
+    reason: string | null
+    updated_at: number
+  }
   ssh_identities: {
     id: string
     account_id: string

@@ -4,6 +4,7 @@ import * as personalSecrets from './0002-personal-secrets.ts'
 import * as apiKeys from './0003-api-keys.ts'
 import * as sshKeys from './0004-ssh-keys.ts'
 import * as sshIdentities from './0005-ssh-identities.ts'
+import * as gpgKeys from './0006-gpg-keys.ts'
 import * as repositories from './0007-repositories.ts'
 import * as reminders from './0008-reminders.ts'
 import * as auditSubtrees from './0009-audit-subtrees.ts'
@@ -16,6 +17,7 @@ export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migra
     '0003-api-keys': { up: (db) => apiKeys.up(db, dialect) },
     '0004-ssh-keys': { up: (db) => sshKeys.up(db, dialect) },
     '0005-ssh-identities': { up: (db) => sshIdentities.up(db, dialect) },
+    '0006-gpg-keys': { up: (db) => gpgKeys.up(db, dialect) },
     '0007-repositories': { up: (db) => repositories.up(db, dialect) },
     '0008-reminders': { up: reminders.up },
     '0009-audit-subtrees': { up: (db) => auditSubtrees.up(db, dialect) },
