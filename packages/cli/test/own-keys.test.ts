@@ -1,6 +1,6 @@
 // Drives the commands for a person's own keys against the real server.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -156,5 +156,89 @@ describe('keyhold identity', { timeout: 60_000 }, () => {
     expect((await remove.ended).exitCode).toBe(0)
     expect(await refused(['identity', 'delete', '--yes'])).toContain('ssh_identity.not_found')
     await done(['identity', 'generate', '--replace', '--type=ed25519'])
+  })
+})
+
+describe('keyhold gpg-key', { timeout: 60_000 }, () => {
+  let home: string
+  const gpg = (args: string[], input = ''): string =>
+    execFileSync('gpg', ['--batch', '--no-tty', '--quiet', '--pinentry-mode', 'loopback', ...args], {
+      env: { ...process.env, GNUPGHOME: home, LC_ALL: 'C' },
+      input,
+      encoding: 'utf8',
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
+
+  beforeAll(() => {
+    // Sockets need a short path.
+    home = mkdtempSync(join(tmpdir(), 'kh-gpg-'))
+  })
+  afterAll(() => {
+    execFileSync('gpgconf', ['--kill', 'all'], { env: { ...process.env, GNUPGHOME: home } })
+    rmSync(home, { recursive: true, force: true })
+  })
+
+  test('an empty list teaches; create prints the key id and says that nothing is connected (SDS-34, SDS-35)', async () => {
+    expect((await done(['gpg-key', 'list'])).stderr).toContain('keyhold gpg-key create')
+    const { stdout, stderr } = await done(['gpg-key', 'create', '--expires=30d'])
+    expect(stdout).toMatch(/^[0-9A-F]{16}\n$/)
+    expect(stderr).toContain('Ada <ada@example.com> generated')
+    expect(stderr).toContain('no code host is connected')
+    expect((await done(['gpg-key', 'list'])).stdout).toContain(`${stdout.trim()}\tEd25519\tada@example.com\t`)
+    expect(JSON.parse((await done(['gpg-key', 'list', '--json'])).stdout)).toMatchObject([
+      { keyId: stdout.trim() },
+    ])
+    expect((await done(['gpg-key', 'publish', stdout.trim()])).stderr).toContain('no code host is connected')
+  })
+
+  test('show prints a public key that gpg imports, revocation a certificate that revokes it', async () => {
+    gpg(['--import'], (await done(['gpg-key', 'show', 'ada@example.com'])).stdout)
+    expect(gpg(['--list-keys'])).toContain('Ada <ada@example.com>')
+    gpg(['--import'], (await done(['gpg-key', 'revocation', 'ada@example.com'])).stdout)
+    expect(gpg(['--list-keys'])).toContain('[ revoked] Ada <ada@example.com>')
+  })
+
+  test('import takes what gpg exports, from a pipe or a file, and asks for a passphrase where there is one', async () => {
+    gpg(['--passphrase', '', '--quick-gen-key', 'Open <open@example.com>', 'ed25519', 'sign', '0'])
+    const open = gpg(['--armor', '--export-secret-keys', 'open@example.com'])
+    const { stdout } = await done(['gpg-key', 'import'], open)
+    expect(stdout).toMatch(/^[0-9A-F]{16}\n$/)
+    expect(await refused(['gpg-key', 'import'], open)).toContain('gpg_key.exists')
+    expect(await refused(['gpg-key', 'import'], 'nonsense')).toContain('gpg --armor --export-secret-keys')
+
+    gpg([
+      '--passphrase',
+      'pass phrase',
+      '--quick-gen-key',
+      'Locked <locked@example.com>',
+      'ed25519',
+      'sign',
+      '0',
+    ])
+    const path = join(directory, 'locked.asc')
+    writeFileSync(
+      path,
+      gpg(['--passphrase', 'pass phrase', '--armor', '--export-secret-keys', 'locked@example.com']),
+    )
+    expect(await refused(['gpg-key', 'import', path, '--passphrase-stdin'], 'wrong\n')).toContain('is wrong')
+    expect(await refused(['gpg-key', 'import', '--passphrase-stdin'], 'x')).toContain(
+      'needs the key in a file',
+    )
+    const asked = new TerminalRun(keyhold, ['gpg-key', 'import', path], person)
+    await asked.sees(/passphrase of the key:/)
+    asked.type('pass phrase\r')
+    expect((await asked.ended).exitCode).toBe(0)
+    expect(asked.output).not.toContain('pass phrase')
+    expect(JSON.parse((await done(['gpg-key', 'list', '--json'])).stdout)).toHaveLength(3)
+  })
+
+  test('delete asks, and says what is not there (SDS-37)', async () => {
+    const no = new TerminalRun(keyhold, ['gpg-key', 'delete', 'open@example.com'], person)
+    await no.sees(/delete GPG key [0-9A-F]{16} of Open <open@example\.com>\? \[y\/N\]/)
+    no.type('n\r')
+    expect((await no.ended).exitCode).toBe(1)
+    await done(['gpg-key', 'delete', 'open@example.com', '--yes'])
+    expect(await refused(['gpg-key', 'delete', 'open@example.com', '--yes'])).toContain('gpg_key.not_found')
+    expect(await refused(['gpg-key', 'show', 'nobody@example.com'])).toContain('keyhold gpg-key list')
   })
 })
