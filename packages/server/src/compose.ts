@@ -320,6 +320,11 @@ export async function composeServer(
     clock,
     [
       { name: 'reminders', everyMs: REMINDERS_MS, run: () => core.reminders.run() },
+      {
+        name: 'repository-authorizations',
+        everyMs: MINUTE_MS,
+        run: () => core.repositories.discardUnfinished(),
+      },
       { name: 'audit-proofs', everyMs: MINUTE_MS, run: () => core.audit.growProofs() },
     ],
     (job, error) => logger.warn({ err: error, job: job.name }, 'a job failed'),

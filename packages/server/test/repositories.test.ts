@@ -511,6 +511,23 @@ describe.each(databases)('repositories on %s', (database) => {
       expect(await list()).toHaveLength(1)
     })
 
+    test('what was begun and not finished is deleted by the clock, with its tokens', async () => {
+      const begun = await begin('gitlab.com')
+      await follow(at('gitlab.com').fake.authorize(begun.body.authorizationUrl, 'octo'))
+      const waiting = () =>
+        server.core.storage.db
+          .selectFrom('repository_authorizations')
+          .select('sealed_tokens')
+          .where('account_id', '=', person.id)
+          .execute()
+      expect(await waiting()).toEqual([{ sealed_tokens: expect.any(Uint8Array) }])
+      await server.server.schedule.runDue()
+      expect(await waiting()).toHaveLength(1)
+      server.clock.advance(10 * MINUTE_MS)
+      await server.server.schedule.runDue()
+      expect(await waiting()).toEqual([])
+    })
+
     test('what was begun ends with the sign-out or the token, and with a disabled account', async () => {
       const session = await server.signIn(person)
       const bySession = await begin('gitlab.com', { token: '', headers: { cookie: session } })

@@ -335,6 +335,12 @@ export class Repositories implements CredentialSource {
     }
   }
 
+  /** Deletes what was begun and not finished in time, with the tokens that waited for a code. */
+  async discardUnfinished(): Promise<void> {
+    const now = this.#clock.now().getTime()
+    await this.#storage.transaction((tx) => store.deleteEndedAuthorizations(tx, now))
+  }
+
   /** Stores new tokens in the person's connection to the provider, which is made if there is none. */
   async #keep(
     tx: Transaction,
