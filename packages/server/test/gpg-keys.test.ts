@@ -13,6 +13,7 @@ import type { Asker, Person } from '../src/access/caller.ts'
 import { GpgKeys } from '../src/credentials/gpg-key/gpg-key.service.ts'
 import { findSealed, listKeys } from '../src/credentials/gpg-key/gpg-key.store.ts'
 import type { GitHosts, GpgPublication } from '../src/credentials/gpg-key/gpg-key.ts'
+import { FakeProviders } from './fake-providers.ts'
 import { newGpgKey, withSubkeys } from './gpg-kit.ts'
 import { databases, startServer, type TestPerson, type TestServer } from './kit.ts'
 
@@ -647,6 +648,68 @@ writeSync(1, await answer.text())
       await expect(keys.publish(askerOf(person), id)).rejects.toMatchObject({ code: 'gpg_key.not_found' })
       expect(hosts.keys.size).toBe(0)
     })
+  })
+
+  test('SDS-35, SDS-37: generated, it is posted to the connected GitHub; a missing scope is named; deleted, it is removed there', async () => {
+    const fakes = await FakeProviders.start()
+    const connected = await startServer(database, {}, fakes.internet)
+    try {
+      const { server } = connected
+      const admin = await server.addPerson('admin')
+      const someone = await server.addPerson()
+      const as = { token: someone.token }
+      const connect = async (type: 'github' | 'gitlab', grantedScopes: string[]) => {
+        const fake = fakes.add(type)
+        fake.grantedScopes = grantedScopes
+        const { clientId, clientSecret } = fake
+        const body = { type, kind: 'default', clientId, clientSecret }
+        const provider = await server.ok('POST', '/api/v1/repository-providers', { token: admin.token, body })
+        fake.redirectUri = provider.callbackUrl
+        const path = '/api/v1/repository-connections'
+        const { authorizationUrl } = await server.ok('POST', path, {
+          ...as,
+          body: { providerId: provider.id, method: 'oauth' },
+        })
+        const back = fake.authorize(authorizationUrl, 'octo')
+        const page = await server.request('GET', `${back.pathname}${back.search}`)
+        const code = /<pre>([0-9A-Z-]+)<\/pre>/.exec(page.text)![1]!
+        await server.ok('POST', `${path}/confirm`, { ...as, body: { code } })
+        return fake
+      }
+      const github = await connect('github', ['repo', 'write:gpg_key'])
+      const gitlab = await connect('gitlab', ['read_user'])
+
+      const { gpgKey } = await server.ok('POST', PATH, { ...as, body: {} })
+      expect([...github.gpgKeys.values()].map(({ key }) => key)).toEqual([gpgKey.publicKey])
+      expect(fakes.internet.calls).toContain('POST https://api.github.com/user/gpg_keys')
+      expect(gitlab.gpgKeys.size).toBe(0)
+      const shown = (key: { deployments: Record<string, unknown>[] }) =>
+        key.deployments.map(({ provider, status, missingScope }) => [provider, status, missingScope])
+      const expected = [
+        ['GitHub', 'published', null],
+        ['GitLab', 'missing-scope', 'api'],
+      ]
+      expect(shown(gpgKey)).toEqual(expected)
+      // Again changes nothing: GitHub has it already.
+      expect(shown(await server.ok('POST', `${PATH}/${gpgKey.id}/publish`, as))).toEqual(expected)
+
+      const { gpgKey: quiet } = await server.ok('POST', PATH, { ...as, body: { publish: false } })
+      expect([quiet.deployments, github.gpgKeys.size]).toEqual([[], 1])
+      expect((await server.ok('DELETE', `${PATH}/${gpgKey.id}`, as)).removals).toMatchObject([
+        { provider: 'GitHub', status: 'removed', reason: null },
+      ])
+      expect(github.gpgKeys.size).toBe(0)
+
+      await server.ok('POST', `${PATH}/${quiet.id}/publish`, as)
+      github.failures.set(/gpg/, { status: 500, body: {} })
+      expect((await server.ok('DELETE', `${PATH}/${quiet.id}`, as)).removals).toMatchObject([
+        { provider: 'GitHub', status: 'failed', reason: expect.stringContaining('500') },
+      ])
+      expect((await server.ok('GET', PATH, as)).gpgKeys).toEqual([])
+    } finally {
+      await connected.stop()
+      fakes.stop()
+    }
   })
 
   test('a key that openpgp made is imported as one of gpg is', async () => {
