@@ -98,6 +98,7 @@ export const errors = {
   },
   'secret.version_not_found': { status: 404, title: 'The secret has no such version' },
   'server.error': { status: 500, title: 'Something went wrong on the server' },
+  'session.not_found': { status: 404, title: 'Session not found' },
   'session.reauthentication_required': { status: 403, title: 'Confirm your password first' },
   'setup.code_wrong': { status: 403, title: 'The set-up code is wrong' },
   'setup.done': { status: 409, title: 'This instance is already set up' },

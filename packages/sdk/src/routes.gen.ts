@@ -216,6 +216,9 @@ export const routeTable = {
   'session.delete': { method: 'DELETE', path: '/api/v1/session', caller: 'person' },
   'session.get': { method: 'GET', path: '/api/v1/session', caller: 'person' },
   'session.reauthenticate': { method: 'POST', path: '/api/v1/session/reauthenticate', caller: 'person' },
+  'sessions.end': { method: 'DELETE', path: '/api/v1/sessions/{sessionId}', caller: 'person' },
+  'sessions.end_others': { method: 'DELETE', path: '/api/v1/sessions', caller: 'person' },
+  'sessions.list': { method: 'GET', path: '/api/v1/sessions', caller: 'person' },
   'settings.get': { method: 'GET', path: '/api/v1/settings', caller: 'person' },
   'settings.update': { method: 'PATCH', path: '/api/v1/settings', caller: 'person' },
   'setup.create': { method: 'POST', path: '/api/v1/setup', caller: 'anyone' },
@@ -318,6 +321,9 @@ export interface ContractRoutes {
   'session.delete': typeof accounts.signOut
   'session.get': typeof accounts.getSession
   'session.reauthenticate': typeof accounts.reauthenticate
+  'sessions.end': typeof accounts.endSession
+  'sessions.end_others': typeof accounts.endOtherSessions
+  'sessions.list': typeof accounts.listSessions
   'settings.get': typeof settings.getSettings
   'settings.update': typeof settings.updateSettings
   'setup.create': typeof accounts.setUp

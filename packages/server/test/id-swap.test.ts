@@ -24,6 +24,7 @@ interface Tenant {
   readonly apiKey: { readonly id: string; readonly value: string }
   /** Place of an audit record of what they did. */
   readonly recordIndex: number
+  readonly sessionId: string
   readonly personalSecret: { readonly id: string; readonly value: string }
   readonly gpgKey: { readonly id: string }
   readonly sshKey: { readonly fingerprint: string }
@@ -63,6 +64,9 @@ const entries: Record<string, Entry> = {
   'session.get': {},
   'session.reauthenticate': { body: ({ owner }) => ({ password: owner.password }) },
   'session.delete': {},
+  'sessions.list': {},
+  'sessions.end': {},
+  'sessions.end_others': {},
   'account.password': {
     body: ({ owner }) => ({ currentPassword: owner.password, newPassword: `${owner.password} anew` }),
   },
@@ -239,6 +243,7 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
     secret: { id: secretId, ...secret },
     key,
     token: { id: token.accessToken.id, value: token.token },
+    sessionId: await server.addSession(owner),
     recordIndex: (await server.core.audit.list({ actorId: owner.id }, 1)).records[0]!.index,
     personalSecret: { id: personal.id, value: personalValue },
     gpgKey: { id: gpgKey.id },
@@ -290,6 +295,7 @@ function idOf(param: string, own: Tenant): string {
     providerId: provider.id,
     name: secret.name,
     index: String(own.recordIndex),
+    sessionId: own.sessionId,
   }
   const id = ids[param]
   if (id === undefined) throw new Error(`the parameter ${param} is new: say whose it is`)

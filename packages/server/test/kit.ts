@@ -8,7 +8,7 @@ import pg from 'pg'
 import { pino } from 'pino'
 import { inject } from 'vitest'
 import { emailKey } from '../src/accounts/account.ts'
-import { insertAccount } from '../src/accounts/accounts.store.ts'
+import { insertAccount, insertSession } from '../src/accounts/accounts.store.ts'
 import { hashPassword } from '../src/accounts/password.ts'
 import { newId } from '../src/base/ids.ts'
 import type { Outgoing } from '../src/base/outgoing.ts'
@@ -147,6 +147,25 @@ export class TestServer {
       expiresAt: null,
     })
     return { id: account.id, email, name, password: PASSWORD, token: token.token.reveal() }
+  }
+
+  /** Begins a session past the password, whose hash takes long. @returns its id. */
+  async addSession(person: TestPerson): Promise<string> {
+    const id = newId('ses')
+    const now = this.clock.now().getTime()
+    const row = {
+      id,
+      account_id: person.id,
+      token_hash: randomBytes(32),
+      created_at: now,
+      authenticated_at: now,
+      last_used_at: now,
+      expires_at: now + 3_600_000,
+      address: '192.0.2.7',
+      client: 'a browser',
+    }
+    await this.core.storage.transaction((tx) => insertSession(tx, row))
+    return id
   }
 
   /** Signs in. @returns the Cookie header. */

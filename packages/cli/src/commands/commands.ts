@@ -121,6 +121,13 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
       delete: { summary: 'delete an access token', load: () => import('./token/delete.ts') },
     },
   },
+  session: {
+    summary: 'where you are signed in with a browser',
+    verbs: {
+      list: { summary: 'list your browser sessions', load: () => import('./session/list.ts') },
+      end: { summary: 'end a session, or all of them', load: () => import('./session/end.ts') },
+    },
+  },
   inventory: {
     summary: 'everything that Keyhold keeps for you, soonest expiry first',
     load: () => import('./inventory.ts'),

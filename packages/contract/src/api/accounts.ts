@@ -178,3 +178,53 @@ export const updateAccount = route({
   answer: Account,
   errors: ['account.not_found', 'account.last_admin'],
 })
+
+/** A browser session as its person sees it. */
+export const LiveSession = Type.Object({
+  id: Id,
+  /** From where it was begun; `null`: not kept. */
+  address: Nullable(Type.String()),
+  /** What the browser says it is; `null`: not kept, or it says nothing. */
+  client: Nullable(Type.String()),
+  createdAt: Time,
+  lastUsedAt: Time,
+  expiresAt: Time,
+  /** The one that asks. */
+  isCurrent: Type.Boolean(),
+})
+
+export const listSessions = route({
+  id: 'sessions.list',
+  method: 'GET',
+  path: '/api/v1/sessions',
+  summary: 'List your browser sessions, last used first',
+  caller: 'person',
+  scope: 'sessions:read',
+  action: 'session.list',
+  status: 200,
+  answer: Type.Object({ sessions: Type.Array(LiveSession) }),
+})
+
+export const endSession = route({
+  id: 'sessions.end',
+  method: 'DELETE',
+  path: '/api/v1/sessions/{sessionId}',
+  summary: 'End one of your browser sessions; its next request gets 401',
+  caller: 'person',
+  scope: 'sessions:write',
+  action: 'session.end',
+  params: Type.Object({ sessionId: Id }),
+  status: 204,
+  errors: ['session.not_found'],
+})
+
+export const endOtherSessions = route({
+  id: 'sessions.end_others',
+  method: 'DELETE',
+  path: '/api/v1/sessions',
+  summary: 'End all of your browser sessions but this one',
+  caller: 'person',
+  scope: 'sessions:write',
+  action: 'session.end',
+  status: 204,
+})

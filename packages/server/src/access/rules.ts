@@ -102,6 +102,8 @@ export const ownActions: ReadonlySet<Action> = new Set([
   'repository.refresh',
   'repository.use',
   'repository.disconnect',
+  'session.list',
+  'session.end',
   'ssh-identity.read',
   'ssh-identity.create',
   'ssh-identity.delete',

@@ -1,9 +1,12 @@
 import {
   changePassword,
   createAccount,
+  endOtherSessions,
+  endSession,
   getSession,
   getSetup,
   listAccounts,
+  listSessions,
   reauthenticate,
   type Session,
   setUp,
@@ -120,6 +123,21 @@ export function accountRoutes(
     setHeader('set-cookie', `${sessionCookie(isSecure, '')}; Max-Age=0`)
     return undefined
   })
+
+  http.person(listSessions, async ({ caller, origin }) => ({
+    sessions: (await accounts.listSessions({ caller, origin })).map((session) => ({
+      ...session,
+      createdAt: session.createdAt.toISOString(),
+      lastUsedAt: session.lastUsedAt.toISOString(),
+      expiresAt: session.expiresAt.toISOString(),
+    })),
+  }))
+
+  http.person(endSession, ({ caller, origin, params }) =>
+    accounts.endSession({ caller, origin }, params.sessionId),
+  )
+
+  http.person(endOtherSessions, ({ caller, origin }) => accounts.endOtherSessions({ caller, origin }))
 
   http.person(changePassword, async ({ caller, origin, body }) => {
     await limited(`person:${caller.accountId}`, origin.address ?? '', () =>

@@ -1,6 +1,6 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import { Secret } from '@keyhold/contract/secret'
-import { type Access, instance } from '../access/access.ts'
+import { type Access, instance, own } from '../access/access.ts'
 import type { Asker, Operator, Person } from '../access/caller.ts'
 import type { AuditLog } from '../audit/audit-log.ts'
 import { AppError, invalidField } from '../base/app-error.ts'
@@ -14,6 +14,7 @@ import { type Account, emailKey } from './account.ts'
 import {
   countActiveAdmins,
   deleteEndedSessions,
+  deleteOwnSession,
   deleteSession,
   deleteSessionsOf,
   findAccount,
@@ -24,6 +25,7 @@ import {
   insertSession,
   isAnyAccount,
   listAccounts,
+  listLiveSessions,
   lockAccounts,
   setAuthenticated,
   setInstanceValue,
@@ -55,6 +57,20 @@ export interface NewAccount {
 /** Hash under which sessions, tokens and codes are stored: they are random, so one round of SHA-256 is enough. */
 export function hashToken(token: string): Buffer {
   return hash('sha256', token, 'buffer')
+}
+
+const SESSION_ID = /^ses_[0-9a-z]{20}$/
+
+/** A browser session as its person sees it. */
+export interface LiveSession {
+  readonly id: string
+  /** From where it was begun, and with what; null for sessions begun before this was kept. */
+  readonly address: string | null
+  readonly client: string | null
+  readonly createdAt: Date
+  readonly lastUsedAt: Date
+  readonly expiresAt: Date
+  readonly isCurrent: boolean
 }
 
 /** People, their sessions, and the set-up of the instance. */
@@ -248,6 +264,8 @@ export class Accounts {
         authenticated_at: now,
         last_used_at: now,
         expires_at: expiresAt,
+        address: origin.address ?? null,
+        client: origin.client ?? null,
       })
       return { result: undefined, record: { target: { kind: 'session', id } } }
     })
@@ -268,6 +286,42 @@ export class Accounts {
       id: live.session.id,
       authenticatedAt: new Date(live.session.authenticated_at),
       expiresAt: new Date(live.session.expires_at),
+    })
+  }
+
+  /** The caller's browser sessions that have not ended, last used first. */
+  async listSessions(asker: Asker<Person>): Promise<LiveSession[]> {
+    const { accountId, credential } = asker.caller
+    return this.#access.check(asker, 'session.list', own(), async () => {
+      const now = this.#clock.now().getTime()
+      const rows = await listLiveSessions(this.#storage.db, accountId, now, now - SESSION_IDLE_MS)
+      return rows.map((row) => ({
+        id: row.id,
+        address: row.address,
+        client: row.client,
+        createdAt: new Date(row.created_at),
+        lastUsedAt: new Date(row.last_used_at),
+        expiresAt: new Date(row.expires_at),
+        isCurrent: row.id === credential.id,
+      }))
+    })
+  }
+
+  /** Ends one of the caller's sessions; its next request gets 401. @throws AppError `session.not_found`. */
+  async endSession(asker: Asker<Person>, id: string): Promise<void> {
+    const target = { kind: 'session', ...(SESSION_ID.test(id) && { id }) }
+    await this.#access.perform(asker, 'session.end', own({ target }), async (tx) => {
+      if (!(await deleteOwnSession(tx, asker.caller.accountId, id))) throw new AppError('session.not_found')
+      return { result: undefined, record: { target } }
+    })
+  }
+
+  /** Ends all of the caller's sessions but the one that asks. */
+  async endOtherSessions(asker: Asker<Person>): Promise<void> {
+    const { accountId, credential } = asker.caller
+    await this.#access.perform(asker, 'session.end', own(), async (tx) => {
+      await deleteSessionsOf(tx, accountId, credential.kind === 'session' ? credential.id : undefined)
+      return { result: undefined, record: {} }
     })
   }
 

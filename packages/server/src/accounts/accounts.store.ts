@@ -89,7 +89,7 @@ export async function findLiveSession(
   tokenHash: Uint8Array,
   now: number,
   idleSince: number,
-): Promise<{ session: Tables['sessions']; account: Account } | undefined> {
+): Promise<{ session: Omit<Tables['sessions'], 'address' | 'client'>; account: Account } | undefined> {
   const row = await db
     .selectFrom('sessions')
     .innerJoin('accounts', 'accounts.id', 'sessions.account_id')
@@ -120,6 +120,43 @@ export async function findLiveSession(
       },
     }
   )
+}
+
+/** The person's sessions that have not ended, last used first. */
+export async function listLiveSessions(
+  db: Queries,
+  accountId: string,
+  now: number,
+  idleSince: number,
+): Promise<Omit<Tables['sessions'], 'token_hash'>[]> {
+  return db
+    .selectFrom('sessions')
+    .select([
+      'id',
+      'account_id',
+      'created_at',
+      'authenticated_at',
+      'last_used_at',
+      'expires_at',
+      'address',
+      'client',
+    ])
+    .where('account_id', '=', accountId)
+    .where('expires_at', '>', now)
+    .where('last_used_at', '>', idleSince)
+    .orderBy('last_used_at', 'desc')
+    .orderBy('id')
+    .execute()
+}
+
+/** @returns false when the person has none of this id. */
+export async function deleteOwnSession(tx: Transaction, accountId: string, id: string): Promise<boolean> {
+  const { numDeletedRows } = await tx
+    .deleteFrom('sessions')
+    .where('account_id', '=', accountId)
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
+  return numDeletedRows > 0n
 }
 
 export async function touchSession(tx: Transaction, id: string, now: number): Promise<void> {

@@ -52,6 +52,9 @@ export interface Tables {
     authenticated_at: number
     last_used_at: number
     expires_at: number
+    /** From where it was begun, and with what. */
+    address: string | null
+    client: string | null
   }
   access_tokens: {
     id: string

@@ -8,6 +8,7 @@ import * as gpgKeys from './0006-gpg-keys.ts'
 import * as repositories from './0007-repositories.ts'
 import * as reminders from './0008-reminders.ts'
 import * as auditSubtrees from './0009-audit-subtrees.ts'
+import * as sessions from './0010-sessions.ts'
 
 /** Every migration, oldest first. New ones are added at the end; landed ones never change. */
 export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migration> {
@@ -21,5 +22,6 @@ export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migra
     '0007-repositories': { up: (db) => repositories.up(db, dialect) },
     '0008-reminders': { up: reminders.up },
     '0009-audit-subtrees': { up: (db) => auditSubtrees.up(db, dialect) },
+    '0010-sessions': { up: sessions.up },
   }
 }
