@@ -181,6 +181,12 @@ const insideServer = [
     { path: npm(['fastify', '@fastify', 'fastify-[^/]+']) },
   ),
   rule(
+    'only-gpg-keys-touch-openpgp',
+    'One file of the kind makes, reads and uses key pairs of OpenPGP; it could be replaced by changing that file alone',
+    { path: src('[^/]+'), pathNot: `${server}credentials/gpg-key/openpgp[.]ts$` },
+    { path: npm(['openpgp']) },
+  ),
+  rule(
     'cryptography-has-few-places',
     'node:crypto is imported by vault/ and the files listed in tools/import-rules.ts, each for its reason',
     { path: '^packages/[^/]+/src/', pathNot: [`${server}vault/`, exactly(Object.keys(cryptoUsers))] },

@@ -1,0 +1,2 @@
+// violates only-gpg-keys-touch-openpgp
+import 'openpgp'
