@@ -473,6 +473,42 @@ describe.each(databases)('repositories on %s', (database) => {
   })
 
   describe('connecting', () => {
+    test('over TLS the cookie is bound to the host and to TLS', async () => {
+      const { server: behindProxy, stop: stopIt } = await startServer(
+        database,
+        { KEYHOLD_TRUSTED_PROXIES: '127.0.0.1', KEYHOLD_PUBLIC_URL: 'https://keys.example.com' },
+        fakes.internet,
+      )
+      try {
+        const secure = { 'x-forwarded-proto': 'https', 'x-forwarded-for': '192.0.2.1' }
+        const owner = await behindProxy.addPerson('admin')
+        const provider = await behindProxy.ok('POST', PROVIDERS, {
+          token: owner.token,
+          headers: secure,
+          body: { type: 'gitlab', kind: 'default', clientId: 'a', clientSecret: 'b' },
+        })
+        expect(provider.callbackUrl).toBe(
+          `https://keys.example.com/api/v1/repository-connections/callback/${provider.id}`,
+        )
+        const { email, password } = owner
+        const signedIn = await behindProxy.request('POST', '/api/v1/session', {
+          headers: secure,
+          body: { email, password },
+        })
+        const begun = await behindProxy.request('POST', CONNECTIONS, {
+          headers: { ...secure, cookie: signedIn.headers.get('set-cookie')!.split(';')[0]! },
+          body: { providerId: provider.id, method: 'oauth' },
+        })
+        expect(begun.headers.get('set-cookie')).toMatch(
+          new RegExp(
+            `^__Host-keyhold_connect_${provider.id}=\\S+; Path=/; HttpOnly; SameSite=Lax; .*; Secure$`,
+          ),
+        )
+      } finally {
+        await stopIt()
+      }
+    })
+
     test("a code that another person's link led to connects nothing of the victim", async () => {
       const victim = await server.addPerson()
       // The attacker begins, the victim follows the link and says yes at the provider.

@@ -99,9 +99,12 @@ export class VendorClient {
       product === 'bitbucket-data-center'
         ? answer.text.trim()
         : String(user.login ?? user.username ?? user.nickname ?? '')
-    // A page of HTML, or another product's answer, is no name. Bitbucket's nicknames may hold blanks.
-    if (!/^[\p{L}\p{N}_][\p{L}\p{N} ._@+~'-]{0,199}$/u.test(login))
-      throw new VendorError('no-answer', 'its answer names no account')
+    // Data Center answers bare text, which a page of HTML is too; names in JSON may hold whatever can be printed.
+    const form =
+      product === 'bitbucket-data-center'
+        ? /^[\p{L}\p{N}_][\p{L}\p{N}._@+~-]{0,199}$/u
+        : /^[^\p{Cc}\p{Cs}]{1,200}$/u
+    if (!form.test(login)) throw new VendorError('no-answer', 'its answer names no account')
     const id = typeof user.uuid === 'string' && /^\{[\w-]{1,60}\}$/.test(user.uuid) ? user.uuid : null
     return { login, id }
   }
