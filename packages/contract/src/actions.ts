@@ -120,7 +120,8 @@ export const scopes = {
   'ssh-identity:read': 'See the public key of your SSH identity',
   'ssh-identity:write': 'Generate, replace and delete your SSH identity',
   'gpg-keys:read': 'See your GPG keys, never private ones',
-  'gpg-keys:write': 'Generate, import and delete GPG keys',
+  'gpg-keys:write':
+    'Generate, import and delete GPG keys, and deploy them to code hosts; one that is imported signs as you',
   'api-keys:read': 'See your API keys for outside services, never values',
   'api-keys:write': 'Create, change and delete API keys for outside services',
   'repositories:read': 'See your connections to code repositories, never tokens',
@@ -129,10 +130,10 @@ export const scopes = {
   'sessions:write': 'End your browser sessions',
   'accounts:read': 'See accounts (administrators)',
   'accounts:write': 'Create and change accounts (administrators)',
-  'reminders:write': 'Choose where reminders of expiry and rotation are sent',
+  'reminders:write': 'Choose where reminders of expiry and rotation are sent, which name your credentials',
   'audit:read': 'Read and export the audit log',
   'settings:read': 'See the settings of the instance',
-  'settings:write': 'Change the settings of the instance (administrators)',
+  'settings:write': 'Change the settings of the instance and its code repository providers (administrators)',
 } as const
 
 export type Scope = keyof typeof scopes

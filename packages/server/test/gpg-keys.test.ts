@@ -272,7 +272,7 @@ writeSync(1, await answer.text())
     }
   })
 
-  test('a session gets a revocation certificate only with a fresh password', async () => {
+  test('a session gets a key or a revocation certificate only with a fresh password', async () => {
     const moved = await startServer(database)
     try {
       const someone = await moved.server.addPerson()
@@ -288,6 +288,13 @@ writeSync(1, await answer.text())
         action: 'gpg-key.revocation',
         outcome: 'refused',
       })
+      for (const [path, body] of [
+        [PATH, {}],
+        [`${PATH}/import`, { privateKey: await newGpgKey() }],
+      ] as const) {
+        const refused = await moved.server.request('POST', path, { headers, body })
+        expect(refused.body.code).toBe('session.reauthentication_required')
+      }
     } finally {
       await moved.stop()
     }

@@ -448,7 +448,7 @@ describe.each(databases)('personal secrets on %s', (database) => {
       expect((await reveal(secret, 1, { token })).body.code).toBe('access.scope_missing')
     })
 
-    test('a browser session needs a fresh password for it, and for nothing else here', async () => {
+    test('a browser session needs a fresh password for it, and for what is written into workspaces', async () => {
       const secret = await create()
       const headers = { cookie: await server.signIn(person) }
       expect((await reveal(secret, 1, { headers })).status).toBe(200)
@@ -460,9 +460,20 @@ describe.each(databases)('personal secrets on %s', (database) => {
         outcome: 'refused',
         target: { id: secret.id },
       })
+      const file = {
+        name: 'door',
+        type: 'file',
+        value: 'ssh-ed25519 AAAA',
+        filePath: '~/.ssh/authorized_keys',
+      }
+      const created = await server.request('POST', PATH, { headers, body: file })
+      expect(created.body.code).toBe('session.reauthentication_required')
+      for (const body of [{ filePath: '~/.ssh/authorized_keys' }, { value: 'other' }]) {
+        const updated = await server.request('PATCH', `${PATH}/${secret.id}`, { headers, body })
+        expect(updated.body.code).toBe('session.reauthentication_required')
+      }
       expect((await server.request('GET', PATH, { headers })).status).toBe(200)
-      const change = { headers, body: { description: 'changed' } }
-      expect((await server.request('PATCH', `${PATH}/${secret.id}`, change)).status).toBe(200)
+      expect((await server.request('DELETE', `${PATH}/${secret.id}`, { headers })).status).toBe(204)
     })
 
     test('SDS-19: every byte comes out as it went in', async () => {

@@ -130,7 +130,7 @@ export const createPersonalSecret = route({
   ),
   status: 201,
   answer: PersonalSecret,
-  errors: ['personal_secret.taken', 'personal_secret.limit'],
+  errors: ['personal_secret.taken', 'personal_secret.limit', 'session.reauthentication_required'],
 })
 
 export const getPersonalSecret = route({
@@ -174,6 +174,7 @@ export const updatePersonalSecret = route({
     'personal_secret.changed',
     'personal_secret.taken',
     'personal_secret.limit',
+    'session.reauthentication_required',
   ],
 })
 

@@ -33,10 +33,15 @@ const needsFreshPassword: ReadonlySet<Action> = new Set([
   'account.update',
   'api-key.update',
   'audit.export',
+  // A key of somebody else's, deployed to code hosts, signs as this person.
+  'gpg-key.create',
   // Not a value, but whoever has it can make the key worthless.
   'gpg-key.revocation',
   'member.create',
   'member.update',
+  // It may be any file of a workspace: what runs there reads the others, and who may enter is a file as well.
+  'personal-secret.create',
+  'personal-secret.update',
   'personal-secret.read',
   'repository-provider.create',
   'repository-provider.update',
