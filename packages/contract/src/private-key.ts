@@ -7,7 +7,7 @@ export function looksLikePrivateKey(text: string): boolean {
 }
 
 const FORMS = [
-  /PRIVATE KEY/i,
+  /BEGIN [A-Z0-9 ]*PRIVATE KEY|SSH PRIVATE KEY FILE FORMAT/i,
   /PuTTY-User-Key-File|Private-Lines:/i,
   // The start of an OpenSSH key in base64 ("openssh-key-v1"), and of one of ssh.com.
   /b3BlbnNzaC1rZXktdj/,

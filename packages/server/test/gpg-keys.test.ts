@@ -14,7 +14,7 @@ import { GpgKeys } from '../src/credentials/gpg-key/gpg-key.service.ts'
 import { findSealed, listKeys } from '../src/credentials/gpg-key/gpg-key.store.ts'
 import type { GitHosts, GpgPublication } from '../src/credentials/gpg-key/gpg-key.ts'
 import { FakeProviders } from './fake-providers.ts'
-import { newGpgKey, withSubkeys } from './gpg-kit.ts'
+import { newGpgKey, withOtherSecret, withSubkeys } from './gpg-kit.ts'
 import { databases, startServer, type TestPerson, type TestServer } from './kit.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
@@ -362,7 +362,7 @@ writeSync(1, await answer.text())
       ['', /no armored private key/],
       ['nonsense', /no armored private key/],
       [good.slice(0, 200), /no armored private key/],
-      [good.replace(/[A-Za-z]{4}\n/, 'AAAA\n'), /no armored private key|damaged|weak/],
+      [await withOtherSecret(good), /halves do not belong together/],
       [gpg.run(['--armor', '--export', 'good@example.com']), /public key/],
       [both, /several keys/],
       [`${good}\n${good}`, /several keys/],

@@ -1,4 +1,4 @@
-import { generateKey } from 'openpgp'
+import { generateKey, readPrivateKey } from 'openpgp'
 
 /** A new armored private key. @param passphrase none when it is left out. */
 export async function newGpgKey(passphrase?: string): Promise<string> {
@@ -14,4 +14,12 @@ export async function withSubkeys(count: number): Promise<string> {
   const subkeys = Array.from({ length: count }, () => ({ sign: true }))
   const { privateKey } = await generateKey({ userIDs: [{ email: 'many@example.com' }], subkeys })
   return privateKey
+}
+
+/** The same public half with another private one. @param armoredKey an Ed25519 key. */
+export async function withOtherSecret(armoredKey: string): Promise<string> {
+  const key = await readPrivateKey({ armoredKey })
+  const packet = key.keyPacket as unknown as { privateParams: { seed: Uint8Array } } // `as`: not in the published types.
+  packet.privateParams.seed = packet.privateParams.seed.map((byte) => byte ^ 1)
+  return key.armor()
 }

@@ -1,8 +1,11 @@
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { createHash, createPublicKey, randomBytes, verify } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Grant } from '../src/access/access.ts'
@@ -297,6 +300,54 @@ describe.each(databases)('the SSH identity on %s', (database) => {
     const signature = armored(blobOf(publicKey), await sign(signedData(message)))
     expect(verifies(publicKey, signature, message)).toBe(true)
     expect(verifies(publicKey, signature, `${message} `)).toBe(false)
+  })
+
+  test('the real ssh-keygen signs through an agent that asks the service: for git it verifies, for files it is refused', async () => {
+    const { publicKey } = (await send('POST', {})).body
+    const folder = mkdtempSync(join(tmpdir(), 'kh-agent-'))
+    const agent = createServer((socket) => {
+      let input = Buffer.alloc(0)
+      socket.on('data', async (chunk: Buffer) => {
+        input = Buffer.concat([input, chunk])
+        if (input.length < 4 || input.length < 4 + input.readUInt32BE()) return
+        const request = new SshReader(new SshReader(input).string())
+        input = Buffer.alloc(0)
+        const type = request.byte()
+        const count = Buffer.from([0, 0, 0, 1])
+        if (type === 11)
+          socket.write(
+            sshStrings(Buffer.concat([Buffer.from([12]), count, sshStrings(blobOf(publicKey), 'ann')])),
+          )
+        else if (type === 13) {
+          request.string()
+          const signature = await sign(request.string(), { flags: request.take(4).readUInt32BE() }).catch(
+            () => undefined,
+          )
+          const answer = signature ? [Buffer.from([14]), sshStrings(signature)] : [Buffer.from([5])]
+          socket.write(sshStrings(Buffer.concat(answer)))
+        } else socket.write(sshStrings(Buffer.from([5])))
+      })
+    }).listen(join(folder, 'agent'))
+    try {
+      await once(agent, 'listening')
+      writeFileSync(join(folder, 'key.pub'), `${publicKey}\n`)
+      const env = { ...process.env, SSH_AUTH_SOCK: join(folder, 'agent') }
+      const signFile = async (namespace: string) => {
+        const file = join(folder, namespace)
+        writeFileSync(file, 'what is signed')
+        await promisify(execFile)(
+          'ssh-keygen',
+          ['-Y', 'sign', '-n', namespace, '-f', join(folder, 'key.pub'), file],
+          { env },
+        )
+        return readFileSync(`${file}.sig`, 'utf8')
+      }
+      expect(verifies(publicKey, await signFile('git'), 'what is signed')).toBe(true)
+      await expect(signFile('file')).rejects.toThrow()
+    } finally {
+      agent.close()
+      rmSync(folder, { recursive: true, force: true })
+    }
   })
 
   test('RSA has 4096 bits and signs with SHA-256 and SHA-512 by the flags 2 and 4, never with SHA-1', async () => {

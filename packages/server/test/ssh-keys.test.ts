@@ -108,6 +108,7 @@ describe('the parser of public keys', () => {
       [`\ufeff ${type} ${base64} a\r\n\r\n`, 'a'],
       [`${type}\t${base64} \t a  b `, 'a  b'],
       [`${type} ${base64} 部署 é 🔑`, '部署 é 🔑'],
+      [`${type} ${base64} of my private key`, 'of my private key'],
       [`${type} ${base64} ${'x'.repeat(limits.sshKeyCommentLength)}`, 'x'.repeat(limits.sshKeyCommentLength)],
     ] as const)
       expect(parsePublicKeyLine(text), text).toMatchObject({ fingerprint, comment })

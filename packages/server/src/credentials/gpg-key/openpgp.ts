@@ -30,7 +30,13 @@ export async function generateKeyPair(
   { name, email, expiresAt }: { name: string; email: string; expiresAt: Date | null },
   now: Date,
 ): Promise<KeyPair> {
-  const { generateKey } = await load()
+  const { generateKey, UserIDPacket } = await load()
+  try {
+    UserIDPacket.fromObject({ name, email })
+  } catch {
+    // The library takes fewer addresses than accounts do, and its error quotes them.
+    throw invalidField('email', 'cannot be in a GPG key; give a plain address')
+  }
   const { privateKey } = await generateKey({
     type: 'ecc',
     curve: 'ed25519Legacy',
@@ -39,9 +45,6 @@ export async function generateKeyPair(
     date: now,
     ...(expiresAt && { keyExpirationTime: Math.ceil((expiresAt.getTime() - now.getTime()) / 1000) }),
     format: 'object',
-  }).catch(() => {
-    // The library takes fewer addresses than accounts do, and its error quotes them.
-    throw invalidField('email', 'cannot be in a GPG key; give a plain address')
   })
   return { facts: await factsOf(privateKey, now), privateKey: new Secret(privateKey.write()) }
 }
