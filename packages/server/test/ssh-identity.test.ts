@@ -274,6 +274,15 @@ describe.each(databases)('the SSH identity on %s', (database) => {
     expect(replaced.map(({ status }) => status)).toEqual([201, 201, 201])
   })
 
+  test('whoever asks for many RSA keys at once gets one, and is told to wait', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 6 }, () => send('POST', { type: 'rsa', replace: true })),
+    )
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 429, 429, 429, 429, 429])
+    expect(answers.find(({ status }) => status === 429)!.headers.get('retry-after')).toBe('5')
+    expect((await send('POST', { type: 'rsa', replace: true })).status).toBe(201)
+  }, 60_000)
+
   test('SDS-28: a login is signed so that the host verifies it; recorded before with user and workspace', async () => {
     const { id, publicKey } = (await send('POST', {})).body
     const blob = blobOf(publicKey)

@@ -6,6 +6,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { CredentialItem, CredentialSource } from '../../base/credential-item.ts'
 import { newId } from '../../base/ids.ts'
 import { fingerprintOf } from '../../base/ssh-public-key.ts'
+import { Turns } from '../../base/turns.ts'
 import { type Storage, violatedUnique } from '../../storage/storage.ts'
 import type { Vault } from '../../vault/vault.ts'
 import * as store from './ssh-identity.store.ts'
@@ -19,6 +20,10 @@ import {
 } from './ssh-identity.ts'
 import { generateIdentity, signWith } from './ssh-signer.ts'
 
+/** Key pairs of RSA that are made at once, each on a thread for seconds, and how many may wait for that. */
+const RSA_PARALLEL_MAX = 1
+const RSA_WAITING_MAX = 16
+
 /** People's own key pairs, one each: generated, replaced, deleted, and signed with. No private key leaves. */
 export class SshIdentities implements CredentialSource {
   readonly #storage: Storage
@@ -26,6 +31,7 @@ export class SshIdentities implements CredentialSource {
   readonly #accounts: Accounts
   readonly #vault: Vault
   readonly #clock: Clock
+  readonly #turns = new Turns(RSA_PARALLEL_MAX, RSA_WAITING_MAX)
 
   constructor(storage: Storage, access: Access, accounts: Accounts, vault: Vault, clock: Clock) {
     this.#storage = storage
@@ -44,7 +50,7 @@ export class SshIdentities implements CredentialSource {
     })
   }
 
-  /** @param isReplacing lets go of the one there is. @throws AppError `ssh_identity.exists`. */
+  /** @param isReplacing lets go of the one there is. @throws AppError `ssh_identity.exists`, `rate.limited`. */
   async create(asker: Asker<Person>, type: IdentityType, isReplacing: boolean): Promise<SshIdentity> {
     const { accountId } = asker.caller
     // Before the transaction, in which nothing slow happens; and only for who may and would get it.
@@ -57,7 +63,9 @@ export class SshIdentities implements CredentialSource {
           throw new AppError('ssh_identity.exists')
         const account = await this.#accounts.find(accountId)
         if (!account) throw new AppError('auth.required')
-        return { ...(await generateIdentity(type)), comment: account.email }
+        const generate = () => generateIdentity(type)
+        const pair = await (type === 'ssh-rsa' ? this.#turns.take(accountId, generate) : generate())
+        return { ...pair, comment: account.email }
       },
     )
     return this.#access.perform(asker, 'ssh-identity.create', own(), async (tx, grant) => {
