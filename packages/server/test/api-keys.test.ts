@@ -230,8 +230,24 @@ describe.each(databases)('API keys for outside services on %s', (database) => {
       expect((await use(key)).headers).toEqual([['authorization', 'Bearer sk-new']])
     })
 
+    test('SDS-33: a key goes to another host only when it is given anew: who may change it cannot send it to themselves', async () => {
+      const key = await create({ value: 'sk-1', allowedHosts: ['api.example.com', 'eu.example.com'] })
+      const evil = { baseUrl: 'https://evil.example.com', allowedHosts: ['evil.example.com'] }
+      for (const wish of [evil, { allowedHosts: ['api.example.com', 'evil.example.com'] }]) {
+        const refused = await update(key, wish)
+        expect([refused.status, refused.body.errors?.[0]?.field]).toEqual([400, 'value'])
+      }
+      expect(await refusal(key, 'https://evil.example.com/v1')).toBe('api_key.request_refused')
+      expect((await update(key, { allowedHosts: ['api.example.com'] })).status).toBe(200)
+      expect((await update(key, { allowedHosts: ['eu.example.com', 'api.example.com'] })).status).toBe(400)
+      expect((await update(key, { ...evil, value: 'sk-2' })).body).toMatchObject({ ...evil, version: 2 })
+      expect((await use(key, 'https://evil.example.com/v1')).headers).toEqual([
+        ['authorization', 'Bearer sk-2'],
+      ])
+    })
+
     test('name and target change without a new value, and the key goes there', async () => {
-      const key = await create({ value: 'sk-1' })
+      const key = await create({ value: 'sk-1', allowedHosts: ['api.example.com', 'other.example.com'] })
       const wish = {
         name: 'renamed',
         service: 'other',

@@ -110,8 +110,9 @@ export class ApiKeys implements CredentialSource {
   }
 
   /**
-   * Replaces a key, or changes what it is and where it may go. A value that is sent is always a new version: comparing
+   * Replaces a key, or changes what it is and where it may go; a new host takes the value anew. A value that is sent is always a new version: comparing
    * it with the one that is kept would tell who guesses that they are right.
+   * @throws AppError `request.invalid`, `api_key.not_found`, `api_key.name_taken`.
    */
   async update(
     asker: Asker<Person>,
@@ -124,6 +125,12 @@ export class ApiKeys implements CredentialSource {
       const before = await this.#find(tx, asker, id)
       const destination = toDestination({ ...before, ...wish })
       const secret = value === undefined ? undefined : parseKey(value)
+      // Else whoever may change a key could send it to themselves, though nothing shows it.
+      if (!secret && destination.allowedHosts.some((host) => !before.allowedHosts.includes(host)))
+        throw invalidField(
+          'value',
+          'is needed as well: a key goes to another host only when it is given anew',
+        )
       const after = {
         name: wish.name ?? before.name,
         service: wish.service ?? before.service,

@@ -82,9 +82,18 @@ function isPlainPath(path: string): boolean {
   return !path.split('/').some((segment) => /^\.{1,2}(?:;|$)/.test(segment))
 }
 
-/** What else matters only where paths are limited: an encoded slash, and what is encoded twice. */
+/**
+ * What else matters only where paths are limited: an encoded slash, what is encoded twice, an encoded `..;`, and bytes that
+ * are no UTF-8: `%c0%ae` is a dot to decoders that are not strict.
+ */
 function isUnambiguousPath(path: string): boolean {
-  return !/%2f|%5c|%25[0-9a-f]{2}/i.test(path)
+  if (/%2f|%5c|%25[0-9a-f]{2}|\/\.{1,2}%3b/i.test(path)) return false
+  try {
+    decodeURIComponent(path)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Errors of the URL parser quote their input. */
