@@ -10,6 +10,7 @@ import * as projects from '@keyhold/contract/api/projects'
 import * as reminders from '@keyhold/contract/api/reminders'
 import * as repositories from '@keyhold/contract/api/repositories'
 import { routes } from '@keyhold/contract/api/routes'
+import * as secondFactor from '@keyhold/contract/api/second-factor'
 import * as secrets from '@keyhold/contract/api/secrets'
 import * as settings from '@keyhold/contract/api/settings'
 import * as sshIdentity from '@keyhold/contract/api/ssh-identity'
@@ -28,6 +29,7 @@ const resources = {
   projects,
   reminders,
   repositories,
+  'second-factor': secondFactor,
   secrets,
   settings,
   'ssh-identity': sshIdentity,

@@ -19,6 +19,7 @@ const resources: Readonly<Record<string, string>> = {
   'gpg-key': 'GPG keys',
   session: 'Signing in',
   sessions: 'Sessions',
+  'second-factor': 'Second factor',
   account: 'Accounts',
   repository: 'Connections to code repositories',
   'repository-provider': 'Code repository providers',

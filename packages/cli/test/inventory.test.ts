@@ -43,6 +43,7 @@ test('SEC-29: an administrator sets the rotation periods, a member does not', as
   expect(JSON.parse((await run(['settings', 'show', '--json'], person)).stdout)).toEqual({
     rotationDays: { token: 30, apiKey: 90, password: null },
     reminderDays: 7,
+    requireSecondFactor: false,
   })
   expect((await run(['settings', 'show'], person)).stdout).toMatch(/rotation of passwords\tnever/)
   expect((await run(['settings', 'set'], admin)).code).toBe(2)

@@ -10,6 +10,7 @@ import type * as personalSecrets from '@keyhold/contract/api/personal-secrets'
 import type * as projects from '@keyhold/contract/api/projects'
 import type * as reminders from '@keyhold/contract/api/reminders'
 import type * as repositories from '@keyhold/contract/api/repositories'
+import type * as secondFactor from '@keyhold/contract/api/second-factor'
 import type * as secrets from '@keyhold/contract/api/secrets'
 import type * as settings from '@keyhold/contract/api/settings'
 import type * as sshIdentity from '@keyhold/contract/api/ssh-identity'
@@ -182,6 +183,11 @@ export const routeTable = {
     path: '/api/v1/repository-connections/{connectionId}',
     caller: 'person',
   },
+  'second-factor.begin': { method: 'POST', path: '/api/v1/second-factor/totp', caller: 'person' },
+  'second-factor.codes': { method: 'POST', path: '/api/v1/second-factor/recovery-codes', caller: 'person' },
+  'second-factor.confirm': { method: 'POST', path: '/api/v1/second-factor/totp/confirm', caller: 'person' },
+  'second-factor.delete': { method: 'POST', path: '/api/v1/second-factor/delete', caller: 'person' },
+  'second-factor.get': { method: 'GET', path: '/api/v1/second-factor', caller: 'person' },
   'secret.compare': { method: 'GET', path: '/api/v1/projects/{projectId}/compare', caller: 'person' },
   'secret.create': { method: 'POST', path: '/api/v1/projects/{projectId}/secrets', caller: 'person' },
   'secret.delete': {
@@ -307,6 +313,11 @@ export interface ContractRoutes {
   'repository.disconnect': typeof repositories.disconnectRepository
   'repository.list': typeof repositories.listRepositoryConnections
   'repository.update': typeof repositories.updateRepositoryConnection
+  'second-factor.begin': typeof secondFactor.beginTotp
+  'second-factor.codes': typeof secondFactor.renewRecoveryCodes
+  'second-factor.confirm': typeof secondFactor.confirmTotp
+  'second-factor.delete': typeof secondFactor.deleteSecondFactor
+  'second-factor.get': typeof secondFactor.getSecondFactor
   'secret.compare': typeof secrets.compareEnvironments
   'secret.create': typeof secrets.createSecret
   'secret.delete': typeof secrets.deleteSecret

@@ -7,6 +7,7 @@ import type { Asker, Machine, Person } from './access/caller.ts'
 import { accountRoutes } from './accounts/accounts.routes.ts'
 import { Accounts } from './accounts/accounts.service.ts'
 import { findInstanceValue, setInstanceValueOnce } from './accounts/accounts.store.ts'
+import { SecondFactors } from './accounts/second-factor.service.ts'
 import { settingsRoutes } from './accounts/settings.routes.ts'
 import { InstanceSettings } from './accounts/settings.service.ts'
 import { AuditLog } from './audit/audit-log.ts'
@@ -75,6 +76,7 @@ export interface Core {
   readonly repositoryProviders: RepositoryProviders
   readonly accessKeys: AccessKeys
   readonly settings: InstanceSettings
+  readonly secondFactors: SecondFactors
   readonly inventory: Inventory
   readonly personalSecrets: PersonalSecrets
   readonly reminders: Reminders
@@ -129,8 +131,9 @@ export async function composeCore(
     const instanceId = await readInstanceId(storage)
     const audit = new AuditLog(storage, vault, clock, instanceId)
     const access = new Access(storage, audit, clock)
-    const accounts = new Accounts(storage, access, audit, clock)
     const settings = new InstanceSettings(storage, access)
+    const secondFactors = new SecondFactors(storage, access, vault, settings, clock)
+    const accounts = new Accounts(storage, access, audit, secondFactors, clock)
     const accessTokens = new AccessTokens(storage, access, clock)
     const accessKeys = new AccessKeys(storage, access, audit, clock)
     const personalSecrets = new PersonalSecrets(storage, access, vault, clock)
@@ -158,6 +161,7 @@ export async function composeCore(
       outgoing,
       accounts,
       settings,
+      secondFactors,
       accessTokens,
       projects: new Projects(storage, access, accounts, clock),
       secrets: new Secrets(storage, access, vault, clock),
@@ -260,7 +264,7 @@ export async function composeServer(
       return undefined
     },
     admit: async (row, who, origin) => {
-      const refusal = whyNotAdmitted(row, who)
+      const refusal = whyNotAdmitted(row, who) ?? (await whyNotEnrolled(core.settings, row, who))
       // A row without an action touches nothing that is recorded; the refusal is then one of reading.
       if (refusal)
         throw await access.refuse(
@@ -286,7 +290,7 @@ export async function composeServer(
       })
     : async () => ''
 
-  accountRoutes(http, accounts, clock, async (tx, account, name) => {
+  accountRoutes(http, accounts, core.secondFactors, clock, async (tx, account, name) => {
     const created = await accessTokens.add(tx, account.id, { name, scopes: null, expiresAt: null })
     return created.token
   })
@@ -376,6 +380,18 @@ function whyNotAdmitted(row: AnyRoute, who: Authenticated<Person, Machine>) {
   // Without a scope on the row: reading who one is suits any token, the rest needs a whole one.
   const isCovered = row.scope ? credential.scopes.includes(row.scope) : row.id === 'session.get'
   return isCovered ? undefined : 'access.scope_missing'
+}
+
+/** Where everybody has to have a second factor, whoever has none may do nothing but get one. */
+async function whyNotEnrolled(
+  settings: InstanceSettings,
+  row: AnyRoute,
+  who: Authenticated<Person, Machine>,
+) {
+  if (who.kind === 'machine' || who.caller.hasSecondFactor) return undefined
+  const isAboutSigningIn = /^(?:second-factor|session|account[.]password)/.test(row.id)
+  if (isAboutSigningIn || !(await settings.current()).requireSecondFactor) return undefined
+  return 'second_factor.required'
 }
 
 /** Whether requests can be served, and if not, why. */

@@ -37,6 +37,7 @@ describe.each(databases)('access on %s', (database) => {
       name: person.name,
       role: 'member',
       mustChangePassword: false,
+      hasSecondFactor: false,
       credential: { kind: 'access-token', id: 'pat_1', scopes: null, expiresAt: null, lastUsedAt: null },
     },
     origin: { traceId },

@@ -53,6 +53,7 @@ describe.each(databases)('API keys for outside services on %s', (database) => {
       name,
       role: 'member',
       mustChangePassword: false,
+      hasSecondFactor: false,
       credential: { kind: 'access-token', id: 'tok_1', scopes: null, expiresAt: null, lastUsedAt: null },
     },
     origin: { traceId: 'agent' },

@@ -99,6 +99,7 @@ const askerOf = ({ id, name }: TestPerson): Asker<Person> => ({
     name,
     role: 'member',
     mustChangePassword: false,
+    hasSecondFactor: false,
     credential: { kind: 'access-token', id: 'tok_1', scopes: null, expiresAt: null, lastUsedAt: null },
   },
   origin: { traceId: 'gpg' },

@@ -64,6 +64,24 @@ const entries: Record<string, Entry> = {
   'session.get': {},
   'session.reauthenticate': { body: ({ owner }) => ({ password: owner.password }) },
   'session.delete': {},
+  'second-factor.get': {},
+  'second-factor.begin': {
+    body: ({ owner }) => ({ password: owner.password }),
+    delivers: ['secret', 'uri'],
+  },
+  'second-factor.confirm': {
+    body: () => ({ code: '000000' }),
+    foreignStatus: 409,
+    never: 'second_factor.not_begun',
+  },
+  'second-factor.codes': {
+    body: ({ owner }) => ({ password: owner.password }),
+    never: 'second_factor.not_found',
+  },
+  'second-factor.delete': {
+    body: ({ owner }) => ({ password: owner.password, code: '000000' }),
+    never: 'second_factor.not_found',
+  },
   'sessions.list': {},
   'sessions.end': {},
   'sessions.end_others': {},

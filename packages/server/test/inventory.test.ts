@@ -145,7 +145,11 @@ describe.each(databases)('the inventory on %s', (database) => {
         403,
       )
       const changed = await server.ok('PATCH', '/api/v1/settings', { token: admin.token, body })
-      expect(changed).toEqual({ rotationDays: { token: 90, apiKey: 90, password: 180 }, reminderDays: 30 })
+      expect(changed).toEqual({
+        rotationDays: { token: 90, apiKey: 90, password: 180 },
+        reminderDays: 30,
+        requireSecondFactor: false,
+      })
       expect(await server.ok('GET', '/api/v1/settings', { token: person.token })).toEqual(changed)
       const [record, refusal] = (await server.records()).filter(({ action }) => action === 'settings.update')
       expect(record).toMatchObject({ outcome: 'success', changed: ['reminderDays'] })
@@ -177,6 +181,7 @@ describe.each(databases)('the inventory on %s', (database) => {
       expect(await server.ok('GET', '/api/v1/settings', { token: admin.token })).toEqual({
         rotationDays: { token: 30, apiKey: 90, password: 365 },
         reminderDays: 7,
+        requireSecondFactor: false,
       })
       await change({ reminderDays: 14, rotationDays: { token: 90, password: 180 } })
     })

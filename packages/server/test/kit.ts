@@ -139,6 +139,7 @@ export class TestServer {
       must_change_password: 0,
       created_at: this.clock.now().getTime(),
       disabled_at: null,
+      second_factor_at: null,
     }
     await this.core.storage.transaction((tx) => insertAccount(tx, row))
     const token = await this.core.accessTokens.create(operator, account.id, {

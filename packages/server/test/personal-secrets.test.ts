@@ -61,6 +61,7 @@ describe.each(databases)('personal secrets on %s', (database) => {
       name,
       role: 'member',
       mustChangePassword: false,
+      hasSecondFactor: false,
       credential: { kind: 'access-token', id: 'tok_1', scopes: null, expiresAt: null, lastUsedAt: null },
     },
     origin: { traceId },

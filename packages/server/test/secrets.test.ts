@@ -667,6 +667,7 @@ describe.each(databases)('secrets of projects on %s', (database) => {
         'access-token.create': ['token'],
         'personal-secret.reveal': ['value'],
         'reminder-webhook.set': ['secret'],
+        'second-factor.begin': ['secret'],
         'access-key.create': ['secret'],
         'access-key.regenerate': ['secret'],
         'secret.reveal': ['value'],

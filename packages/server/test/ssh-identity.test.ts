@@ -177,6 +177,7 @@ describe.each(databases)('the SSH identity on %s', (database) => {
       name,
       role: 'member',
       mustChangePassword: false,
+      hasSecondFactor: false,
       credential: { kind: 'access-token', id: 'tok_1', scopes: null, expiresAt: null, lastUsedAt: null },
     },
     origin: { traceId: 'sign' },

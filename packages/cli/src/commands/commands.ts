@@ -121,6 +121,18 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
       delete: { summary: 'delete an access token', load: () => import('./token/delete.ts') },
     },
   },
+  'second-factor': {
+    summary: 'a code besides the password when you sign in',
+    verbs: {
+      show: { summary: 'show what protects your account', load: () => import('./second-factor/show.ts') },
+      enable: { summary: 'set up an authenticator', load: () => import('./second-factor/enable.ts') },
+      'recovery-codes': {
+        summary: 'make new recovery codes',
+        load: () => import('./second-factor/recovery-codes.ts'),
+      },
+      disable: { summary: 'turn it off', load: () => import('./second-factor/disable.ts') },
+    },
+  },
   session: {
     summary: 'where you are signed in with a browser',
     verbs: {

@@ -86,9 +86,16 @@ export const command = defineCommand({
           ? passwordsOf(terminal.readInput(4_096))
           : { password: await terminal.askSecret(`password of ${email}:`), next: undefined }
         if (given.password === '') throw usageFailure('the password is missing')
-        const { account } = await keyhold.call('session.create', {
-          body: { email, password: given.password },
-          ...confidential(given.password),
+        const signIn = (code?: string) =>
+          keyhold.call('session.create', {
+            body: { email, password: given.password, ...(code !== undefined && { code }) },
+            ...confidential(given.password),
+          })
+        const { account } = await signIn().catch((error: unknown) => {
+          const wantsCode = error instanceof KeyholdError && error.code === 'sign_in.code_required'
+          // In a script there is nobody to ask.
+          if (!wantsCode || isScript) throw error
+          return signIn(terminal.ask('a code of your authenticator, or a recovery code:').trim())
         })
         try {
           if (account.mustChangePassword) {

@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox'
 import { route } from '../route.ts'
+import { SecondFactorCode } from './second-factor.ts'
 import { Email, Id, Name, Nullable, OneOf, Password, Time } from './shapes.ts'
 
 export const instanceRoles = ['admin', 'member'] as const
@@ -14,6 +15,8 @@ export const Account = Type.Object({
   isDisabled: Type.Boolean(),
   /** The password was set by an administrator and has to be changed at the next sign-in. */
   mustChangePassword: Type.Boolean(),
+  /** Signing in takes a code besides the password. */
+  hasSecondFactor: Type.Boolean(),
   createdAt: Time,
 })
 export type Account = Static<typeof Account>
@@ -70,12 +73,14 @@ export const signIn = route({
     {
       email: Type.String({ minLength: 1, maxLength: 254 }),
       password: Type.String({ minLength: 1, maxLength: 256 }),
+      /** Needed when the account has a second factor. */
+      code: Type.Optional(SecondFactorCode),
     },
     { additionalProperties: false },
   ),
   status: 201,
   answer: Session,
-  errors: ['sign_in.failed'],
+  errors: ['sign_in.failed', 'sign_in.code_required'],
 })
 
 export const getSession = route({
@@ -96,11 +101,15 @@ export const reauthenticate = route({
   caller: 'person',
   action: 'session.reauthenticate',
   body: Type.Object(
-    { password: Type.String({ minLength: 1, maxLength: 256 }) },
+    {
+      password: Type.String({ minLength: 1, maxLength: 256 }),
+      /** Needed when the account has a second factor. */
+      code: Type.Optional(SecondFactorCode),
+    },
     { additionalProperties: false },
   ),
   status: 204,
-  errors: ['account.password_wrong'],
+  errors: ['account.password_wrong', 'second_factor.code_wrong'],
 })
 
 export const signOut = route({

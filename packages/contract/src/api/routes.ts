@@ -10,6 +10,7 @@ import * as personalSecrets from './personal-secrets.ts'
 import * as projects from './projects.ts'
 import * as reminders from './reminders.ts'
 import * as repositories from './repositories.ts'
+import * as secondFactor from './second-factor.ts'
 import * as secrets from './secrets.ts'
 import * as settings from './settings.ts'
 import * as sshIdentity from './ssh-identity.ts'
@@ -28,6 +29,7 @@ export const routes: readonly AnyRoute[] = [
   repositories,
   credentials,
   reminders,
+  secondFactor,
   settings,
   personalSecrets,
   sshKeys,

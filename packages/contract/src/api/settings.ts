@@ -9,6 +9,8 @@ export const Settings = Type.Object({
   rotationDays: Type.Object({ token: Days, apiKey: Days, password: Days }),
   /** Days before a credential expires on which its person is reminded; 0: no reminders of expiry. */
   reminderDays: Type.Integer({ minimum: 0, maximum: 365 }),
+  /** Everybody has to have a second factor; without one, nothing else is allowed. */
+  requireSecondFactor: Type.Boolean(),
 })
 export type Settings = Static<typeof Settings>
 
@@ -41,6 +43,7 @@ export const updateSettings = route({
         ),
       ),
       reminderDays: Type.Optional(Settings.properties.reminderDays),
+      requireSecondFactor: Type.Optional(Type.Boolean()),
     },
     { additionalProperties: false, minProperties: 1 },
   ),

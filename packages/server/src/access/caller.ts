@@ -10,6 +10,8 @@ export interface Person {
   readonly role: 'admin' | 'member'
   /** The password was set by an administrator; until it is changed nothing else is allowed. */
   readonly mustChangePassword: boolean
+  /** Signing in takes a code besides the password. */
+  readonly hasSecondFactor: boolean
   readonly credential:
     | {
         readonly kind: 'session'

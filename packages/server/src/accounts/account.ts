@@ -10,6 +10,8 @@ export interface Account {
   readonly mustChangePassword: boolean
   readonly createdAt: Date
   readonly disabledAt: Date | null
+  /** Signing in takes a code besides the password. */
+  readonly hasSecondFactor: boolean
 }
 
 export type AccountRow = Tables['accounts']
@@ -24,6 +26,7 @@ export function rowToAccount(row: AccountRow): Account {
     mustChangePassword: row.must_change_password === 1,
     createdAt: new Date(row.created_at),
     disabledAt: row.disabled_at === null ? null : new Date(row.disabled_at),
+    hasSecondFactor: row.second_factor_at !== null,
   }
 }
 
@@ -36,6 +39,7 @@ export function toAnswer(account: Account): AccountAnswer {
     role: account.role,
     isDisabled: account.disabledAt !== null,
     mustChangePassword: account.mustChangePassword,
+    hasSecondFactor: account.hasSecondFactor,
     createdAt: account.createdAt.toISOString(),
   }
 }

@@ -1,3 +1,4 @@
+import type { Action } from '@keyhold/contract/actions'
 import {
   changePassword,
   createAccount,
@@ -14,9 +15,16 @@ import {
   signOut,
   updateAccount,
 } from '@keyhold/contract/api/accounts'
+import {
+  beginTotp,
+  confirmTotp,
+  deleteSecondFactor,
+  getSecondFactor,
+  renewRecoveryCodes,
+} from '@keyhold/contract/api/second-factor'
 import type { ErrorCode } from '@keyhold/contract/errors'
 import { Secret } from '@keyhold/contract/secret'
-import type { Machine, Person } from '../access/caller.ts'
+import type { Asker, Machine, Person } from '../access/caller.ts'
 import { AppError } from '../base/app-error.ts'
 import type { Clock } from '../base/clock.ts'
 import { randomKey } from '../base/ids.ts'
@@ -26,6 +34,7 @@ import type { Http } from '../http/http.ts'
 import type { Transaction } from '../storage/tables.ts'
 import { type Account, emailKey, toAnswer } from './account.ts'
 import type { Accounts } from './accounts.service.ts'
+import type { SecondFactors } from './second-factor.service.ts'
 
 /** Wrong passwords per account, and per address, before both have to wait. */
 const WINDOW_MS = 5 * 60_000
@@ -35,12 +44,14 @@ const wrongGuess: ReadonlySet<ErrorCode> = new Set([
   'sign_in.failed',
   'setup.code_wrong',
   'account.password_wrong',
+  'second_factor.code_wrong',
 ])
 
 /** @param addToken makes the access token that set-up may answer. */
 export function accountRoutes(
   http: Http<Person, Machine>,
   accounts: Accounts,
+  secondFactors: SecondFactors,
   clock: Clock,
   addToken: (tx: Transaction, account: Account, name: string) => Promise<Secret<string>>,
 ): void {
@@ -99,7 +110,7 @@ export function accountRoutes(
     const { token, person, account } = await limited(
       `person:${known?.id ?? emailKey(body.email)}`,
       origin.address ?? '',
-      () => accounts.signIn(origin, body.email, new Secret(body.password)),
+      () => accounts.signIn(origin, body.email, new Secret(body.password), body.code),
     )
     setHeader('set-cookie', sessionCookie(isSecure, token.reveal()))
     return toSession(person, account)
@@ -113,7 +124,7 @@ export function accountRoutes(
 
   http.person(reauthenticate, async ({ caller, origin, body }) => {
     await limited(`person:${caller.accountId}`, origin.address ?? '', () =>
-      accounts.reauthenticate({ caller, origin }, new Secret(body.password)),
+      accounts.reauthenticate({ caller, origin }, new Secret(body.password), body.code),
     )
     return undefined
   })
@@ -123,6 +134,58 @@ export function accountRoutes(
     setHeader('set-cookie', `${sessionCookie(isSecure, '')}; Max-Age=0`)
     return undefined
   })
+
+  /** Factors are changed with the password, whatever the caller holds: a stolen token must not change who gets in. */
+  async function withPassword<T>(
+    { caller, origin }: Asker<Person>,
+    action: Action,
+    password: string,
+    work: (account: Account) => Promise<T>,
+  ): Promise<T> {
+    return limited(`person:${caller.accountId}`, origin.address ?? '', async () =>
+      work(await accounts.assertPassword({ caller, origin }, action, new Secret(password))),
+    )
+  }
+  const revealed = (codes: readonly Secret<string>[]) => ({
+    recoveryCodes: codes.map((code) => code.reveal()),
+  })
+
+  http.person(getSecondFactor, async ({ caller, origin }) => {
+    const { totp, ...state } = await secondFactors.state({ caller, origin })
+    return {
+      totp: totp && {
+        createdAt: totp.createdAt.toISOString(),
+        lastUsedAt: totp.lastUsedAt?.toISOString() ?? null,
+      },
+      ...state,
+    }
+  })
+  http.person(beginTotp, async ({ caller, origin, body }) => {
+    const asker = { caller, origin }
+    const { secret, uri } = await withPassword(asker, 'second-factor.begin', body.password, ({ email }) =>
+      secondFactors.begin(asker, email),
+    )
+    return { secret: secret.reveal(), uri: uri.reveal() }
+  })
+  http.person(confirmTotp, async ({ caller, origin, body }) =>
+    revealed(
+      await limited(`person:${caller.accountId}`, origin.address ?? '', () =>
+        secondFactors.confirm({ caller, origin }, body.code),
+      ),
+    ),
+  )
+  http.person(renewRecoveryCodes, async ({ caller, origin, body }) =>
+    revealed(
+      await withPassword({ caller, origin }, 'second-factor.update', body.password, () =>
+        secondFactors.renewCodes({ caller, origin }),
+      ),
+    ),
+  )
+  http.person(deleteSecondFactor, ({ caller, origin, body }) =>
+    withPassword({ caller, origin }, 'second-factor.delete', body.password, () =>
+      secondFactors.delete({ caller, origin }, body.code),
+    ),
+  )
 
   http.person(listSessions, async ({ caller, origin }) => ({
     sessions: (await accounts.listSessions({ caller, origin })).map((session) => ({

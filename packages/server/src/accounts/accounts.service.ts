@@ -1,4 +1,5 @@
 import { hash, timingSafeEqual } from 'node:crypto'
+import type { Action } from '@keyhold/contract/actions'
 import { Secret } from '@keyhold/contract/secret'
 import { type Access, instance, own } from '../access/access.ts'
 import type { Asker, Operator, Person } from '../access/caller.ts'
@@ -34,6 +35,7 @@ import {
   updateAccount,
 } from './accounts.store.ts'
 import { hashPassword, isPassword } from './password.ts'
+import type { SecondFactors } from './second-factor.service.ts'
 
 const SESSION_PREFIX = 'kh_ses_'
 const SETUP_PREFIX = 'kh_setup_'
@@ -78,12 +80,14 @@ export class Accounts {
   readonly #storage: Storage
   readonly #access: Access
   readonly #audit: AuditLog
+  readonly #secondFactors: SecondFactors
   readonly #clock: Clock
 
-  constructor(storage: Storage, access: Access, audit: AuditLog, clock: Clock) {
+  constructor(storage: Storage, access: Access, audit: AuditLog, secondFactors: SecondFactors, clock: Clock) {
     this.#storage = storage
     this.#access = access
     this.#audit = audit
+    this.#secondFactors = secondFactors
     this.#clock = clock
   }
 
@@ -167,6 +171,7 @@ export class Accounts {
         must_change_password: account.mustChangePassword ? 1 : 0,
         created_at: this.#clock.now().getTime(),
         disabled_at: null,
+        second_factor_at: null,
       })
     } catch (error) {
       if (violatedUnique(error)) throw new AppError('account.email_taken', {}, error)
@@ -229,19 +234,28 @@ export class Accounts {
     origin: Origin,
     email: string,
     password: Secret<string>,
+    code?: string,
   ): Promise<{ token: Secret<string>; person: Person; account: Account }> {
     const account = await this.findByEmail(email)
     const isRight = await isPassword(account?.passwordHash, password)
-    if (!account || !isRight || account.disabledAt !== null) {
+    const isKnown = account && isRight && account.disabledAt === null
+    const isCodeMissing = isKnown && account.hasSecondFactor && code === undefined
+    const isProven =
+      isKnown &&
+      !isCodeMissing &&
+      (!account.hasSecondFactor || (await this.#secondFactors.accepts(account.id, code!)))
+    if (!isProven) {
+      // That the password alone was right is worth knowing: to its owner, who has to give the code, and to the log.
+      const reason = isCodeMissing ? 'sign_in.code_required' : 'sign_in.failed'
       await this.#audit.append({
         action: 'session.create',
         outcome: 'refused',
-        reason: 'sign_in.failed',
+        reason,
         // What was typed as an address may be a password: only a known account is named.
         actor: account ? { kind: 'person', id: account.id, name: account.name } : { kind: 'anonymous' },
         origin,
       })
-      throw new AppError('sign_in.failed')
+      throw new AppError(reason)
     }
     const token = newToken(SESSION_PREFIX)
     const id = newId('ses')
@@ -334,9 +348,11 @@ export class Accounts {
   }
 
   /** Confirms the password, so that acts which need it fresh are allowed for a while. */
-  async reauthenticate(asker: Asker<Person>, password: Secret<string>): Promise<void> {
+  async reauthenticate(asker: Asker<Person>, password: Secret<string>, code?: string): Promise<void> {
     const { credential } = asker.caller
-    await this.#assertPassword(asker, 'session.reauthenticate', password)
+    const account = await this.assertPassword(asker, 'session.reauthenticate', password)
+    if (account.hasSecondFactor && !(await this.#secondFactors.accepts(account.id, code ?? '')))
+      throw await this.#access.refuse(asker, 'session.reauthenticate', 'second_factor.code_wrong')
     await this.#access.perform(asker, 'session.reauthenticate', instance, async (tx) => {
       if (credential.kind === 'session')
         await setAuthenticated(tx, credential.id, this.#clock.now().getTime())
@@ -349,7 +365,7 @@ export class Accounts {
    * @throws AppError `account.password_wrong`; `request.invalid` for the same password, which others may know.
    */
   async changePassword(asker: Asker<Person>, current: Secret<string>, next: Secret<string>): Promise<void> {
-    const account = await this.#assertPassword(asker, 'account.password', current)
+    const account = await this.assertPassword(asker, 'account.password', current)
     if (await isPassword(account.passwordHash, next)) throw invalidField('newPassword', 'is the one you have')
     const passwordHash = await hashPassword(next)
     const { accountId, credential } = asker.caller
@@ -364,11 +380,8 @@ export class Accounts {
     })
   }
 
-  async #assertPassword(
-    asker: Asker<Person>,
-    action: 'session.reauthenticate' | 'account.password',
-    password: Secret<string>,
-  ): Promise<Account> {
+  /** @throws AppError `account.password_wrong`, recorded as a refusal of the action. */
+  async assertPassword(asker: Asker<Person>, action: Action, password: Secret<string>): Promise<Account> {
     const account = await this.find(asker.caller.accountId)
     if ((await isPassword(account?.passwordHash, password)) && account) return account
     throw await this.#access.refuse(asker, action, 'account.password_wrong')
@@ -382,6 +395,7 @@ export function toPerson(account: Account, credential: Person['credential']): Pe
     name: account.name,
     role: account.role,
     mustChangePassword: account.mustChangePassword,
+    hasSecondFactor: account.hasSecondFactor,
     credential,
   }
 }

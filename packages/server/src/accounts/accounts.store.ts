@@ -11,6 +11,7 @@ const accountColumns = [
   'accounts.must_change_password',
   'accounts.created_at',
   'accounts.disabled_at',
+  'accounts.second_factor_at',
 ] as const
 
 export async function findAccount(db: Queries, id: string): Promise<Account | undefined> {

@@ -9,11 +9,16 @@ import { findInstanceValue, lockAccounts, setInstanceValue } from './accounts.st
 const SETTINGS = 'settings'
 
 /** 90 days and 180 days are what acceptance SEC-29 and C26 give. */
-const defaults: Settings = { rotationDays: { token: 90, apiKey: 90, password: 180 }, reminderDays: 14 }
+const defaults: Settings = {
+  rotationDays: { token: 90, apiKey: 90, password: 180 },
+  reminderDays: 14,
+  requireSecondFactor: false,
+}
 
 export interface SettingsChange {
   readonly rotationDays?: Partial<Settings['rotationDays']>
   readonly reminderDays?: number
+  readonly requireSecondFactor?: boolean
 }
 
 /** What administrators decide for the whole instance. */
@@ -52,7 +57,7 @@ export class InstanceSettings {
         ...(['token', 'apiKey', 'password'] as const)
           .filter((name) => after.rotationDays[name] !== before.rotationDays[name])
           .map((name) => `rotationDays.${name}`),
-        ...(after.reminderDays !== before.reminderDays ? ['reminderDays'] : []),
+        ...(['reminderDays', 'requireSecondFactor'] as const).filter((name) => after[name] !== before[name]),
       ]
       if (changed.length === 0) return { result: before, record: null }
       await setInstanceValue(tx, SETTINGS, JSON.stringify(after))

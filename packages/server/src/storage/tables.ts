@@ -43,7 +43,20 @@ export interface Tables {
     must_change_password: number
     created_at: number
     disabled_at: number | null
+    /** Since when signing in takes a second factor. */
+    second_factor_at: number | null
   }
+  /** Secrets of authenticators. One that is not confirmed has no `second_factor_at` in its account. */
+  totp_factors: {
+    account_id: string
+    id: string
+    sealed: Uint8Array
+    created_at: number
+    /** The last time step whose code was used: no code works twice. */
+    last_step: number
+    last_used_at: number | null
+  }
+  recovery_codes: { account_id: string; code_hash: Uint8Array; used_at: number | null }
   sessions: {
     id: string
     account_id: string

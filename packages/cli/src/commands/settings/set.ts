@@ -2,7 +2,8 @@ import { connected } from '../../client.ts'
 import { defineCommand } from '../../command.ts'
 import { usageFailure } from '../../failure.ts'
 
-const usage = '[--rotate-tokens=DAYS] [--rotate-api-keys=DAYS] [--rotate-passwords=DAYS] [--remind=DAYS]'
+const usage =
+  '[--rotate-tokens=DAYS] [--rotate-api-keys=DAYS] [--rotate-passwords=DAYS] [--remind=DAYS] [--require-second-factor=yes|no]'
 
 const rotation = (what: string) =>
   ({
@@ -18,6 +19,12 @@ export const command = defineCommand({
     'rotate-tokens': rotation('tokens'),
     'rotate-api-keys': rotation('API keys and access keys'),
     'rotate-passwords': rotation('passwords'),
+    'require-second-factor': {
+      type: 'string',
+      placeholder: 'ANSWER',
+      choices: ['yes', 'no'],
+      summary: 'whether everybody signs in with a code besides the password',
+    },
     remind: {
       type: 'string',
       placeholder: 'DAYS',
@@ -47,12 +54,14 @@ export const command = defineCommand({
         Object.entries(wanted).filter(([, value]) => value !== undefined),
       )
       const reminderDays = days('remind')
-      if (Object.keys(rotationDays).length === 0 && reminderDays === undefined)
+      const required = options['require-second-factor']
+      if (Object.keys(rotationDays).length === 0 && reminderDays === undefined && required === undefined)
         throw usageFailure('say what to change', `keyhold settings set ${usage}`)
       await keyhold.call('settings.update', {
         body: {
           ...(Object.keys(rotationDays).length > 0 && { rotationDays }),
           ...(typeof reminderDays === 'number' && { reminderDays }),
+          ...(required !== undefined && { requireSecondFactor: required === 'yes' }),
         },
       })
       terminal.note('settings changed')

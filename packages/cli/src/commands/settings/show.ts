@@ -18,6 +18,7 @@ export const command = defineCommand({
           ['rotation of tokens', days(token)],
           ['rotation of API keys and access keys', days(apiKey)],
           ['rotation of passwords', days(password)],
+          ['second factor', settings.requireSecondFactor ? 'required' : 'up to each person'],
           ['reminder before expiry', settings.reminderDays === 0 ? 'never' : days(settings.reminderDays)],
         ],
       )

@@ -126,6 +126,7 @@ export class AccessTokens implements CredentialSource {
         name: live.accountName,
         role: live.role,
         mustChangePassword: live.mustChangePassword,
+        hasSecondFactor: live.hasSecondFactor,
         credential: {
           kind: 'access-token',
           id: live.token.id,

@@ -33,14 +33,25 @@ export async function findLiveToken(
   tokenHash: Uint8Array,
   now: number,
 ): Promise<
-  | { token: AccessToken; accountName: string; role: 'admin' | 'member'; mustChangePassword: boolean }
+  | {
+      token: AccessToken
+      accountName: string
+      role: 'admin' | 'member'
+      mustChangePassword: boolean
+      hasSecondFactor: boolean
+    }
   | undefined
 > {
   const row = await db
     .selectFrom('access_tokens')
     .innerJoin('accounts', 'accounts.id', 'access_tokens.account_id')
     .select(columns)
-    .select(['accounts.name as account_name', 'accounts.role', 'accounts.must_change_password'])
+    .select([
+      'accounts.name as account_name',
+      'accounts.role',
+      'accounts.must_change_password',
+      'accounts.second_factor_at',
+    ])
     .where('access_tokens.token_hash', '=', tokenHash)
     .where('accounts.disabled_at', 'is', null)
     .where((eb) =>
@@ -53,6 +64,7 @@ export async function findLiveToken(
       accountName: row.account_name,
       role: row.role,
       mustChangePassword: row.must_change_password === 1,
+      hasSecondFactor: row.second_factor_at !== null,
     }
   )
 }

@@ -9,6 +9,7 @@ import * as repositories from './0007-repositories.ts'
 import * as reminders from './0008-reminders.ts'
 import * as auditSubtrees from './0009-audit-subtrees.ts'
 import * as sessions from './0010-sessions.ts'
+import * as secondFactor from './0011-second-factor.ts'
 
 /** Every migration, oldest first. New ones are added at the end; landed ones never change. */
 export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migration> {
@@ -23,5 +24,6 @@ export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migra
     '0008-reminders': { up: reminders.up },
     '0009-audit-subtrees': { up: (db) => auditSubtrees.up(db, dialect) },
     '0010-sessions': { up: sessions.up },
+    '0011-second-factor': { up: (db) => secondFactor.up(db, dialect) },
   }
 }

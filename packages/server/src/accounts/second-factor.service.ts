@@ -1,0 +1,138 @@
+import { Secret } from '@keyhold/contract/secret'
+import { type Access, own } from '../access/access.ts'
+import type { Asker, Person } from '../access/caller.ts'
+import { AppError } from '../base/app-error.ts'
+import type { Clock } from '../base/clock.ts'
+import { newId } from '../base/ids.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { Vault } from '../vault/vault.ts'
+import * as store from './second-factor.store.ts'
+import { hashRecoveryCode, newRecoveryCodes, newTotpSecret, shownTotp, stepOf } from './second-factor.ts'
+import type { InstanceSettings } from './settings.service.ts'
+
+/** What a person's second factor is, without anything secret. */
+export interface SecondFactorState {
+  readonly totp: { readonly createdAt: Date; readonly lastUsedAt: Date | null } | null
+  readonly recoveryCodesLeft: number
+  readonly isRequired: boolean
+}
+
+/** The second factor of signing in: codes of an authenticator, and recovery codes for when it is lost. */
+export class SecondFactors {
+  readonly #storage: Storage
+  readonly #access: Access
+  readonly #vault: Vault
+  readonly #settings: InstanceSettings
+  readonly #clock: Clock
+
+  constructor(storage: Storage, access: Access, vault: Vault, settings: InstanceSettings, clock: Clock) {
+    this.#storage = storage
+    this.#access = access
+    this.#vault = vault
+    this.#settings = settings
+    this.#clock = clock
+  }
+
+  async state(asker: Asker<Person>): Promise<SecondFactorState> {
+    const { db } = this.#storage
+    const { accountId, hasSecondFactor } = asker.caller
+    return this.#access.check(asker, 'second-factor.read', own(), async () => {
+      const factor = hasSecondFactor ? await store.findFactor(db, accountId) : undefined
+      return {
+        totp: factor
+          ? {
+              createdAt: new Date(factor.created_at),
+              lastUsedAt: factor.last_used_at === null ? null : new Date(factor.last_used_at),
+            }
+          : null,
+        recoveryCodesLeft: factor ? await store.countRecoveryCodes(db, accountId) : 0,
+        isRequired: (await this.#settings.current()).requireSecondFactor,
+      }
+    })
+  }
+
+  /** Makes a secret that counts once {@link confirm} was given a code of it. The caller's password was asked for before. */
+  async begin(asker: Asker<Person>, email: string): Promise<{ secret: Secret<string>; uri: Secret<string> }> {
+    const { accountId } = asker.caller
+    const secret = newTotpSecret()
+    await this.#access.perform(asker, 'second-factor.begin', own(), async (tx, grant) => {
+      const account = await store.findState(tx, accountId)
+      if (account?.second_factor_at != null) throw new AppError('second_factor.exists')
+      const now = this.#clock.now().getTime()
+      const row = {
+        id: newId('2fa'),
+        account_id: accountId,
+        created_at: now,
+        last_step: 0,
+        last_used_at: null,
+      }
+      await store.replaceFactor(tx, this.#vault, grant, row, secret)
+      return { result: undefined, record: {} }
+    })
+    return shownTotp(secret, email)
+  }
+
+  /** Turns the factor on. @returns recovery codes, which are nowhere else. @throws AppError `second_factor.code_wrong`. */
+  async confirm(asker: Asker<Person>, code: string): Promise<Secret<string>[]> {
+    const { accountId } = asker.caller
+    return this.#access.perform(asker, 'second-factor.create', own(), async (tx) => {
+      const state = await store.findState(tx, accountId)
+      const factor = await store.findFactor(tx, accountId)
+      if (!factor || state?.second_factor_at != null) throw new AppError('second_factor.not_begun')
+      const now = this.#clock.now()
+      const step = await stepOf(await store.openFactor(tx, this.#vault, factor), code, now)
+      if (step === undefined || !(await store.takeStep(tx, factor, step, now.getTime())))
+        throw new AppError('second_factor.code_wrong')
+      await store.setSecondFactorAt(tx, accountId, now.getTime())
+      const codes = newRecoveryCodes()
+      await store.replaceRecoveryCodes(tx, accountId, codes.map(hashRecoveryCode))
+      return { result: codes, record: {} }
+    })
+  }
+
+  /** Replaces the recovery codes. The caller's password was asked for before. */
+  async renewCodes(asker: Asker<Person>): Promise<Secret<string>[]> {
+    const { accountId } = asker.caller
+    return this.#access.perform(asker, 'second-factor.update', own(), async (tx) => {
+      if ((await store.findState(tx, accountId))?.second_factor_at == null)
+        throw new AppError('second_factor.not_found')
+      const codes = newRecoveryCodes()
+      await store.replaceRecoveryCodes(tx, accountId, codes.map(hashRecoveryCode))
+      return { result: codes, record: { changed: ['recoveryCodes'] } }
+    })
+  }
+
+  /** Turns the factor off. The caller's password was asked for before. */
+  async delete(asker: Asker<Person>, code: string): Promise<void> {
+    const { accountId } = asker.caller
+    if ((await this.#settings.current()).requireSecondFactor)
+      throw await this.#access.refuse(asker, 'second-factor.delete', 'second_factor.required')
+    if (!asker.caller.hasSecondFactor) throw new AppError('second_factor.not_found')
+    if (!(await this.accepts(accountId, code)))
+      throw await this.#access.refuse(asker, 'second-factor.delete', 'second_factor.code_wrong')
+    await this.#access.perform(asker, 'second-factor.delete', own(), async (tx) => {
+      await store.deleteFactor(tx, accountId)
+      await store.replaceRecoveryCodes(tx, accountId, [])
+      await store.setSecondFactorAt(tx, accountId, null)
+      return { result: undefined, record: {} }
+    })
+  }
+
+  /**
+   * Whether a code is one of the person's. It works once: of two requests with the same one, the database lets one
+   * through. Decides and records nothing.
+   */
+  async accepts(accountId: string, code: string): Promise<boolean> {
+    const now = this.#clock.now()
+    const digits = code.replaceAll(/\s/g, '')
+    if (!/^\d{6}$/.test(digits)) {
+      const hash = hashRecoveryCode(new Secret(code))
+      return this.#storage.transaction((tx) => store.takeRecoveryCode(tx, accountId, hash, now.getTime()))
+    }
+    const factor = await store.findFactor(this.#storage.db, accountId)
+    if (!factor) return false
+    const step = await stepOf(await store.openFactor(this.#storage.db, this.#vault, factor), digits, now)
+    if (step === undefined) return false
+    return this.#storage.transaction((tx) => store.takeStep(tx, factor, step, now.getTime()))
+  }
+}
