@@ -28,10 +28,13 @@ test('SDS-4: `keyhold inventory` lists every credential with its level, last use
   expect(listed.map(({ name }: { name: string }) => name)[0]).toBe('laptop')
 })
 
-test('`keyhold inventory --attention` says so when there is nothing to do', async () => {
-  const quiet = await run(['inventory', '--attention'], person)
+test('`keyhold inventory --attention` says what expires soon, and when there is nothing to do', async () => {
+  const quiet = await run(['inventory', '--attention'], admin)
   expect(quiet).toMatchObject({ code: 0, stdout: '' })
   expect(quiet.stderr).toContain('nothing needs your attention')
+  await run(['token', 'create', 'short', '--expires', '3d'], admin)
+  const soon = await run(['inventory', '--attention'], admin)
+  expect(soon.stdout).toMatch(/^access token\tshort\t.*\texpires soon\n$/)
 })
 
 test('SEC-29: an administrator sets the rotation periods, a member does not', async () => {
@@ -47,7 +50,11 @@ test('SEC-29: an administrator sets the rotation periods, a member does not', as
   })
   expect((await run(['settings', 'show'], person)).stdout).toMatch(/rotation of passwords\tnever/)
   expect((await run(['settings', 'set'], admin)).code).toBe(2)
-  expect((await run(['settings', 'set', '--remind=soon'], admin)).code).toBe(2)
+  for (const wrong of ['--remind=soon', '--remind=never', '--rotate-tokens=0', '--rotate-tokens=99999']) {
+    const answer = await run(['settings', 'set', wrong], admin)
+    expect(answer.code).toBe(2)
+    expect(answer.stderr).toContain('is a number of days')
+  }
 })
 
 test('`keyhold reminder-webhook`: set, tested, shown, removed', async () => {

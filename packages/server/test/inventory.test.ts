@@ -99,6 +99,7 @@ describe.each(databases)('the inventory on %s', (database) => {
     const mine = (await list()).filter(({ name }) => name !== 'test')
     expect(mine.map(({ id }) => id)).toEqual([expired.id, tomorrow.id, nextYear.id, never.id])
     expect(mine.map(({ status }) => status)).toEqual(['expired', 'active', 'active', 'active'])
+    expect(mine.map(({ isExpiringSoon }) => isExpiringSoon)).toEqual([false, true, false, false])
     expect(mine.at(-1)!.expiresAt).toBeNull()
     expect((await server.request('GET', PATH, { token: expired.token })).status).toBe(401)
   })

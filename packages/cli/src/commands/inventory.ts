@@ -21,7 +21,7 @@ reaches, when it was last used and when it expires. What expires soonest comes f
   options: {
     attention: {
       type: 'boolean',
-      summary: 'only what has expired, is broken, unused for 90 days or due for rotation',
+      summary: 'only what expires soon or has expired, is broken, unused for 90 days or due for rotation',
     },
     json: jsonOption,
   },
@@ -34,7 +34,12 @@ reaches, when it was last used and when it expires. What expires soonest comes f
       const { credentials } = await keyhold.call('credential.list')
       const shown = options.attention
         ? credentials.filter(
-            (one) => one.isRotationDue || one.isUnused || one.status === 'expired' || one.status === 'broken',
+            (one) =>
+              one.isExpiringSoon ||
+              one.isRotationDue ||
+              one.isUnused ||
+              one.status === 'expired' ||
+              one.status === 'broken',
           )
         : credentials
       if (options.json) return terminal.printJson(shown)
@@ -55,6 +60,7 @@ reaches, when it was last used and when it expires. What expires soonest comes f
           shownTimeOr(one.expiresAt, 'No expiry'),
           [
             one.status === 'active' ? '' : one.status,
+            one.isExpiringSoon ? 'expires soon' : '',
             one.isRotationDue ? 'due for rotation' : '',
             one.isUnused ? 'unused for 90 days' : '',
           ]

@@ -34,6 +34,8 @@ export const Credential = Type.Object({
   lastUsedAt: Nullable(Time),
   /** `null`: "No expiry". */
   expiresAt: Nullable(Time),
+  /** Not expired, and within the days before expiry on which the settings have people reminded. */
+  isExpiringSoon: Type.Boolean(),
   /** `null`: this kind needs no rotation. */
   rotationDueAt: Nullable(Time),
   isRotationDue: Type.Boolean(),

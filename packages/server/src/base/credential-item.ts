@@ -1,6 +1,6 @@
 import type { CredentialKind } from '@keyhold/contract/api/credentials'
 
-/** After how many days a credential is due for rotation is settable by these names; see accounts/rotation.ts. */
+/** After how many days a credential is due for rotation is settable for each of these. */
 export type RotationClass = 'token' | 'api-key' | 'password'
 
 /** One credential as its kind tells the inventory of it. Holds no value. */

@@ -41,9 +41,14 @@ export const command = defineCommand({
         const text = options[name]
         if (text === undefined) return undefined
         if (text === 'never' && name !== 'remind') return null
-        if (!/^\d{1,4}$/.test(text))
-          throw usageFailure(`--${name} is a number of days`, `keyhold settings set ${usage}`)
-        return Number(text)
+        const count = /^\d{1,4}$/.test(text) ? Number(text) : undefined
+        if (name === 'remind') {
+          if (count === undefined || count > 365)
+            throw usageFailure('--remind is a number of days, 0 to 365', '0 for no reminders of expiry')
+        } else if (count === undefined || count < 1 || count > 3650) {
+          throw usageFailure(`--${name} is a number of days, 1 to 3650, or never`)
+        }
+        return count
       }
       const wanted = {
         token: days('rotate-tokens'),

@@ -3,7 +3,7 @@ import type { Settings } from '@keyhold/contract/api/settings'
 import type { CredentialItem } from '../../base/credential-item.ts'
 
 export const DAY_MS = 86_400_000
-/** Acceptance 4.0: not used for so long is worth a mark. */
+/** What was not used for so long is probably not needed. */
 const UNUSED_MS = 90 * DAY_MS
 
 const daysSetting = { token: 'token', 'api-key': 'apiKey', password: 'password' } as const
@@ -18,8 +18,15 @@ export function isExpired({ expiresAt }: CredentialItem, now: Date): boolean {
   return expiresAt !== null && expiresAt <= now
 }
 
+/** Whether the time has come to remind of the expiry, or it has passed. */
+export function isExpiryNear({ expiresAt }: CredentialItem, { reminderDays }: Settings, now: Date): boolean {
+  if (expiresAt === null || reminderDays === 0) return false
+  return expiresAt.getTime() - now.getTime() <= reminderDays * DAY_MS
+}
+
 export function toCredential(item: CredentialItem, settings: Settings, now: Date): Credential {
   const dueAt = rotationDueAt(item, settings)
+  const hasExpired = isExpired(item, now)
   return {
     kind: item.kind,
     id: item.id,
@@ -30,10 +37,11 @@ export function toCredential(item: CredentialItem, settings: Settings, now: Date
     createdAt: item.createdAt.toISOString(),
     lastUsedAt: item.lastUsedAt?.toISOString() ?? null,
     expiresAt: item.expiresAt?.toISOString() ?? null,
+    isExpiringSoon: !hasExpired && isExpiryNear(item, settings, now),
     rotationDueAt: dueAt?.toISOString() ?? null,
     isRotationDue: dueAt !== undefined && dueAt <= now,
     isUnused: now.getTime() - (item.lastUsedAt ?? item.createdAt).getTime() > UNUSED_MS,
-    status: isExpired(item, now) ? 'expired' : item.status,
+    status: hasExpired ? 'expired' : item.status,
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Settings } from '@keyhold/contract/api/settings'
 import type { CredentialItem } from '../../base/credential-item.ts'
-import { DAY_MS, rotationDueAt } from './inventory.ts'
+import { DAY_MS, isExpiryNear, rotationDueAt } from './inventory.ts'
 
 /** A server that was off for so long still reminds of what expired meanwhile; what expired before is old news. */
 const EXPIRED_MS = 30 * DAY_MS
@@ -25,7 +25,7 @@ export function dueReminders(items: readonly CredentialItem[], settings: Setting
       if (item.status === 'inactive') return []
       const about = { kind, id, name, usedIn }
       const untilExpiry = expiresAt === null ? Number.POSITIVE_INFINITY : expiresAt.getTime() - time
-      if (expiresAt && settings.reminderDays > 0 && untilExpiry <= settings.reminderDays * DAY_MS) {
+      if (expiresAt && isExpiryNear(item, settings, now)) {
         // Whoever is told that it ends need not be told to replace it.
         return untilExpiry > -EXPIRED_MS ? [{ ...about, reason: 'expires', dueAt: expiresAt }] : []
       }
