@@ -98,6 +98,7 @@ const nextSteps: Partial<Record<string, string>> = {
   'api_key.limit': 'delete one first: keyhold api-key list',
   'api_key.name_taken': 'your API keys: keyhold api-key list',
   'api_key.not_found': 'your API keys: keyhold api-key list',
+  'audit.record_not_found': 'the records you can see, with their indexes: keyhold audit list --json',
   'audit.unavailable': "the server's disk or database needs attention; nothing was delivered",
   'auth.required':
     'the credential is wrong, expired, deleted or inactive; "keyhold doctor" says which one is used',
@@ -115,6 +116,7 @@ const nextSteps: Partial<Record<string, string>> = {
   'personal_secret.not_found': 'your personal secrets: keyhold secret list --personal',
   'personal_secret.taken': 'what you have: keyhold secret list --personal',
   'project.not_found': 'the projects you are a member of: keyhold project list',
+  'reminder_webhook.not_found': 'set one: keyhold reminder-webhook set URL',
   'repository_connection.confirmation': 'begin again: keyhold repository connect HOST',
   'repository_connection.exists': 'change it: keyhold repository switch HOST --method=ssh',
   'repository_connection.no_token': 'authorize Keyhold there: keyhold repository connect HOST --method=oauth',
@@ -123,10 +125,18 @@ const nextSteps: Partial<Record<string, string>> = {
   'repository_provider.no_client': 'use your SSH key: keyhold repository connect HOST --method=ssh',
   'repository_provider.not_found': 'those that are registered: keyhold repository-provider list',
   'secret.changed': 'look at it again: keyhold secret history',
+  'secret.version_not_found': 'the versions there are: keyhold secret history NAME',
   'setup.done': 'sign in: keyhold login',
   'setup.code_wrong': 'the server prints the code when it starts, until the instance is set up',
   'sign_in.failed':
     'the answer is the same for a disabled account; an administrator sees which it is: keyhold account list',
   'session.reauthentication_required': 'confirm your password in the web page, or use an access token',
+  'ssh_identity.exists':
+    'print it: keyhold identity show; make a new one in its place: keyhold identity generate --replace',
+  'ssh_identity.not_found': 'make one: keyhold identity generate',
+  'ssh_key.exists':
+    'your SSH keys: keyhold ssh-key list; if it is not among them, another person has it: make a key of your own',
+  'ssh_key.limit': 'remove one first: keyhold ssh-key list',
+  'ssh_key.not_found': 'your SSH keys: keyhold ssh-key list',
   'storage.full': 'the server’s disk needs attention',
 }

@@ -20,7 +20,7 @@ import { dirname, isAbsolute, join } from 'node:path'
 import type { ConnectionOptions } from '@keyhold/sdk'
 import { assertOneCaller, readSettings } from './connection.ts'
 import { ExitCode } from './exit-codes.ts'
-import { Failure } from './failure.ts'
+import { codeOf, Failure } from './failure.ts'
 
 export interface StoredCredentials {
   readonly url: string
@@ -244,10 +244,6 @@ function parsedCredentials(text: string): StoredCredentials | undefined {
     // The error quotes the text, which has the token in it.
     return undefined
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
 }
 
 const URL_HINT = 'set it to where Keyhold is, such as https://keyhold.example.com or http://localhost:8080'

@@ -16,6 +16,11 @@ export class Failure extends Error {
   }
 }
 
+/** The code of a system error, such as `ENOENT`. Their messages have paths and arguments in them, and are not shown. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+}
+
 export function usageFailure(message: string, ...hints: string[]): Failure {
   return new Failure(message, { exitCode: ExitCode.Usage, hints })
 }

@@ -9,6 +9,8 @@ export interface ParsedLine {
   readonly afterDashes: readonly string[] | undefined
 }
 
+const seeHelp = 'see what it takes: add --help'
+
 /** Reads a command's part of the line by its tables. @throws Failure with the usage exit code. */
 export async function parseOptions(
   command: Command,
@@ -72,9 +74,9 @@ export async function parseOptions(
     const extra = args[expected.length]!
     throw takesCommand
       ? usageFailure(`unexpected argument ${quoted(extra)}`, `put -- before the command: -- ${extra} …`)
-      : usageFailure(`unexpected argument ${quoted(extra)}`)
+      : usageFailure(`unexpected argument ${quoted(extra)}`, seeHelp)
   }
-  if (args.length < required.length) throw usageFailure(`${required[args.length]!.name} is missing`)
+  if (args.length < required.length) throw usageFailure(`${required[args.length]!.name} is missing`, seeHelp)
   for (const [index, argument] of expected.entries()) {
     const value = args[index]
     if (value !== undefined && argument.choices && !argument.choices.includes(value)) {
@@ -116,10 +118,7 @@ async function unknownOption(rawName: string, names: readonly string[]): Promise
   const { closest } = await import('./closest.ts')
   const name = rawName.replace(/^-+/, '')
   const near = rawName.startsWith('--') ? closest(name, [...names, 'help']) : undefined
-  return usageFailure(
-    `unknown option ${rawName}`,
-    near ? `did you mean --${near}?` : 'see --help for the options',
-  )
+  return usageFailure(`unknown option ${rawName}`, near ? `did you mean --${near}?` : seeHelp)
 }
 
 function quoted(text: string): string {

@@ -10,7 +10,7 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { ExitCode } from './exit-codes.ts'
-import { Failure } from './failure.ts'
+import { codeOf, Failure } from './failure.ts'
 
 const VALUE_BYTES_MAX = 1024 * 1024
 
@@ -190,8 +190,4 @@ function writeAll(fd: number, text: string): void {
       throw error
     }
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
 }

@@ -76,6 +76,7 @@ test('SEC-26: `audit prove` writes a file that `audit verify --proof` verifies w
   expect(right, right.stderr).toMatchObject({ code: 0 })
   expect(JSON.parse(right.stdout)).toMatchObject({ index: 0 })
   expect((await verify()).code).toBe(2)
+  expect((await run(['audit', 'verify', path], offline)).stderr).toContain('--proof')
 
   const forged = Buffer.from(JSON.stringify({ ...JSON.parse(right.stdout), outcome: 'refused' }))
   writeFileSync(path, proof.stdout.replace(/^extra .*$/m, `extra ${forged.toString('base64')}`))

@@ -88,6 +88,7 @@ describe('keyhold ssh-key', { timeout: 60_000 }, () => {
     expect(await refused(['ssh-key', 'add', `${path}.none`])).toContain('ENOENT')
     expect(await refused(['ssh-key', 'add'], '\n')).toContain('nothing was read')
     expect(await refused(['ssh-key', 'add'], 'nonsense')).toContain('no public key of OpenSSH')
+    expect(await refused(['ssh-key', 'add', '--yes'], 'nonsense')).toContain('no public key of OpenSSH')
   })
 
   test('add from a file prints the fingerprint; list shows it; twice says so (SSH-2, SSH-7)', async () => {

@@ -203,6 +203,7 @@ describe('api-key', () => {
       'exclude each other',
     )
     expect(await failed(['api-key', 'edit', 'x'], 2)).toContain('nothing to change')
+    expect(await failed(['api-key', 'create', 'x'], 2, 'k')).toContain('say which service')
     const none = await failed(['api-key', 'create', 'x', '--base-url=https://x.example.com', '--bearer'])
     expect(none).toContain('standard input is empty')
     const plain = await failed(

@@ -147,6 +147,7 @@ describe('keyhold', () => {
     const again = await run(['secret', 'import', path, '--environment=staging'], person)
     expect(again.code).toBe(1)
     expect(again.stderr).toContain('line 1: API_TOKEN is already in this environment')
+    expect(again.stderr).toContain('--existing=skip')
     expect(again.stderr).not.toContain('canary')
     const piped = await run(
       ['secret', 'import', '-', '--format=json', '--environment=staging', '--existing=replace', '--json'],

@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Failure } from '../failure.ts'
+import { codeOf, Failure } from '../failure.ts'
 import { findProcess, processNamespace } from './process-table.ts'
 
 const PREFIX = 'keyhold-run-'
@@ -100,8 +100,4 @@ function isInMemory(place: string): boolean {
   } catch {
     return false
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
 }

@@ -5,7 +5,7 @@ import { closeSync, fstatSync } from 'node:fs'
 import { isatty, ReadStream } from 'node:tty'
 import type { Masker } from '@keyhold/masking'
 import { ExitCode } from '../exit-codes.ts'
-import { Failure } from '../failure.ts'
+import { codeOf, Failure } from '../failure.ts'
 import { type Pump, pumpOutput } from './output.ts'
 import { pumpPipe } from './pipe-pump.ts'
 import type { Pipe } from './pipes.ts'
@@ -134,7 +134,7 @@ function ending(child: ChildProcess): Promise<Ending> {
 
 /** The error of spawn has the arguments in it; only its code is used. */
 function spawnFailure(command: string, error: unknown): Failure {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+  const code = codeOf(error)
   switch (code) {
     case 'ENOENT':
       return new Failure(`${command}: the program that its first line names was not found`, {

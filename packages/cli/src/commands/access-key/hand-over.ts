@@ -1,5 +1,5 @@
 import { closeSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
-import { Failure } from '../../failure.ts'
+import { codeOf, Failure } from '../../failure.ts'
 import type { Terminal } from '../../terminal.ts'
 
 export const outputOption = {
@@ -69,8 +69,4 @@ function newFile(path: string): number {
         : `${path} cannot be written (${code}); nothing was done`,
     )
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
 }

@@ -1,5 +1,6 @@
 import { connected } from '../../client.ts'
 import { defineCommand, jsonOption } from '../../command.ts'
+import { usageFailure } from '../../failure.ts'
 import { apiKeyFields, apiKeyOptions, readApiKey, shownPlacement } from './api-key-options.ts'
 
 export const command = defineCommand({
@@ -23,6 +24,14 @@ export const command = defineCommand({
   ],
   run: ({ options, args, env, terminal }) => {
     const fields = apiKeyFields(options)
+    // Said before the key is asked for.
+    if (fields.service === undefined && fields.baseUrl === undefined) {
+      throw usageFailure(
+        'say which service the key is for',
+        'one that is known: --service=PRESET, from keyhold api-key presets',
+        'any other: --base-url=URL, with --bearer, --header=NAME, --query=NAME or --basic=USER',
+      )
+    }
     return connected(env, 'person', async (keyhold) => {
       const [name = ''] = args
       const value = await readApiKey(terminal, name)

@@ -3,7 +3,7 @@ import { type Checkpoint, fromBase64, openCheckpoint, parseVerifierKey } from '@
 import { verifyConsistency } from '@keyhold/contract/merkle-proof'
 import { connected } from '../../client.ts'
 import { defineCommand } from '../../command.ts'
-import { Failure } from '../../failure.ts'
+import { codeOf, Failure } from '../../failure.ts'
 import { sha256, verifySignature } from './verify-signature.ts'
 
 export const command = defineCommand({
@@ -89,8 +89,4 @@ function writeKept(path: string, key: string, note: string): void {
   } catch (error) {
     throw new Failure(`${path} cannot be written (${codeOf(error)})`)
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
 }

@@ -6,7 +6,7 @@ import { openCheckpoint, parseVerifierKey } from '@keyhold/contract/checkpoint'
 import { verifyInclusion } from '@keyhold/contract/merkle-proof'
 import { defineCommand, jsonOption } from '../../command.ts'
 import { ExitCode } from '../../exit-codes.ts'
-import { Failure, usageFailure } from '../../failure.ts'
+import { codeOf, Failure, usageFailure } from '../../failure.ts'
 import { sha256, verifySignature } from './verify-signature.ts'
 
 export const command = defineCommand({
@@ -28,12 +28,14 @@ export const command = defineCommand({
     json: jsonOption,
   },
   examples: [
-    { does: 'verify a log', command: 'keyhold audit verify audit.log --key=keyhold.example.com+1a2b3c4d+…' },
+    { does: 'verify a log', command: 'keyhold audit verify audit.log --key=keyhold-audit/…+1a2b3c4d+…' },
   ],
   async run({ options, args, terminal }) {
     const [path = ''] = args
     if (options.proof) {
-      terminal.print(await provenRecord(readText(path), options.key))
+      const record = await provenRecord(readText(path), options.key)
+      terminal.note('verified: this record is in the log')
+      terminal.print(record)
       return ExitCode.Ok
     }
     const earlierCheckpoint = options.checkpoint === undefined ? undefined : readText(options.checkpoint)
@@ -55,6 +57,8 @@ export const command = defineCommand({
     } else {
       // An empty file has no line that something is wrong with, and nothing worth keeping.
       terminal.note(result.line === 0 ? result.problem : `line ${result.line}: ${result.problem}`)
+      if (result.problem === 'this is not an exported audit log')
+        terminal.hint('what "keyhold audit prove" wrote is verified with --proof')
       if (result.line > 0)
         terminal.hint('keep the file as it is: together with earlier exports it shows what was changed')
     }
@@ -118,8 +122,4 @@ function readText(path: string): string {
   } catch (error) {
     throw new Failure(`${path} cannot be read (${codeOf(error)})`)
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
 }

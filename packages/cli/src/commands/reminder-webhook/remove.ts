@@ -9,7 +9,9 @@ export const command = defineCommand({
   examples: [{ does: 'stop the messages', command: 'keyhold reminder-webhook remove' }],
   run: ({ options, env, terminal }) =>
     connected(env, 'person', async (keyhold) => {
-      confirmed(terminal, options.yes, 'stop sending reminders to your address?')
+      const { webhook } = await keyhold.call('reminder-webhook.get')
+      // Without one there is nothing to ask; the answer of the server says so.
+      if (webhook !== null) confirmed(terminal, options.yes, `stop sending reminders to ${webhook.url}?`)
       await keyhold.call('reminder-webhook.delete')
       terminal.note('reminders are no longer sent to your address')
     }),

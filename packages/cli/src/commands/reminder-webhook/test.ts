@@ -10,7 +10,7 @@ export const command = defineCommand({
   run: ({ env, terminal }) =>
     connected(env, 'person', async (keyhold) => {
       const { failure } = await keyhold.call('reminder-webhook.test')
-      if (failure !== null) throw new Failure(`the address took nothing: ${failure}`)
+      if (failure !== null) throw new Failure(`the test message did not arrive: ${failure}`)
       terminal.note('the test message arrived')
     }),
 })

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { RepositoryProvider } from '@keyhold/contract/api/repositories'
-import { Failure } from '../../failure.ts'
+import { codeOf, Failure } from '../../failure.ts'
 import type { Terminal } from '../../terminal.ts'
 
 export const scopeOption = {
@@ -27,8 +27,7 @@ export function readCa(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
-    throw new Failure(`the file of --ca cannot be read (${code})`)
+    throw new Failure(`the file of --ca cannot be read (${codeOf(error)})`)
   }
 }
 

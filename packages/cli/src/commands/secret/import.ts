@@ -4,7 +4,7 @@ import { limits } from '@keyhold/contract/limits'
 import { KeyholdError } from '@keyhold/sdk'
 import { connected } from '../../client.ts'
 import { defineCommand, jsonOption } from '../../command.ts'
-import { Failure } from '../../failure.ts'
+import { codeOf, Failure } from '../../failure.ts'
 import { environmentOption, sameEnvironment } from '../environment/find-environment.ts'
 import { findProject, projectOption } from '../project/find-project.ts'
 import { DEFAULT_ENVIRONMENT } from './find-secret.ts'
@@ -99,9 +99,10 @@ not replaced. Delete the file afterwards, or leave it out of version control.`,
       const result = await keyhold
         .call('secret.import', { params: { projectId }, body })
         .catch((error: unknown) => {
-          throw error instanceof KeyholdError && error.errors.length > 0
-            ? wrongLines(error.errors.map(({ field, message }) => atLine(entries, field, message)))
-            : error
+          if (!(error instanceof KeyholdError) || error.errors.length === 0) throw error
+          const problems = error.errors.map(({ field, message }) => atLine(entries, field, message))
+          const next = 'for those that are there already: --existing=skip or --existing=replace'
+          throw wrongLines(problems, error.code === 'secret.exists' ? [next] : [])
         })
       if (options.json) return terminal.printJson(result)
       const { created, updated, unchanged } = result
@@ -111,9 +112,12 @@ not replaced. Delete the file afterwards, or leave it out of version control.`,
     }),
 })
 
-function wrongLines(problems: readonly { line: number; problem: string }[]): Failure {
+function wrongLines(
+  problems: readonly { line: number; problem: string }[],
+  next: readonly string[] = [],
+): Failure {
   return new Failure('nothing was changed, because of these lines', {
-    hints: problems.map(({ line, problem }) => `line ${line}: ${problem}`),
+    hints: [...problems.map(({ line, problem }) => `line ${line}: ${problem}`), ...next],
   })
 }
 
@@ -128,8 +132,7 @@ function readText(path: string): string {
   try {
     bytes = readFileSync(path === '-' ? 0 : path)
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
-    throw new Failure(`${path} cannot be read (${code})`)
+    throw new Failure(`${path} cannot be read (${codeOf(error)})`)
   }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)

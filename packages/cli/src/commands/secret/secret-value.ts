@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import { limits } from '@keyhold/contract/limits'
-import { Failure } from '../../failure.ts'
+import { codeOf, Failure } from '../../failure.ts'
 import { writeBytes } from '../../present.ts'
 import type { Terminal } from '../../terminal.ts'
 
@@ -54,10 +54,6 @@ export function wireValue(bytes: Uint8Array): { value: string; encoding: 'utf8' 
   } catch {
     return { value: Buffer.from(bytes).toString('base64'), encoding: 'base64' }
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
 }
 
 /** Prints a value alone, byte for byte; on a terminal only text, with a newline after it. @throws Failure */

@@ -5,7 +5,7 @@ import { limits } from '@keyhold/contract/limits'
 import { looksLikePrivateKey } from '@keyhold/contract/private-key'
 import { connected } from '../../client.ts'
 import { defineCommand, jsonOption } from '../../command.ts'
-import { Failure } from '../../failure.ts'
+import { codeOf, Failure } from '../../failure.ts'
 import { confirmed, parsedTime, yesOption } from '../../present.ts'
 import type { Terminal } from '../../terminal.ts'
 
@@ -46,10 +46,13 @@ function publicKeyText(
   env: NodeJS.ProcessEnv,
   isYes: boolean,
 ): string {
-  const text =
-    file === undefined && !isatty(0) && !isYes
+  const piped =
+    file === undefined && !isatty(0)
       ? Buffer.from(terminal.readInput(limits.sshPublicKeyLength)).toString('utf8')
-      : fileText(file ?? defaultFile(terminal, env, isYes))
+      : undefined
+  // With --yes an empty standard input is that of a script, which means the file that would have been offered.
+  const isPiped = piped !== undefined && !(isYes && piped.trim() === '')
+  const text = isPiped ? piped : fileText(file ?? defaultFile(terminal, env, isYes))
   if (looksLikePrivateKey(text)) {
     throw new Failure('this is a private key; it was not sent anywhere', {
       hints: ['add the public one, from the file beside it that ends in .pub'],
@@ -77,7 +80,6 @@ function fileText(path: string): string {
     return readFileSync(path, 'utf8')
   } catch (error) {
     if (error instanceof Failure) throw error
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
-    throw new Failure(`${path} cannot be read (${code})`)
+    throw new Failure(`${path} cannot be read (${codeOf(error)})`)
   }
 }
