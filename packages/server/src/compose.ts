@@ -323,7 +323,7 @@ export async function composeServer(
     core.storage,
     clock,
     [
-      { name: 'reminders', everyMs: REMINDERS_MS, run: () => core.reminders.run() },
+      { name: 'reminders', everyMs: REMINDERS_MS, run: (stopping) => core.reminders.run(stopping) },
       {
         name: 'repository-authorizations',
         everyMs: MINUTE_MS,
@@ -357,8 +357,8 @@ export async function composeServer(
         }),
     close: async () => {
       clearInterval(keeping)
-      await schedule.stop()
-      await http.fastify.close()
+      // At once: a job that waits for somebody else's server must not keep requests coming in.
+      await Promise.all([schedule.stop(), http.fastify.close()])
       metricsServer?.close()
       metricsServer?.closeAllConnections()
       await core.audit

@@ -48,10 +48,13 @@ class MailServer {
 class Receiver {
   readonly messages: { headers: IncomingHttpHeaders; body: string }[] = []
   status = 204
+  /** Awaited before it answers. */
+  beforeAnswer: () => Promise<void> = async () => {}
   readonly #server = createServer(async (request, response) => {
     let body = ''
     for await (const chunk of request) body += chunk
     this.messages.push({ headers: request.headers, body })
+    await this.beforeAnswer()
     response.writeHead(this.status, { location: '/elsewhere' }).end()
   })
 
@@ -191,6 +194,33 @@ describe.each(databases)('reminders on %s', (database) => {
     })
     await nextRun()
     expect(mails()).toEqual([])
+  })
+
+  test('a server that stops tells nobody more, whoever waits', async () => {
+    const own = await startServer(database, env)
+    const url = hook
+    const expiresAt = new Date(own.server.clock.now().getTime() + 5 * DAY_MS).toISOString()
+    for (let i = 0; i < 3; i++) {
+      const { token } = await own.server.addPerson()
+      await own.server.ok('PUT', PATH, { token, body: { url } })
+      const body = { name: 'laptop', expiresAt }
+      await own.server.ok('POST', '/api/v1/access-tokens', { token, body })
+    }
+    const held = Promise.withResolvers<void>()
+    const asked = Promise.withResolvers<void>()
+    receiver.beforeAnswer = () => {
+      asked.resolve()
+      return held.promise
+    }
+    onTestFinished(() => {
+      receiver.beforeAnswer = async () => {}
+    })
+    const running = own.server.server.schedule.runDue()
+    await asked.promise
+    const stopped = own.stop()
+    held.resolve()
+    await Promise.all([running, stopped])
+    expect(receiver.messages).toHaveLength(1)
   })
 
   test('two servers with one database tell once', async () => {

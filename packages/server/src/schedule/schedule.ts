@@ -11,7 +11,8 @@ const RENEW_MS = 30_000
 export interface Job {
   readonly name: string
   readonly everyMs: number
-  run(): Promise<void>
+  /** @param stopping is aborted when the server stops: what is left can wait for the next time. */
+  run(stopping: AbortSignal): Promise<void>
 }
 
 /**
@@ -23,6 +24,7 @@ export class Schedule {
   readonly #clock: Clock
   readonly #jobs: readonly Job[]
   readonly #failed: (job: Job, error: unknown) => void
+  readonly #stopping = new AbortController()
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
 
@@ -54,6 +56,7 @@ export class Schedule {
 
   async #runDue(): Promise<void> {
     for (const job of this.#jobs) {
+      if (this.#stopping.signal.aborted) return
       try {
         await this.#runIfDue(job)
       } catch (error) {
@@ -73,16 +76,17 @@ export class Schedule {
     const renewing = setInterval(() => void move(this.#clock.now().getTime() + LEASE_MS), RENEW_MS)
     renewing.unref()
     try {
-      await job.run()
+      await job.run(this.#stopping.signal)
     } finally {
       clearInterval(renewing)
       await move(this.#clock.now().getTime())
     }
   }
 
-  /** Stops the clock and waits for what is running. */
+  /** Stops the clock, tells what is running, and waits for it. */
   async stop(): Promise<void> {
     clearInterval(this.#timer)
+    this.#stopping.abort()
     await this.#running
   }
 }

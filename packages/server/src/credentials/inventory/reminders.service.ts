@@ -28,6 +28,8 @@ import {
 import { dueReminders, type Reminder, reminderMail } from './reminders.ts'
 
 const FORGOTTEN_MS = 400 * DAY_MS
+/** A receiver that does not answer holds the others, and a server that stops: shorter than the time it has for that. */
+const WEBHOOK_MS = 8_000
 
 export interface ReminderParts {
   readonly storage: Storage
@@ -108,13 +110,15 @@ export class Reminders {
   /**
    * Tells everybody what they were not yet told. Run on one server at a time. What could not be sent is sent the next time;
    * a server that dies between sending and noting it tells once more.
+   * @param stopping ends it after the person whose turn it is.
    * @throws Error after all were tried, when something could not be sent.
    */
-  async run(): Promise<void> {
+  async run(stopping?: AbortSignal): Promise<void> {
     const { accounts, storage, clock } = this.#parts
     let failures = 0
     let last: unknown
     for (const account of await accounts.listActive()) {
+      if (stopping?.aborted) return
       try {
         await this.#remind(account)
       } catch (error) {
@@ -182,6 +186,7 @@ export class Reminders {
         method: 'POST',
         url: webhook.url,
         json: message,
+        deadlineMs: WEBHOOK_MS,
         headers: signedHeaders(this.#key(webhook.id), id, clock.now(), body),
       })
       return answer.isSuccess ? null : `answered ${answer.status}`
