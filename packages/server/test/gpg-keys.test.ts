@@ -14,7 +14,7 @@ import { GpgKeys } from '../src/credentials/gpg-key/gpg-key.service.ts'
 import { findSealed, listKeys } from '../src/credentials/gpg-key/gpg-key.store.ts'
 import type { GitHosts, GpgPublication } from '../src/credentials/gpg-key/gpg-key.ts'
 import { FakeProviders } from './fake-providers.ts'
-import { newGpgKey, withOtherSecret, withSubkeys } from './gpg-kit.ts'
+import { newGpgKey, withArgon2, withOtherSecret, withSubkeys, withUserIds } from './gpg-kit.ts'
 import { databases, startServer, type TestPerson, type TestServer } from './kit.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
@@ -343,6 +343,25 @@ writeSync(1, await answer.text())
     expect(gpg.verifies(await sign(partial.gpgKey.id, 'data'), 'data')).toBe(true)
     const again = await send('POST', `/${partial.gpgKey.id}/revocation-certificate`)
     expect(again.body).toEqual({ revocationCertificate: null })
+  })
+
+  test('a key that would keep the server busy is refused before it does; whoever takes in many at once has to wait', async () => {
+    const take = (privateKey: string) =>
+      server.request('POST', `${PATH}/import`, {
+        token: person.token,
+        body: { privateKey, passphrase: 'words', publish: false },
+      })
+    for (const [key, message] of [
+      [await withArgon2(5, 'words'), /Argon2 with more than 4 passes/],
+      [await withUserIds(110), /more than 100 signatures/],
+    ] as const) {
+      const refused = await take(key)
+      expect([refused.status, refused.body.errors[0].field]).toEqual([400, 'privateKey'])
+      expect(refused.body.errors[0].message).toMatch(message)
+    }
+    const keys = [await withArgon2(4, 'words'), await newGpgKey('words'), await newGpgKey('words')]
+    const statuses = (await Promise.all(keys.map(take))).map(({ status }) => status)
+    expect(statuses.sort()).toEqual([201, 429, 429])
   })
 
   test('what cannot sign, is weak, expired, revoked, several or no key is 400 and says what it is', async () => {

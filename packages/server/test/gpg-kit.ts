@@ -1,4 +1,4 @@
-import { generateKey, readPrivateKey } from 'openpgp'
+import { config, enums, generateKey, readPrivateKey } from 'openpgp'
 
 /** A new armored private key. @param passphrase none when it is left out. */
 export async function newGpgKey(passphrase?: string): Promise<string> {
@@ -22,4 +22,22 @@ export async function withOtherSecret(armoredKey: string): Promise<string> {
   const packet = key.keyPacket as unknown as { privateParams: { seed: Uint8Array } } // `as`: not in the published types.
   packet.privateParams.seed = packet.privateParams.seed.map((byte) => byte ^ 1)
   return key.armor()
+}
+
+/** One with many user ids, each with its signature. */
+export async function withUserIds(count: number): Promise<string> {
+  const userIDs = Array.from({ length: count }, (_, i) => ({ email: `many${i}@example.com` }))
+  return (await generateKey({ userIDs })).privateKey
+}
+
+/** One whose passphrase takes Argon2 this long. */
+export async function withArgon2(passes: number, passphrase: string): Promise<string> {
+  const s2kArgon2Params = { passes, parallelism: 1, memoryExponent: 10 }
+  const { privateKey } = await generateKey({
+    userIDs: [{ email: 'slow@example.com' }],
+    passphrase,
+    date: new Date(Date.now() - 3_600_000),
+    config: { ...config, aeadProtect: true, s2kType: enums.s2k.argon2, s2kArgon2Params },
+  })
+  return privateKey
 }

@@ -7,6 +7,7 @@ import { AppError, invalidField } from '../../base/app-error.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { CredentialItem, CredentialSource } from '../../base/credential-item.ts'
 import { newId } from '../../base/ids.ts'
+import { Turns } from '../../base/turns.ts'
 import { type Storage, violatedUnique } from '../../storage/storage.ts'
 import type { Vault } from '../../vault/vault.ts'
 import * as store from './gpg-key.store.ts'
@@ -32,6 +33,10 @@ export interface NewGpgKey {
   readonly revocationCertificate: string | null
 }
 
+/** Keys that are taken in at once, each worked on for up to seconds, and how many may wait for that. */
+const IMPORTS_PARALLEL_MAX = 1
+const IMPORTS_WAITING_MAX = 16
+
 /** What separates the parts of a user id. */
 const PARTS = /[<>()]/
 
@@ -43,6 +48,7 @@ export class GpgKeys implements CredentialSource {
   readonly #vault: Vault
   readonly #hosts: GitHosts
   readonly #clock: Clock
+  readonly #imports = new Turns(IMPORTS_PARALLEL_MAX, IMPORTS_WAITING_MAX)
 
   constructor(parts: {
     storage: Storage
@@ -85,13 +91,15 @@ export class GpgKeys implements CredentialSource {
     })
   }
 
-  /** Takes in a private key that was made elsewhere. @throws AppError `request.invalid`, `gpg_key.exists`, `gpg_key.limit`. */
+  /** Takes in a private key that was made elsewhere. @throws AppError `request.invalid`, `gpg_key.exists`, `gpg_key.limit`, `rate.limited`. */
   async import(
     asker: Asker<Person>,
     armored: Secret<string>,
     passphrase: Secret<string> | undefined,
   ): Promise<NewGpgKey> {
-    return this.#add(asker, () => importKeyPair(armored, passphrase, this.#clock.now()))
+    return this.#add(asker, () =>
+      this.#imports.take(asker.caller.accountId, () => importKeyPair(armored, passphrase, this.#clock.now())),
+    )
   }
 
   async #add(asker: Asker<Person>, obtain: () => Promise<KeyPair>): Promise<NewGpgKey> {

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Secret } from '@keyhold/contract/secret'
 import type { Config, Key, PrivateKey } from 'openpgp'
 import { invalidField } from '../../base/app-error.ts'
@@ -16,8 +17,14 @@ export interface KeyPair {
 /** What is taken in is worked on by the server: a key made to keep it busy is refused. */
 const PARTS_MAX = 8
 const BITS_MAX = 8_192
-/** 64 MiB, what RFC 9106 recommends where memory is short. */
+/** Self-signatures are all verified, some kinds for milliseconds in which the server does nothing else. */
+const SIGNATURES_MAX = 100
+/** 64 MiB, what RFC 9106 recommends where memory is short, in the three passes that go with it, and one more. */
 const ARGON2_MEMORY_EXPONENT_MAX = 16
+const ARGON2_PASSES_MAX = 4
+
+const WEAK =
+  'has no part that signs, or is too weak: it takes RSA of 2,048 bits or an elliptic curve, certified with SHA-256 or better, and not expired'
 
 /** Loaded when it is needed: it is large, and most requests have nothing to do with it. */
 const load = () => import('openpgp')
@@ -73,6 +80,14 @@ export async function importKeyPair(
   const parts = key.getKeys()
   if (parts.length > PARTS_MAX || parts.some((part) => (part.getAlgorithmInfo().bits ?? 0) > BITS_MAX))
     throw refused(`has more than ${PARTS_MAX - 1} subkeys, or more than ${BITS_MAX} bits`)
+  if (signaturesOf(key) > SIGNATURES_MAX)
+    throw refused(
+      `has more than ${SIGNATURES_MAX} signatures; export it with: --export-options export-minimal`,
+    )
+  // Before anything is verified: the library computes these itself, slowly.
+  if (parts.some((part) => part.getAlgorithmInfo().algorithm === 'dsa')) throw refused(WEAK)
+  if (parts.some((part) => (packetOf(part).s2k?.t ?? 0) > ARGON2_PASSES_MAX))
+    throw refused(`is protected by Argon2 with more than ${ARGON2_PASSES_MAX} passes; change its passphrase`)
   if (isLocked(key)) {
     if (!passphrase?.reveal())
       throw invalidField('passphrase', 'is missing: the key is protected by one. It is not kept')
@@ -108,7 +123,19 @@ export async function revocationCertificateOf(
   return typeof certificate === 'string' ? certificate : null
 }
 
+/** What is verified of a key: signatures that it made of itself. */
+function signaturesOf(key: PrivateKey): number {
+  // `as`: the published types leave it out.
+  const { directSignatures } = key as unknown as { readonly directSignatures: readonly unknown[] }
+  const { revocationSignatures, users, subkeys } = key
+  const ofUsers = users.map((user) => [...user.selfCertifications, ...user.revocationSignatures])
+  const ofSubkeys = subkeys.map((subkey) => [...subkey.bindingSignatures, ...subkey.revocationSignatures])
+  return [revocationSignatures, directSignatures, ...ofUsers, ...ofSubkeys].flat().length
+}
+
 type Packet = {
+  /** How the passphrase becomes a key; `t`: passes of Argon2. */
+  s2k?: { readonly t?: number } | null
   isDecrypted?: () => boolean | null
   isDummy?: () => boolean
   decrypt?: (passphrase: string, config: Config) => Promise<void>
@@ -129,6 +156,8 @@ async function unlock(key: PrivateKey, passphrase: Secret<string>, config: Confi
   const bounded = { ...config, maxArgon2MemoryExponent: ARGON2_MEMORY_EXPONENT_MAX }
   try {
     for (const part of key.getKeys()) {
+      // Others get their turn in between: what the library does, it does in one go.
+      await nextTurn()
       if (!isElsewhere(part)) await packetOf(part).decrypt?.(passphrase.reveal(), bounded)
     }
     return !isLocked(key)
@@ -148,10 +177,8 @@ async function usableFacts(key: PrivateKey, now: Date): Promise<GpgKeyFacts | st
   if (await key.isRevoked(undefined, undefined, now, strict)) return 'has been revoked'
   const expiry = await key.getExpirationTime(undefined, config).catch(() => null)
   if (expiry instanceof Date && expiry <= now) return 'has expired; extend it, or generate a new one'
-  const weak =
-    'has no part that signs, or is too weak: it takes RSA of 2,048 bits or an elliptic curve, certified with SHA-256 or better, and not expired'
   const signing = await key.getSigningKey(undefined, now, undefined, strict).catch(() => undefined)
-  if (!signing) return weak
+  if (!signing) return WEAK
   if (isElsewhere(signing)) return 'does not hold the secret of the part that signs'
   try {
     // A public half that does not belong to the private one would sign so that the private one can be computed.
