@@ -22,19 +22,16 @@ const LEVELS = [
 
 /** Files outside vault/ that may import `node:crypto`, and what for. Ciphers belong into vault/ alone. */
 export const cryptoUsers: Readonly<Record<string, string>> = {
-  'packages/server/src/base/ids.ts': 'random bits of ids, tokens, keys and traces',
+  'packages/server/src/base/ids.ts': 'random bits of ids, tokens, keys and traces; SHA-256 of tokens',
   'packages/server/src/base/ssh-public-key.ts': 'fingerprints of SSH keys; points of the NIST curves',
   'packages/server/src/accounts/password.ts': 'Argon2id',
-  'packages/server/src/accounts/accounts.service.ts': 'SHA-256 of tokens, comparison in constant time',
   'packages/server/src/accounts/second-factor.ts': 'SHA-256 of recovery codes',
   'packages/server/src/audit/leaf.ts': 'SHA-256 of the audit tree',
   'packages/server/src/audit/audit-log.ts': 'Ed25519 signatures of checkpoints',
-  'packages/server/src/credentials/access-key/access-key.service.ts': 'comparison in constant time',
   'packages/server/src/credentials/inventory/reminder-webhook.ts': 'HMAC-SHA-256 of what is sent to webhooks',
   'packages/server/src/credentials/ssh-identity/ssh-signer.ts': 'key pairs and signatures of SSH identities',
   'packages/server/src/credentials/repository/repository-provider.service.ts': 'whether a CA is certificates',
-  'packages/server/src/credentials/repository/repository.service.ts':
-    'PKCE (SHA-256), its verifier (HMAC), comparison in constant time',
+  'packages/server/src/credentials/repository/repository.service.ts': 'PKCE (SHA-256), its verifier (HMAC)',
   'packages/server/src/http/operations.ts': 'comparison of the metrics token in constant time',
   'packages/cli/src/commands/audit/verify-signature.ts': 'SHA-256 and Ed25519 of audit logs and proofs',
 }

@@ -1,4 +1,5 @@
 import type { Account as AccountAnswer } from '@keyhold/contract/api/accounts'
+import { toDate } from '../base/clock.ts'
 import type { Tables } from '../storage/tables.ts'
 
 export interface Account {
@@ -25,7 +26,7 @@ export function rowToAccount(row: AccountRow): Account {
     passwordHash: row.password_hash,
     mustChangePassword: row.must_change_password === 1,
     createdAt: new Date(row.created_at),
-    disabledAt: row.disabled_at === null ? null : new Date(row.disabled_at),
+    disabledAt: toDate(row.disabled_at),
     hasSecondFactor: row.second_factor_at !== null,
   }
 }

@@ -1,16 +1,16 @@
-import { hash, timingSafeEqual } from 'node:crypto'
 import type { Action } from '@keyhold/contract/actions'
 import { Secret } from '@keyhold/contract/secret'
 import { type Access, instance, own } from '../access/access.ts'
 import type { Asker, Operator, Person } from '../access/caller.ts'
 import type { AuditLog } from '../audit/audit-log.ts'
 import { AppError, invalidField } from '../base/app-error.ts'
-import type { Clock } from '../base/clock.ts'
-import { isToken, newId, newToken } from '../base/ids.ts'
+import { type Clock, LAST_USED_STEP_MS } from '../base/clock.ts'
+import { hashToken, isToken, newId, newToken } from '../base/ids.ts'
 import type { Origin } from '../base/origin.ts'
 import { lockAccount } from '../storage/locks.ts'
 import { type Storage, violatedUnique } from '../storage/storage.ts'
 import type { Queries, Transaction } from '../storage/tables.ts'
+import { sameBytes } from '../vault/same-bytes.ts'
 import { type Account, emailKey } from './account.ts'
 import {
   countActiveAdmins,
@@ -42,8 +42,6 @@ const SETUP_PREFIX = 'kh_setup_'
 /** NIST SP 800-63B-4 §2.2.3 for AAL2: sign in again after 12 hours, or 30 minutes without a request. */
 const SESSION_MS = 12 * 3_600_000
 const SESSION_IDLE_MS = 30 * 60_000
-/** "Last used" is kept to the minute; writing it at every request would cost a commit each. */
-export const LAST_USED_STEP_MS = 60_000
 
 /** Name of the row that holds the hash of the set-up code while the instance is not set up. */
 const SETUP_CODE = 'setup-code-hash'
@@ -54,11 +52,6 @@ export interface NewAccount {
   readonly role: 'admin' | 'member'
   readonly password: Secret<string>
   readonly mustChangePassword?: boolean
-}
-
-/** Hash under which sessions, tokens and codes are stored: they are random, so one round of SHA-256 is enough. */
-export function hashToken(token: string): Buffer {
-  return hash('sha256', token, 'buffer')
 }
 
 const SESSION_ID = /^ses_[0-9a-z]{20}$/
@@ -117,7 +110,7 @@ export class Accounts {
     const expected = await findInstanceValue(this.#storage.db, SETUP_CODE)
     if (await this.isSetUp()) throw new AppError('setup.done')
     const given = hashToken(code.reveal().trim())
-    if (expected === undefined || !timingSafeEqual(given, Buffer.from(expected, 'hex'))) {
+    if (expected === undefined || !sameBytes(given, Buffer.from(expected, 'hex'))) {
       await this.#audit.append({
         action: 'instance.setup',
         outcome: 'refused',

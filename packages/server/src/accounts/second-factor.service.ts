@@ -2,7 +2,7 @@ import { Secret } from '@keyhold/contract/secret'
 import { type Access, own } from '../access/access.ts'
 import type { Asker, Person } from '../access/caller.ts'
 import { AppError } from '../base/app-error.ts'
-import type { Clock } from '../base/clock.ts'
+import { type Clock, toDate } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Vault } from '../vault/vault.ts'
@@ -42,7 +42,7 @@ export class SecondFactors {
         totp: factor
           ? {
               createdAt: new Date(factor.created_at),
-              lastUsedAt: factor.last_used_at === null ? null : new Date(factor.last_used_at),
+              lastUsedAt: toDate(factor.last_used_at),
             }
           : null,
         recoveryCodesLeft: factor ? await store.countRecoveryCodes(db, accountId) : 0,

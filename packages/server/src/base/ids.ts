@@ -1,4 +1,4 @@
-import { randomBytes, randomFillSync } from 'node:crypto'
+import { hash, randomBytes, randomFillSync } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 
 /** Crockford-like lower-case alphabet without look-alikes; 32 symbols, so a byte maps without bias. */
@@ -74,4 +74,9 @@ export function isToken(prefix: string, token: string): boolean {
     return false
   const body = token.slice(prefix.length, -CHECKSUM_DIGITS)
   return checksum(prefix, body) === token.slice(-CHECKSUM_DIGITS)
+}
+
+/** Hash under which sessions, tokens and codes are stored: they are random, so one round of SHA-256 is enough. */
+export function hashToken(token: string): Buffer {
+  return hash('sha256', token, 'buffer')
 }

@@ -1,17 +1,16 @@
-import { timingSafeEqual } from 'node:crypto'
 import { limits } from '@keyhold/contract/limits'
 import { Secret } from '@keyhold/contract/secret'
 import { type Access, inProject } from '../../access/access.ts'
 import type { Asker, Machine, Person } from '../../access/caller.ts'
-import { hashToken, LAST_USED_STEP_MS } from '../../accounts/accounts.service.ts'
 import type { AuditLog } from '../../audit/audit-log.ts'
 import { AppError, invalidField } from '../../base/app-error.ts'
-import type { Clock } from '../../base/clock.ts'
+import { type Clock, LAST_USED_STEP_MS } from '../../base/clock.ts'
 import type { CredentialItem, CredentialSource } from '../../base/credential-item.ts'
-import { isToken, newId, newToken } from '../../base/ids.ts'
+import { hashToken, isToken, newId, newToken } from '../../base/ids.ts'
 import type { Origin } from '../../base/origin.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { Transaction } from '../../storage/tables.ts'
+import { sameBytes } from '../../vault/same-bytes.ts'
 import * as store from './access-key.store.ts'
 import { type AccessKey, isAddressAllowed, parseIpRestriction, SECRET_PREFIX } from './access-key.ts'
 
@@ -211,7 +210,7 @@ export class AccessKeys implements CredentialSource {
   ): Promise<Machine | undefined> {
     const found = await this.#findKeyToCheck(id)
     const given = isToken(SECRET_PREFIX, secret) ? hashToken(secret) : NO_HASH
-    const isRight = timingSafeEqual(given, found?.secretHash ?? Buffer.alloc(32, 1))
+    const isRight = sameBytes(given, found?.secretHash ?? Buffer.alloc(32, 1))
     if (!found) return undefined
     const { key } = found
     const isExpired = key.expiresAt !== null && key.expiresAt <= this.#clock.now()

@@ -2,6 +2,7 @@ import { BlockList, isIP } from 'node:net'
 import type { AccessKey as AccessKeyAnswer } from '@keyhold/contract/api/access-keys'
 import { canonicalAddress } from '../../base/address.ts'
 import { invalidField } from '../../base/app-error.ts'
+import { toDate } from '../../base/clock.ts'
 import type { Tables } from '../../storage/tables.ts'
 
 export const SECRET_PREFIX = 'kh_aks_'
@@ -23,8 +24,6 @@ export interface AccessKey {
 }
 
 export type AccessKeyRow = Omit<Tables['access_keys'], 'secret_hash'>
-
-const toDate = (time: number | null) => (time === null ? null : new Date(time))
 
 export function rowToAccessKey(row: AccessKeyRow): AccessKey {
   return {

@@ -1,5 +1,6 @@
 import type { Scope } from '@keyhold/contract/actions'
 import type { AccessToken as AccessTokenAnswer } from '@keyhold/contract/api/access-tokens'
+import { toDate } from '../../base/clock.ts'
 import type { Tables } from '../../storage/tables.ts'
 
 export const TOKEN_PREFIX = 'kh_pat_'
@@ -25,8 +26,6 @@ export function partialView(token: string): string {
 }
 
 export type AccessTokenRow = Omit<Tables['access_tokens'], 'token_hash'>
-
-const toDate = (time: number | null) => (time === null ? null : new Date(time))
 
 export function rowToAccessToken(row: AccessTokenRow): AccessToken {
   return {

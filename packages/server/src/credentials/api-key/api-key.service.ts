@@ -4,9 +4,8 @@ import { limits } from '@keyhold/contract/limits'
 import type { BodyOf } from '@keyhold/contract/route'
 import { type Access, own, type RecordDetail } from '../../access/access.ts'
 import type { Asker, Person } from '../../access/caller.ts'
-import { LAST_USED_STEP_MS } from '../../accounts/accounts.service.ts'
 import { AppError, invalidField } from '../../base/app-error.ts'
-import type { Clock } from '../../base/clock.ts'
+import { type Clock, LAST_USED_STEP_MS, toDate } from '../../base/clock.ts'
 import type { CredentialItem, CredentialSource } from '../../base/credential-item.ts'
 import { newId } from '../../base/ids.ts'
 import { nameKey } from '../../projects/project.ts'
@@ -235,8 +234,6 @@ export class ApiKeys implements CredentialSource {
     await this.#storage.transaction((tx) => store.touchKey(tx, id, now, unlessSince)).catch(() => {})
   }
 }
-
-const toDate = (time: string | null) => (time === null ? null : new Date(time))
 
 /** What a preset fills in. Its hosts go with its address: another address brings its own. */
 function presetWish({ baseUrl, allowedHosts, placement }: ApiKeyPreset, hasOwnUrl: boolean): Wish {

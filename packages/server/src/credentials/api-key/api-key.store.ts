@@ -1,5 +1,6 @@
 import type { Secret } from '@keyhold/contract/secret'
 import { Grant } from '../../access/access.ts'
+import { toDate } from '../../base/clock.ts'
 import type { Queries, Tables, Transaction } from '../../storage/tables.ts'
 import type { Vault } from '../../vault/vault.ts'
 import type { SealedApiKey, StoredApiKey } from './api-key.ts'
@@ -23,8 +24,6 @@ const columns = [
   'expires_at',
   'last_used_at',
 ] as const
-
-const toDate = (time: number | null) => (time === null ? null : new Date(time))
 const fromJson = (text: string | null) => (text === null ? null : JSON.parse(text))
 
 function rowToKey(row: Pick<Tables['api_keys'], (typeof columns)[number]>): StoredApiKey {

@@ -1,5 +1,6 @@
 import type { Secret } from '@keyhold/contract/secret'
 import { Grant } from '../../access/access.ts'
+import { toDate } from '../../base/clock.ts'
 import type { Queries, Tables, Transaction } from '../../storage/tables.ts'
 import type { Vault } from '../../vault/vault.ts'
 import type { Deployment, GpgKey } from './gpg-key.ts'
@@ -27,8 +28,6 @@ const deploymentColumns = [
   'reason',
   'updated_at',
 ] as const
-
-const toDate = (time: number | null) => (time === null ? null : new Date(time))
 
 function rowToKey(row: Omit<Tables['gpg_keys'], 'sealed'>, deployments: readonly Deployment[]): GpgKey {
   return {

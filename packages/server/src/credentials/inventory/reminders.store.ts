@@ -1,3 +1,4 @@
+import { toDate } from '../../base/clock.ts'
 import type { Queries, Tables, Transaction } from '../../storage/tables.ts'
 import type { ReminderWebhook } from './reminder-webhook.ts'
 import type { Reminder } from './reminders.ts'
@@ -61,7 +62,7 @@ const rowToWebhook = (row: Tables['reminder_webhooks']): ReminderWebhook => ({
   accountId: row.account_id,
   url: row.url,
   createdAt: new Date(row.created_at),
-  lastAttemptAt: row.last_attempt_at === null ? null : new Date(row.last_attempt_at),
+  lastAttemptAt: toDate(row.last_attempt_at),
   lastFailure: row.last_failure,
 })
 

@@ -8,9 +8,8 @@ import type { BodyOf } from '@keyhold/contract/route'
 import { isMasked as isValueMasked } from '@keyhold/masking'
 import { type Access, own, type RecordDetail } from '../../access/access.ts'
 import type { Asker, Person } from '../../access/caller.ts'
-import { LAST_USED_STEP_MS } from '../../accounts/accounts.service.ts'
 import { AppError, invalidField } from '../../base/app-error.ts'
-import type { Clock } from '../../base/clock.ts'
+import { type Clock, LAST_USED_STEP_MS, toDate } from '../../base/clock.ts'
 import type { CredentialItem, CredentialSource } from '../../base/credential-item.ts'
 import { newId } from '../../base/ids.ts'
 import { type Plaintext, parseValue } from '../../base/secret-value.ts'
@@ -343,8 +342,6 @@ function attempt({ id }: { id?: string }) {
   const isId = id !== undefined && ID.test(id)
   return own(isId ? { target: { kind: 'personal-secret', id } } : {})
 }
-
-const toDate = (time: string | null) => (time === null ? null : new Date(time))
 
 /** In one order, so that the same workspaces are the same text. */
 const toColumn = (workspaces: StoredPersonalSecret['workspaces']): string | null =>

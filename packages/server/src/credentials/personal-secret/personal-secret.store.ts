@@ -1,5 +1,6 @@
 import type { Secret } from '@keyhold/contract/secret'
 import { Grant } from '../../access/access.ts'
+import { toDate } from '../../base/clock.ts'
 import type { Encoding } from '../../base/secret-value.ts'
 import type { Queries, Tables, Transaction } from '../../storage/tables.ts'
 import type { Vault } from '../../vault/vault.ts'
@@ -29,8 +30,6 @@ const columns = [
   'personal_secrets.expires_at',
   'personal_secrets.last_used_at',
 ] as const
-
-const toDate = (time: number | null) => (time === null ? null : new Date(time))
 
 function rowToSecret(row: Tables['personal_secrets']): StoredPersonalSecret {
   return {

@@ -1,18 +1,19 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { limits } from '@keyhold/contract/limits'
 import { Secret } from '@keyhold/contract/secret'
 import { type Access, type Grant, own, type RecordDetail } from '../../access/access.ts'
 import type { Asker, Person } from '../../access/caller.ts'
-import { type Accounts, hashToken, LAST_USED_STEP_MS, toPerson } from '../../accounts/accounts.service.ts'
+import { type Accounts, toPerson } from '../../accounts/accounts.service.ts'
 import { AppError } from '../../base/app-error.ts'
-import type { Clock } from '../../base/clock.ts'
+import { type Clock, LAST_USED_STEP_MS } from '../../base/clock.ts'
 import type { CredentialItem, CredentialSource } from '../../base/credential-item.ts'
-import { newId, randomKey } from '../../base/ids.ts'
+import { hashToken, newId, randomKey } from '../../base/ids.ts'
 import type { Origin } from '../../base/origin.ts'
 import type { Outgoing } from '../../base/outgoing.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { Transaction } from '../../storage/tables.ts'
+import { sameBytes } from '../../vault/same-bytes.ts'
 import type { Vault } from '../../vault/vault.ts'
 import * as store from './repository.store.ts'
 import {
@@ -753,7 +754,7 @@ const shownCode = (code: string) => `${code.slice(0, 4)}-${code.slice(4)}`.toUpp
 
 function isSame(hash: Uint8Array, token: string | undefined): boolean {
   const given = hashToken(token ?? '')
-  return token !== undefined && hash.length === given.length && timingSafeEqual(hash, given)
+  return token !== undefined && sameBytes(hash, given)
 }
 
 /** The credential that began: how the record names what happened in the browser. */

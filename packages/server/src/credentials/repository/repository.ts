@@ -2,6 +2,7 @@ import type {
   RepositoryConnection as ConnectionAnswer,
   RepositoryProvider as ProviderAnswer,
 } from '@keyhold/contract/api/repositories'
+import { toDate } from '../../base/clock.ts'
 import type { CredentialItem } from '../../base/credential-item.ts'
 import type { Tables } from '../../storage/tables.ts'
 import { cloudHosts, endpointsOf, type ProviderKind, productOf, type VendorType, vendors } from './vendor.ts'
@@ -58,8 +59,6 @@ export type ConnectionRow = Omit<
   has_token: number | boolean
   has_refresh_token: number | boolean
 }
-
-const toDate = (time: number | null) => (time === null ? null : new Date(time))
 const toScopes = (text: string) => JSON.parse(text) as string[] // `as`: written by the store.
 
 export function rowToProvider(row: ProviderRow): Provider {

@@ -1,5 +1,6 @@
 import type { Secret } from '@keyhold/contract/secret'
 import { Grant } from '../../access/access.ts'
+import { toDate } from '../../base/clock.ts'
 import type { Encoding } from '../../base/secret-value.ts'
 import { prepareQuery } from '../../storage/prepared.ts'
 import type { Storage } from '../../storage/storage.ts'
@@ -57,7 +58,7 @@ function rowToSecret(row: SecretRow): StoredSecret {
     createdAt: new Date(row.created_at),
     updatedAt: new Date(row.updated_at),
     updatedBy: row.updated_by,
-    lastAccessedAt: row.last_accessed_at === null ? null : new Date(row.last_accessed_at),
+    lastAccessedAt: toDate(row.last_accessed_at),
   }
 }
 
@@ -83,7 +84,7 @@ function rowToSealed(row: SealedRow): SealedSecret {
     name: row.name,
     type: row.type,
     version: row.current_version,
-    lastAccessedAt: row.last_accessed_at === null ? null : new Date(row.last_accessed_at),
+    lastAccessedAt: toDate(row.last_accessed_at),
     sealed: row.sealed,
     encoding: row.encoding,
   }

@@ -1,5 +1,6 @@
 import type { Secret } from '@keyhold/contract/secret'
 import { Grant } from '../../access/access.ts'
+import { toDate } from '../../base/clock.ts'
 import type { Queries, Tables, Transaction } from '../../storage/tables.ts'
 import type { Vault } from '../../vault/vault.ts'
 import type { SealedIdentity, SshIdentity } from './ssh-identity.ts'
@@ -24,7 +25,7 @@ function rowToIdentity(row: Tables['ssh_identities']): SealedIdentity {
     comment: row.comment,
     sealed: row.sealed,
     createdAt: new Date(row.created_at),
-    lastUsedAt: row.last_used_at === null ? null : new Date(row.last_used_at),
+    lastUsedAt: toDate(row.last_used_at),
   }
 }
 

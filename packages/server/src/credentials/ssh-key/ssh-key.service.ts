@@ -1,9 +1,8 @@
 import { limits } from '@keyhold/contract/limits'
 import { type Access, own } from '../../access/access.ts'
 import type { Asker, Person } from '../../access/caller.ts'
-import { LAST_USED_STEP_MS } from '../../accounts/accounts.service.ts'
 import { AppError, invalidField } from '../../base/app-error.ts'
-import type { Clock } from '../../base/clock.ts'
+import { type Clock, LAST_USED_STEP_MS } from '../../base/clock.ts'
 import type { CredentialItem, CredentialSource } from '../../base/credential-item.ts'
 import { newId } from '../../base/ids.ts'
 import {

@@ -1,4 +1,5 @@
 import type { SshKey as SshKeyAnswer } from '@keyhold/contract/api/ssh-keys'
+import { toDate } from '../../base/clock.ts'
 import type { Tables } from '../../storage/tables.ts'
 
 /** A public key that may enter its owner's workspaces. */
@@ -16,8 +17,6 @@ export interface SshKey {
   readonly expiresAt: Date | null
   readonly lastUsedAt: Date | null
 }
-
-const toDate = (time: number | null) => (time === null ? null : new Date(time))
 
 export function rowToSshKey(row: Tables['ssh_keys']): SshKey {
   return {
