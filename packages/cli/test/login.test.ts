@@ -267,7 +267,9 @@ describe('what is refused', { timeout: 60_000 }, () => {
     const line = login('nobody@example.com')
     const wrong = await said(line, env, 'canary wrong password')
     expect(wrong).toMatchObject({ code: 4, stdout: '' })
-    expect(wrong.stderr).toMatch(/^keyhold: e-mail address, password or code is wrong \(sign_in\.failed\)\nhint: /)
+    expect(wrong.stderr).toMatch(
+      /^keyhold: e-mail address, password or code is wrong \(sign_in\.failed\)\nhint: /,
+    )
     const body = JSON.stringify({ email: 'nobody@example.com', password: 'wrong' })
     const headers = { 'content-type': 'application/json' }
     const guess = () => fetch(`${url}/api/v1/session`, { method: 'POST', headers, body })

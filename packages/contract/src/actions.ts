@@ -17,6 +17,7 @@ export const actions = {
   'account.create': { line: 'Account created' },
   'account.list': { line: 'Accounts listed' },
   'account.password': { line: 'Password changed' },
+  'account.reset-second-factor': { line: 'Second factor of an account turned off' },
   'account.update': { line: 'Account updated' },
   'api-key.create': { line: 'API key created' },
   'api-key.delete': { line: 'API key deleted' },

@@ -62,6 +62,11 @@ export const routeTable = {
   'account.create': { method: 'POST', path: '/api/v1/accounts', caller: 'person' },
   'account.list': { method: 'GET', path: '/api/v1/accounts', caller: 'person' },
   'account.password': { method: 'POST', path: '/api/v1/account/password', caller: 'person' },
+  'account.reset_second_factor': {
+    method: 'DELETE',
+    path: '/api/v1/accounts/{accountId}/second-factor',
+    caller: 'person',
+  },
   'account.update': { method: 'PATCH', path: '/api/v1/accounts/{accountId}', caller: 'person' },
   'api-key.create': { method: 'POST', path: '/api/v1/api-keys', caller: 'person' },
   'api-key.delete': { method: 'DELETE', path: '/api/v1/api-keys/{apiKeyId}', caller: 'person' },
@@ -252,6 +257,7 @@ export interface ContractRoutes {
   'account.create': typeof accounts.createAccount
   'account.list': typeof accounts.listAccounts
   'account.password': typeof accounts.changePassword
+  'account.reset_second_factor': typeof accounts.resetSecondFactor
   'account.update': typeof accounts.updateAccount
   'api-key.create': typeof apiKeys.createApiKey
   'api-key.delete': typeof apiKeys.deleteApiKey

@@ -91,6 +91,7 @@ function setupText(publicUrl: string, code: Secret<string>): string {
 const adminUsage = `usage:
   keyhold admin create-user --email E --name N [--admin] --password-stdin
   keyhold admin create-token --email E --name N
+  keyhold admin reset-second-factor --email E
 `
 
 /** Commands for the server's own machine: whoever may read its files may run them. */
@@ -105,13 +106,14 @@ async function admin(args: readonly string[]): Promise<void> {
       'password-stdin': { type: 'boolean' },
     },
   })
-  const { email, name } = values
-  if (!email || !name || !(command === 'create-user' || command === 'create-token'))
+  const { email, name = '' } = values
+  const isReset = command === 'reset-second-factor'
+  if (!email || !(name || isReset) || !(isReset || command === 'create-user' || command === 'create-token'))
     throw new UsageError(adminUsage)
   if (command === 'create-user' && !values['password-stdin'])
     throw new UsageError('the password is read from stdin: give --password-stdin')
   if (!fits(Email, email)) throw new UsageError('--email is no e-mail address')
-  if (!fits(Name, name))
+  if (!isReset && !fits(Name, name))
     throw new UsageError(
       `--name must have 1 to ${limits.nameLength} characters, none of them control characters`,
     )
@@ -124,7 +126,12 @@ async function admin(args: readonly string[]): Promise<void> {
     origin: { traceId: 'admin', client: `keyhold admin ${command}` },
   } as const
   try {
-    if (password) {
+    if (isReset) {
+      const account = await core.accounts.findByEmail(email)
+      if (!account) throw new AppError('account.not_found')
+      await core.secondFactors.reset(operator, account.id)
+      say(`${account.email} signs in with the password alone\n`)
+    } else if (password) {
       const account = await core.accounts.create(operator, {
         email,
         name,

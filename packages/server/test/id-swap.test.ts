@@ -64,10 +64,11 @@ const entries: Record<string, Entry> = {
   'session.get': {},
   'session.reauthenticate': { body: ({ owner }) => ({ password: owner.password }) },
   'session.delete': {},
+  'account.reset_second_factor': { never: 'second_factor.not_found', foreignStatus: 403 },
   'second-factor.get': {},
   'second-factor.begin': {
     body: ({ owner }) => ({ password: owner.password }),
-    delivers: ['secret', 'uri'],
+    delivers: ['secret'],
   },
   'second-factor.confirm': {
     body: () => ({ code: '000000' }),

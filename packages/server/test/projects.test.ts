@@ -26,6 +26,9 @@ const matrix: Record<string, readonly [admin: number, regular: number, readOnly:
     'secret.delete': [204, 204, 403, 404],
     'secret.reveal': [200, 200, 200, 404],
     'secret.versions': [200, 200, 200, 404],
+    'secret.restore': [200, 200, 403, 404],
+    'secret.import': [200, 200, 403, 404],
+    'secret.compare': [200, 200, 200, 404],
     'access-key.list': [200, 200, 200, 404],
     'access-key.create': [201, 201, 403, 404],
     'access-key.update': [200, 200, 403, 404],
@@ -105,17 +108,19 @@ describe.each(databases)('projects on %s', (database) => {
         'secret.create': { name: `MADE_${count}`, type: 'token', value: 'some value' },
         'secret.update': { value: `changed ${count}` },
         'secret.reveal': {},
+        'secret.restore': { version: 1 },
+        'secret.import': { secrets: [{ name: `IMPORTED_${count}`, value: 'some value' }] },
         'access-key.create': { permission: 'read' },
         'access-key.update': { permission: 'read_write' },
       }
-      const confirm: Record<string, string> = {
-        'project.delete': about.name,
-        'environment.delete': 'staging',
-        'access-key.delete': about.accessKeyId,
+      const queries: Record<string, string> = {
+        'project.delete': `?confirm=${encodeURIComponent(about.name)}`,
+        'environment.delete': '?confirm=staging',
+        'access-key.delete': `?confirm=${about.accessKeyId}`,
+        'secret.compare': '?left=All&right=staging',
       }
       const url = row.path.replaceAll(/\{(\w+)\}/g, (_, name: keyof Fixture) => String(about[name]))
-      const query = confirm[row.id] === undefined ? '' : `?confirm=${encodeURIComponent(confirm[row.id]!)}`
-      return server.request(row.method, url + query, {
+      return server.request(row.method, url + (queries[row.id] ?? ''), {
         ...credential,
         ...(bodies[row.id] !== undefined && { body: bodies[row.id] }),
       })

@@ -173,6 +173,29 @@ describe.each(databases)('the second factor on %s', (database) => {
     expect((await settings(false, admin.token)).status).toBe(200)
   })
 
+  test('an administrator turns off what somebody has lost, recorded with whose it was; nobody else does', async () => {
+    const { secret } = await enable()
+    const admin = await server.addPerson('admin')
+    const reset = (token: string, id = person.id) =>
+      server.request('DELETE', `/api/v1/accounts/${id}/second-factor`, { token })
+    const other = await server.addPerson()
+    expect((await reset(other.token)).status).toBe(403)
+    expect((await reset(person.token)).status).toBe(403)
+    expect((await signIn()).body.code).toBe('sign_in.code_required')
+    expect((await reset(admin.token)).status).toBe(204)
+    expect((await signIn()).status).toBe(201)
+    expect((await reset(admin.token)).body.code).toBe('second_factor.not_found')
+    expect((await reset(admin.token, 'usr_00000000000000000000')).body.code).toBe('account.not_found')
+    const [record] = (await server.records()).filter(
+      ({ action, outcome }) => action === 'account.reset-second-factor' && outcome === 'success',
+    )
+    expect(record).toMatchObject({ actor: { id: admin.id }, target: { id: person.id, name: person.email } })
+    // What was turned off is gone: a code of the old secret says nothing.
+    const again = await enable()
+    expect(again.secret).not.toBe(secret)
+    expect((await signIn(codeOf(secret))).status).toBe(401)
+  })
+
   test('neither the secret nor a recovery code is in the database, the log or an answer', async () => {
     const { secret, recoveryCodes } = await enable()
     await signIn(codeOf(secret))

@@ -237,6 +237,10 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
       list: { summary: 'list accounts', load: () => import('./account/list.ts') },
       create: { summary: 'create an account', load: () => import('./account/create.ts') },
       disable: { summary: 'shut an account out', load: () => import('./account/disable.ts') },
+      'reset-second-factor': {
+        summary: 'turn off the second factor of somebody who lost theirs',
+        load: () => import('./account/reset-second-factor.ts'),
+      },
       enable: { summary: 'let a disabled account in again', load: () => import('./account/enable.ts') },
     },
   },

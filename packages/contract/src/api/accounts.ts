@@ -237,3 +237,16 @@ export const endOtherSessions = route({
   action: 'session.end',
   status: 204,
 })
+
+export const resetSecondFactor = route({
+  id: 'account.reset_second_factor',
+  method: 'DELETE',
+  path: '/api/v1/accounts/{accountId}/second-factor',
+  summary: 'Turn off the second factor of somebody who lost theirs (administrators)',
+  caller: 'person',
+  scope: 'accounts:write',
+  action: 'account.reset-second-factor',
+  params: Type.Object({ accountId: Id }),
+  status: 204,
+  errors: ['account.not_found', 'second_factor.not_found', 'session.reauthentication_required'],
+})

@@ -31,6 +31,7 @@ const needsFreshPassword: ReadonlySet<Action> = new Set([
   'access-token.create',
   'account.create',
   'account.update',
+  'account.reset-second-factor',
   'api-key.update',
   'audit.export',
   // A key of somebody else's, deployed to code hosts, signs as this person.

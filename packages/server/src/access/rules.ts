@@ -59,6 +59,7 @@ export const instanceRules: Partial<Record<Action, 'member' | 'admin'>> = {
   'account.list': 'admin',
   'account.create': 'admin',
   'account.update': 'admin',
+  'account.reset-second-factor': 'admin',
   'audit.read': 'member',
   'audit.export': 'admin',
   'repository-provider.list': 'member',

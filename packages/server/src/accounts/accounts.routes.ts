@@ -9,6 +9,7 @@ import {
   listAccounts,
   listSessions,
   reauthenticate,
+  resetSecondFactor,
   type Session,
   setUp,
   signIn,
@@ -185,6 +186,10 @@ export function accountRoutes(
     withPassword({ caller, origin }, 'second-factor.delete', body.password, () =>
       secondFactors.delete({ caller, origin }, body.code),
     ),
+  )
+
+  http.person(resetSecondFactor, ({ caller, origin, params }) =>
+    secondFactors.reset({ caller, origin }, params.accountId),
   )
 
   http.person(listSessions, async ({ caller, origin }) => ({

@@ -1,6 +1,6 @@
 import { Secret } from '@keyhold/contract/secret'
-import { type Access, own } from '../access/access.ts'
-import type { Asker, Person } from '../access/caller.ts'
+import { type Access, instance, own } from '../access/access.ts'
+import type { Asker, Operator, Person } from '../access/caller.ts'
 import { AppError } from '../base/app-error.ts'
 import { type Clock, toDate } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
@@ -111,10 +111,19 @@ export class SecondFactors {
     if (!(await this.accepts(accountId, code)))
       throw await this.#access.refuse(asker, 'second-factor.delete', 'second_factor.code_wrong')
     await this.#access.perform(asker, 'second-factor.delete', own(), async (tx) => {
-      await store.deleteFactor(tx, accountId)
-      await store.replaceRecoveryCodes(tx, accountId, [])
-      await store.setSecondFactorAt(tx, accountId, null)
+      await store.removeFactor(tx, accountId)
       return { result: undefined, record: {} }
+    })
+  }
+
+  /** Turns off somebody else's factor, who has lost it. @throws AppError `account.not_found`, `second_factor.not_found`. */
+  async reset(asker: Asker<Person | Operator>, accountId: string): Promise<void> {
+    await this.#access.perform(asker, 'account.reset-second-factor', instance, async (tx) => {
+      const state = await store.findState(tx, accountId)
+      if (!state) throw new AppError('account.not_found')
+      if (state.second_factor_at === null) throw new AppError('second_factor.not_found')
+      await store.removeFactor(tx, accountId)
+      return { result: undefined, record: { target: { kind: 'account', id: accountId, name: state.email } } }
     })
   }
 

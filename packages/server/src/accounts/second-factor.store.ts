@@ -15,8 +15,12 @@ export async function findFactor(db: Queries, accountId: string): Promise<Factor
 export async function findState(
   db: Queries,
   accountId: string,
-): Promise<{ second_factor_at: number | null } | undefined> {
-  return db.selectFrom('accounts').select('second_factor_at').where('id', '=', accountId).executeTakeFirst()
+): Promise<{ email: string; second_factor_at: number | null } | undefined> {
+  return db
+    .selectFrom('accounts')
+    .select(['email', 'second_factor_at'])
+    .where('id', '=', accountId)
+    .executeTakeFirst()
 }
 
 /** Puts a factor in the place of one that was never confirmed. */
@@ -63,6 +67,13 @@ export async function setSecondFactorAt(
   at: number | null,
 ): Promise<void> {
   await tx.updateTable('accounts').set({ second_factor_at: at }).where('id', '=', accountId).execute()
+}
+
+/** Leaves nothing of a factor: secret, recovery codes, and that there was one. */
+export async function removeFactor(tx: Transaction, accountId: string): Promise<void> {
+  await deleteFactor(tx, accountId)
+  await replaceRecoveryCodes(tx, accountId, [])
+  await setSecondFactorAt(tx, accountId, null)
 }
 
 export async function replaceRecoveryCodes(
