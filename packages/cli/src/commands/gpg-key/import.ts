@@ -3,7 +3,7 @@ import { limits } from '@keyhold/contract/limits'
 import { KeyholdError } from '@keyhold/sdk'
 import { connected } from '../../client.ts'
 import { defineCommand, jsonOption } from '../../command.ts'
-import { Failure } from '../../failure.ts'
+import { codeOf, Failure } from '../../failure.ts'
 import type { Terminal } from '../../terminal.ts'
 import { sayDeployments } from './find-gpg-key.ts'
 
@@ -60,7 +60,6 @@ function fileText(path: string): string {
     return readFileSync(path, 'utf8')
   } catch (error) {
     if (error instanceof Failure) throw error
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
-    throw new Failure(`${path} cannot be read (${code})`)
+    throw new Failure(`${path} cannot be read (${codeOf(error)})`)
   }
 }
