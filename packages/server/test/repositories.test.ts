@@ -586,6 +586,41 @@ describe.each(databases)('repositories on %s', (database) => {
       expect((await follow(fake.authorize(third.body.authorizationUrl, 'octo'))).status).toBe(400)
     })
 
+    test('a sign-out while the provider is asked ends what the session began', async () => {
+      const session = await server.signIn(person)
+      const begun = await begin('gitlab.com', { token: '', headers: { cookie: session } })
+      const cookie = begun.headers.get('set-cookie')!.split(';')[0]!
+      const { fake } = at('gitlab.com')
+      fake.beforeTokenAnswer = () => server.ok('DELETE', '/api/v1/session', { headers: { cookie: session } })
+      expect((await follow(fake.authorize(begun.body.authorizationUrl, 'octo'), cookie)).status).toBe(400)
+      expect(await list()).toEqual([])
+    })
+
+    test('an answer out of all proportion is kept as far as it makes sense, and breaks no list', async () => {
+      const { fake } = at('gitlab.com')
+      const scope = `read_user \u0000 \u001b[31m ${'x'.repeat(101)} ${'a '.repeat(1000)}`
+      for (const [given, days] of [
+        [1e300, 3650],
+        ['1e999', 3650],
+        [0.5, 0],
+      ] as const) {
+        fake.failures.clear()
+        const body = { access_token: 'token', expires_in: given, scope }
+        fake.failures.set(/oauth\/token/, { status: 200, body })
+        fake.failures.set(/user/, { status: 200, body: { username: 'octo' } })
+        await connect('gitlab.com')
+        const [connection] = await list()
+        const { tokenExpiresAt, scopes } = connection as unknown as {
+          tokenExpiresAt: string
+          scopes: string[]
+        }
+        const lastsMs = Date.parse(tokenExpiresAt) - server.clock.now().getTime()
+        expect(Math.round(lastsMs / 86_400_000)).toBe(days)
+        expect([scopes[0], scopes[1], scopes.length]).toEqual(['read_user', 'a', 100])
+        await server.ok('GET', '/api/v1/credentials', { token: person.token })
+      }
+    })
+
     test('400, 404 and limits', async () => {
       const post = (body: unknown) => server.request('POST', CONNECTIONS, { token: person.token, body })
       expect((await post({ providerId: at('github.com').id, method: 'https' })).body.errors[0].field).toBe(

@@ -261,6 +261,8 @@ export class Repositories implements CredentialSource {
       const facts = { provider: name, login: got.user.login, person: account.name }
       if (begun.browserHash) {
         await this.#access.perform(asker, 'repository.connect', own(about()), async (tx, grant) => {
+          // Whoever signed out while the provider was asked has ended what the session began.
+          if (!(await store.deleteAuthorization(tx, begun.id))) throw new AppError('auth.required')
           const connection = await this.#keep(tx, grant, begun, got)
           return { result: undefined, record: about(connection) }
         })
@@ -287,7 +289,8 @@ export class Repositories implements CredentialSource {
       return { kind: 'confirm', ...facts, code: new Secret(shownCode(code)), applicationsUrl: applications }
     } catch (error) {
       if (error instanceof VendorError) {
-        const provider = (await store.findProvider(this.#storage.db, providerId))!
+        const provider = await store.findProvider(this.#storage.db, providerId)
+        if (!provider) return { kind: 'wrong-state' }
         return { kind: 'failed', provider: providerName(provider), reason: error.reason }
       }
       // Disabled, signed out or removed in the meantime.
@@ -414,7 +417,7 @@ export class Repositories implements CredentialSource {
         next: connection.hasToken ? byHand(connection) : null,
       }
     try {
-      const provider = (await store.findProvider(this.#storage.db, connection.provider.id))!
+      const provider = await this.#provider(connection)
       const isRevoked = await this.#client.revoke(await this.#account(provider), tokens)
       return isRevoked
         ? { revocation: 'revoked', next: null }
@@ -521,7 +524,7 @@ export class Repositories implements CredentialSource {
     if (this.#hasLessThan(connection, 0)) reason = 'The token has ended; connect again'
     else if (!this.#hasLessThan(connection, REFRESH_BEFORE_MS)) {
       try {
-        const provider = (await store.findProvider(this.#storage.db, connection.provider.id))!
+        const provider = await this.#provider(connection)
         await this.#client.whoAmI(await this.#account(provider), access)
       } catch (error) {
         if (!(error instanceof VendorError)) throw error
@@ -638,6 +641,13 @@ export class Repositories implements CredentialSource {
     await this.#storage.transaction((tx) => store.touchConnection(tx, id, now, unlessSince)).catch(() => {})
   }
 
+  /** @throws VendorError when an administrator has removed it meanwhile. */
+  async #provider(connection: Connection): Promise<Provider> {
+    const provider = await store.findProvider(this.#storage.db, connection.provider.id)
+    if (!provider) throw new VendorError('client', 'it is no longer registered')
+    return provider
+  }
+
   /** @throws VendorError when the provider has no OAuth application any more. */
   async #account(provider: Provider): Promise<VendorAccount> {
     const client = await store.openClientSecret(this.#storage.db, this.#vault, provider.id)
@@ -663,7 +673,7 @@ export class Repositories implements CredentialSource {
       if (isKnown && !gpgScopes.some((scope) => connection.scopes.includes(scope))) return missing
       try {
         const remoteId = await this.#use(asker, { id: connection.id }, false, async ({ access }, used) => {
-          const provider = (await store.findProvider(this.#storage.db, used.provider.id))!
+          const provider = await this.#provider(used)
           return this.#client.addGpgKey(await this.#account(provider), access, userOf(used), armored, name)
         })
         return { ...base, status: 'published', remoteId }
@@ -685,7 +695,7 @@ export class Repositories implements CredentialSource {
       const base = { connectionId: connection.id, provider: providerName(connection.provider) }
       try {
         await this.#use(asker, { id: connection.id }, false, async ({ access }, used) => {
-          const provider = (await store.findProvider(this.#storage.db, used.provider.id))!
+          const provider = await this.#provider(used)
           const account = await this.#account(provider)
           return this.#client.removeGpgKey(account, access, userOf(used), entry.remoteId)
         })

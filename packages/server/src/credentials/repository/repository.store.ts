@@ -531,8 +531,13 @@ export async function openPending(
   return new Secret(JSON.parse(Buffer.from(bytes.reveal()).toString('utf8')) as PendingTokens)
 }
 
-export async function deleteAuthorization(tx: Transaction, id: string): Promise<void> {
-  await tx.deleteFrom('repository_authorizations').where('id', '=', id).execute()
+/** @returns false when it was ended before. */
+export async function deleteAuthorization(tx: Transaction, id: string): Promise<boolean> {
+  const { numDeletedRows } = await tx
+    .deleteFrom('repository_authorizations')
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
+  return numDeletedRows > 0n
 }
 
 export async function deleteEndedAuthorizations(tx: Transaction, now: number): Promise<void> {

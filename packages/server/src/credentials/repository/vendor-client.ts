@@ -170,6 +170,8 @@ export class VendorClient {
     const remoteId = product.startsWith('bitbucket') ? fingerprint : id
     if (typeof remoteId !== 'string' && typeof remoteId !== 'number')
       throw new VendorError('no-answer', 'its answer names no key')
+    if (!/^[\x21-\x7e]{1,200}$/.test(String(remoteId)))
+      throw new VendorError('no-answer', 'its answer names no key')
     return String(remoteId)
   }
 
@@ -214,9 +216,15 @@ export class VendorClient {
     return {
       access: new Secret(access),
       refresh: typeof refresh === 'string' && isTokenText(refresh) ? new Secret(refresh) : null,
-      expiresInSeconds: Number(expiresIn) > 0 ? Number(expiresIn) : null,
+      expiresInSeconds: toSeconds(expiresIn),
       // GitHub separates by commas, the others by blanks.
-      scopes: typeof scopes === 'string' ? scopes.split(/[\s,]+/).filter(Boolean) : null,
+      scopes:
+        typeof scopes === 'string'
+          ? scopes
+              .split(/[\s,]+/)
+              .filter(isScope)
+              .slice(0, SCOPES_MAX)
+          : null,
     }
   }
 
@@ -247,6 +255,19 @@ function gpgUrl(api: string, product: Endpoints['product'], user: RemoteUser): s
 
 function basic({ clientId, clientSecret }: VendorAccount): Secret<string> {
   return new Secret(`Basic ${Buffer.from(`${clientId}:${clientSecret.reveal()}`).toString('base64')}`)
+}
+
+/** Scopes that are kept of an answer, and their form: they are shown in lists and on terminals. */
+const SCOPES_MAX = 100
+const isScope = (text: string) => /^[\x21-\x7e]{1,100}$/.test(text)
+
+/** What lasts longer than this is not counted: the sum must stay a date, and a whole number, in every database. */
+const LIFE_SECONDS_MAX = 10 * 365 * 86_400
+
+/** @returns null for a token that does not end, as for an answer that does not say. */
+function toSeconds(expiresIn: unknown): number | null {
+  const seconds = Math.ceil(Number(expiresIn))
+  return seconds > 0 ? Math.min(seconds, LIFE_SECONDS_MAX) : null
 }
 
 /** Printable ASCII: what fits into a header and into git's lines. */
