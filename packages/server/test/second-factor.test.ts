@@ -196,6 +196,15 @@ describe.each(databases)('the second factor on %s', (database) => {
     expect((await signIn(codeOf(secret))).status).toBe(401)
   })
 
+  test('an administrator’s own takes password and code: the token of one turns off no factor of its owner', async () => {
+    person = await server.addPerson('admin')
+    await enable()
+    const path = `/api/v1/accounts/${person.id}/second-factor`
+    const refused = await server.request('DELETE', path, { token: person.token })
+    expect([refused.status, refused.body.code]).toEqual([403, 'access.refused'])
+    expect((await signIn()).body.code).toBe('sign_in.code_required')
+  })
+
   test('neither the secret nor a recovery code is in the database, the log or an answer', async () => {
     const { secret, recoveryCodes } = await enable()
     await signIn(codeOf(secret))

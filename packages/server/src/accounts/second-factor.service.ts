@@ -119,6 +119,9 @@ export class SecondFactors {
   /** Turns off somebody else's factor, who has lost it. @throws AppError `account.not_found`, `second_factor.not_found`. */
   async reset(asker: Asker<Person | Operator>, accountId: string): Promise<void> {
     await this.#access.perform(asker, 'account.reset-second-factor', instance, async (tx) => {
+      // One's own takes password and code, whatever role somebody has: a stolen token must not change who gets in.
+      if (asker.caller.kind === 'person' && asker.caller.accountId === accountId)
+        throw new AppError('access.refused')
       const state = await store.findState(tx, accountId)
       if (!state) throw new AppError('account.not_found')
       if (state.second_factor_at === null) throw new AppError('second_factor.not_found')
