@@ -95,7 +95,7 @@ describe.each(databases)('the second factor on %s', (database) => {
   })
 
   test('a recovery code works once, with spaces, in lower case, and in parallel', async () => {
-    const { recoveryCodes } = await enable()
+    const { secret, recoveryCodes } = await enable()
     const [first, second, third] = recoveryCodes as [string, string, string]
     expect(first).toMatch(/^[0-9A-HJKMNP-TV-Z]{4}(?:-[0-9A-HJKMNP-TV-Z]{4}){3}$/)
     expect((await signIn(first.toLowerCase().replaceAll('-', ' '))).status).toBe(201)
@@ -108,7 +108,11 @@ describe.each(databases)('the second factor on %s', (database) => {
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 401, 401])
     expect((await state()).recoveryCodesLeft).toBe(8)
 
-    const renewed = await send('/recovery-codes', { password: person.password })
+    const { password } = person
+    expect((await send('/recovery-codes', { password, code: '000000' })).body.code).toBe(
+      'second_factor.code_wrong',
+    )
+    const renewed = await send('/recovery-codes', { password, code: codeOf(secret) })
     expect(renewed.body.recoveryCodes).toHaveLength(10)
     expect((await signIn(third)).status).toBe(401)
     expect((await signIn(renewed.body.recoveryCodes[0])).status).toBe(201)
@@ -122,7 +126,8 @@ describe.each(databases)('the second factor on %s', (database) => {
 
   test('changing it takes the password, whatever the caller holds', async () => {
     for (const path of ['/totp', '/recovery-codes']) {
-      const refused = await send(path, { password: 'not the password of anybody' })
+      const code = path === '/totp' ? {} : { code: '000000' }
+      const refused = await send(path, { password: 'not the password of anybody', ...code })
       expect([refused.status, refused.body.code]).toEqual([403, 'account.password_wrong'])
       expect((await send(path, {})).status).toBe(400)
     }

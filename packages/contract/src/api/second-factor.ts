@@ -72,14 +72,14 @@ export const renewRecoveryCodes = route({
   id: 'second-factor.codes',
   method: 'POST',
   path: '/api/v1/second-factor/recovery-codes',
-  summary: 'Replace your recovery codes; answers the new ones, once',
+  summary: 'Replace your recovery codes; answers the new ones, once; takes the password and a code',
   caller: 'person',
   scope: 'second-factor:write',
   action: 'second-factor.update',
-  body: Type.Object({ password: ConfirmedPassword }, { additionalProperties: false }),
+  body: Type.Object({ password: ConfirmedPassword, code: SecondFactorCode }, { additionalProperties: false }),
   status: 200,
   answer: Type.Object({ recoveryCodes: RecoveryCodes }),
-  errors: ['account.password_wrong', 'second_factor.not_found'],
+  errors: ['account.password_wrong', 'second_factor.code_wrong', 'second_factor.not_found'],
 })
 
 export const deleteSecondFactor = route({

@@ -46,6 +46,7 @@ const needsFreshPassword: ReadonlySet<Action> = new Set([
   'personal-secret.read',
   'repository-provider.create',
   'repository-provider.update',
+  'settings.update',
   'ssh-key.create',
 ])
 

@@ -178,7 +178,7 @@ export function accountRoutes(
   http.person(renewRecoveryCodes, async ({ caller, origin, body }) =>
     revealed(
       await withPassword({ caller, origin }, 'second-factor.update', body.password, () =>
-        secondFactors.renewCodes({ caller, origin }),
+        secondFactors.renewCodes({ caller, origin }, body.code),
       ),
     ),
   )

@@ -1,3 +1,4 @@
+import type { Action } from '@keyhold/contract/actions'
 import { Secret } from '@keyhold/contract/secret'
 import { type Access, instance, own } from '../access/access.ts'
 import type { Asker, Operator, Person } from '../access/caller.ts'
@@ -91,8 +92,10 @@ export class SecondFactors {
   }
 
   /** Replaces the recovery codes. The caller's password was asked for before. */
-  async renewCodes(asker: Asker<Person>): Promise<Secret<string>[]> {
+  async renewCodes(asker: Asker<Person>, code: string): Promise<Secret<string>[]> {
     const { accountId } = asker.caller
+    // Else a password that somebody learned and a token that they stole would be worth a factor.
+    await this.#assertCode(asker, 'second-factor.update', code)
     return this.#access.perform(asker, 'second-factor.update', own(), async (tx) => {
       if ((await store.findState(tx, accountId))?.second_factor_at == null)
         throw new AppError('second_factor.not_found')
@@ -107,13 +110,17 @@ export class SecondFactors {
     const { accountId } = asker.caller
     if ((await this.#settings.current()).requireSecondFactor)
       throw await this.#access.refuse(asker, 'second-factor.delete', 'second_factor.required')
-    if (!asker.caller.hasSecondFactor) throw new AppError('second_factor.not_found')
-    if (!(await this.accepts(accountId, code)))
-      throw await this.#access.refuse(asker, 'second-factor.delete', 'second_factor.code_wrong')
+    await this.#assertCode(asker, 'second-factor.delete', code)
     await this.#access.perform(asker, 'second-factor.delete', own(), async (tx) => {
       await store.removeFactor(tx, accountId)
       return { result: undefined, record: {} }
     })
+  }
+
+  async #assertCode(asker: Asker<Person>, action: Action, code: string): Promise<void> {
+    if (!asker.caller.hasSecondFactor) throw new AppError('second_factor.not_found')
+    if (!(await this.accepts(asker.caller.accountId, code)))
+      throw await this.#access.refuse(asker, action, 'second_factor.code_wrong')
   }
 
   /** Turns off somebody else's factor, who has lost it. @throws AppError `account.not_found`, `second_factor.not_found`. */

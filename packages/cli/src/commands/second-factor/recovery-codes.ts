@@ -5,7 +5,8 @@ import { PASSWORD_DEADLINE_MS } from '../account/new-password.ts'
 
 export const command = defineCommand({
   usage: '',
-  description: 'Asks for your password and prints new recovery codes. The ones from before stop working.',
+  description:
+    'Asks for your password and a code, and prints new recovery codes. The ones from before stop working.',
   options: {},
   examples: [
     { does: 'replace recovery codes that somebody saw', command: 'keyhold second-factor recovery-codes' },
@@ -16,7 +17,8 @@ export const command = defineCommand({
       'person',
       async (keyhold) => {
         const password = await terminal.askSecret('your password:')
-        const { recoveryCodes } = await keyhold.call('second-factor.codes', { body: { password } })
+        const code = terminal.ask('a code of your authenticator, or a recovery code:').trim()
+        const { recoveryCodes } = await keyhold.call('second-factor.codes', { body: { password, code } })
         printRecoveryCodes(terminal, recoveryCodes)
       },
       { deadlineMs: PASSWORD_DEADLINE_MS },
