@@ -69,7 +69,10 @@ const report: Report = {
   bars: bars(figures),
 }
 if (values.markdown) {
-  writeFileSync(join(root, 'docs/benchmark.md'), markdown(report))
+  const page = join(root, 'docs/benchmark.md')
+  writeFileSync(page, markdown(report))
+  // Its tables as the check wants them.
+  spawnSync(join(root, 'node_modules/.bin/biome'), ['format', '--write', page], { stdio: 'ignore' })
   progress('docs/benchmark.md is written')
 }
 process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : table(report))
