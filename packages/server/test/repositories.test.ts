@@ -386,6 +386,12 @@ describe.each(databases)('repositories on %s', (database) => {
       declined.back.searchParams.delete('code')
       declined.back.searchParams.set('error', 'access_denied')
       await refused(follow(declined.back, declined.cookie))
+      const [attempt] = (await server.records()).filter(({ action }) => action === 'repository.connect')
+      expect(attempt).toMatchObject({
+        outcome: 'refused',
+        reason: 'repository_provider.unavailable',
+        actor: { id: person.id },
+      })
       // Too late.
       const late = await start()
       server.clock.advance(10 * MINUTE_MS + 1)

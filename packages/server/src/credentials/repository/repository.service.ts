@@ -243,6 +243,12 @@ export class Repositories implements CredentialSource {
     const begun = await this.#storage.transaction((tx) => store.takeState(tx, stateHash))
     if (!begun) return { kind: 'wrong-state' }
     let isKept = false
+    let asker: Asker<Person> | undefined
+    /** An attempt that its person began is in the log, however it ended. */
+    const recorded = async <T>(outcome: T): Promise<T> => {
+      if (asker) await this.#access.refuse(asker, 'repository.connect', 'repository_provider.unavailable')
+      return outcome
+    }
     try {
       const account = await this.#accounts.find(begun.accountId)
       const isExpired = begun.expiresAt <= this.#clock.now()
@@ -252,11 +258,13 @@ export class Repositories implements CredentialSource {
       const provider = await store.findProvider(this.#storage.db, providerId)
       if (!provider) return { kind: 'wrong-state' }
       const name = providerName(provider)
-      if (answer.error === 'access_denied') return { kind: 'declined', provider: name }
-      if (answer.code === '')
-        return { kind: 'failed', provider: name, reason: 'it reported an error instead of an authorization' }
+      asker = { caller: toPerson(account, credentialOf(begun)), origin }
+      if (answer.error === 'access_denied') return await recorded({ kind: 'declined', provider: name })
+      if (answer.code === '') {
+        const reason = 'it reported an error instead of an authorization'
+        return await recorded({ kind: 'failed', provider: name, reason })
+      }
 
-      const asker: Asker<Person> = { caller: toPerson(account, credentialOf(begun)), origin }
       const got = await this.#exchange(provider, new Secret(answer.code), answer.state)
       const facts = { provider: name, login: got.user.login, person: account.name }
       if (begun.browserHash) {
@@ -291,7 +299,7 @@ export class Repositories implements CredentialSource {
       if (error instanceof VendorError) {
         const provider = await store.findProvider(this.#storage.db, providerId)
         if (!provider) return { kind: 'wrong-state' }
-        return { kind: 'failed', provider: providerName(provider), reason: error.reason }
+        return await recorded({ kind: 'failed', provider: providerName(provider), reason: error.reason })
       }
       // Disabled, signed out or removed in the meantime.
       if (error instanceof AppError && error.status < 500) return { kind: 'wrong-state' }
