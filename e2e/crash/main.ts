@@ -21,8 +21,8 @@ try {
         if (round % 10 === 9) await postgres.restart('SIGQUIT')
       },
     }),
-    onRound: (round, now) => {
-      if (round % 10 === 0) process.stderr.write(`${round}: ${JSON.stringify(now)}\n`)
+    onRound: (figures) => {
+      if (figures.rounds % 10 === 0) process.stderr.write(`${JSON.stringify(figures)}\n`)
     },
   })
   process.stdout.write(`${JSON.stringify({ database: postgres ? 'postgres' : 'sqlite', ...figures })}\n`)
