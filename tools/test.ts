@@ -11,6 +11,7 @@ const programs: Readonly<Record<string, string>> = {
   bash: 'bash',
   git: 'git',
   gpg: 'gnupg',
+  haproxy: 'haproxy',
   less: 'less',
   openssl: 'openssl',
   ps: 'procps',

@@ -210,6 +210,8 @@ export interface Server {
   readonly schedule: Schedule
   /** Listens; resolves with the address that is reached. */
   listen(): Promise<string>
+  /** Says that it is not ready, and goes on answering: before {@link close}, where a balancer has to notice. */
+  drain(): void
   /** Lets running requests end, then closes everything. */
   close(): Promise<void>
 }
@@ -310,8 +312,12 @@ export async function composeServer(
   sshKeyRoutes(http, core.sshKeys, clock)
   apiKeyRoutes(http, core.apiKeys, clock)
   activityRoutes(http, core.audit, access, accounts, core.projects)
+  let isDraining = false
   operationRoutes(http.fastify, {
-    readiness: () => readiness(core),
+    readiness: async () => {
+      const { isReady, checks } = await readiness(core)
+      return isDraining ? { isReady: false, checks: { ...checks, server: 'stopping' } } : { isReady, checks }
+    },
     metricsToken,
     metrics,
     openapi: () => openapi(packageJson.version),
@@ -355,6 +361,10 @@ export async function composeServer(
         .catch((error: unknown) => {
           throw unusable('KEYHOLD_HTTP_ADDR: cannot listen there', error)
         }),
+    drain: () => {
+      isDraining = true
+      http.drain()
+    },
     close: async () => {
       clearInterval(keeping)
       // At once: a job that waits for somebody else's server must not keep requests coming in.

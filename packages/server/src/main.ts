@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { Email, Name } from '@keyhold/contract/api/shapes'
 import { limits } from '@keyhold/contract/limits'
@@ -40,10 +41,19 @@ async function serve(): Promise<void> {
   }
   const starting = start()
   // Before anybody can know that the server is there: a signal that finds no handler ends the process amid its work.
+  let draining = new AbortController()
   let isStopping = false
   const stop = async (signal: string) => {
+    // Of no use but at the second signal, which ends the waiting.
+    draining.abort()
     if (isStopping) return
     isStopping = true
+    if (signal === 'SIGTERM' && config.drainMs > 0) {
+      logger.info({ signal, seconds: config.drainMs / 1000 }, 'draining')
+      server.drain()
+      draining = new AbortController()
+      await sleep(config.drainMs, undefined, { signal: draining.signal }).catch(() => {})
+    }
     logger.info({ signal }, 'stopping')
     // A client that never ends its request must not keep the database from being closed.
     setTimeout(() => server.http.fastify.server.closeAllConnections(), SHUTDOWN_MS).unref()

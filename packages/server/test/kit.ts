@@ -277,18 +277,35 @@ export async function startServer(
     ...(postgres && { KEYHOLD_DATABASE_URL: postgres.url }),
     ...env,
   })
-  const clock = new TestClock()
+  const server = await listen(database, config, new TestClock(), outgoing)
+  return {
+    server,
+    stop: async () => {
+      await server.server.close()
+      await postgres?.drop()
+      rmSync(dataDir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Starts another server with the database and the clock of one on PostgreSQL. Close its `server` before that one. */
+export function startReplica(
+  { database, config, clock }: TestServer,
+  outgoing?: Outgoing,
+): Promise<TestServer> {
+  return listen(database, config, clock, outgoing)
+}
+
+async function listen(
+  database: TestDatabase,
+  config: Config,
+  clock: TestClock,
+  outgoing: Outgoing | undefined,
+): Promise<TestServer> {
   const log: string[] = []
   const logger = pino({ level: 'trace' }, { write: (line: string) => void log.push(line) })
   const core = await composeCore(config, clock, outgoing)
   const server = await composeServer(config, core, logger, clock)
   const url = await server.listen()
-  return {
-    server: new TestServer({ url, core, server, clock, config, log, database }),
-    stop: async () => {
-      await server.close()
-      await postgres?.drop()
-      rmSync(dataDir, { recursive: true, force: true })
-    },
-  }
+  return new TestServer({ url, core, server, clock, config, log, database })
 }

@@ -244,6 +244,21 @@ describe.each(databases)('the process on %s', (database) => {
 })
 
 describe('the process', () => {
+  test('SIGTERM with KEYHOLD_DRAIN_SECONDS: not ready, still answering, each answer the last of its connection; a second signal ends that', async () => {
+    const { env } = await newEnv()
+    const server = new Program(['server'], { ...env, KEYHOLD_DRAIN_SECONDS: '300' })
+    const url = await server.address()
+    server.child.kill('SIGTERM')
+    await server.logs(/"msg":"draining"/)
+    const ready = await fetch(`${url}/readyz`)
+    expect(ready.status).toBe(503)
+    expect(await ready.json()).toMatchObject({ status: 'unavailable', checks: { server: 'stopping' } })
+    const answer = await fetch(`${url}/api/v1/session`)
+    expect(answer.status).toBe(401)
+    expect(answer.headers.get('connection')).toBe('close')
+    expect((await server.stop()).code).toBe(0)
+  })
+
   test('a client that never ends its request does not keep it from ending in order', async () => {
     const { env } = await newEnv()
     const server = new Program(['server'], env)

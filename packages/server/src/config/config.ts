@@ -19,6 +19,8 @@ export interface Config {
   /** Without a slash at its end. */
   readonly publicUrl: string
   readonly trustedProxies?: BlockList
+  /** How long SIGTERM lets requests come in. */
+  readonly drainMs: number
   /** What may be called though it is not public. */
   readonly outgoingAllow?: BlockList
   readonly tls?: { readonly cert: string; readonly key: string }
@@ -148,6 +150,16 @@ function parseMail(url: string | undefined, from: string | undefined): Config['m
   return { url, from }
 }
 
+/** A balancer asks for health every few seconds; what it has not noticed after this long it never will. */
+const DRAIN_SECONDS_MAX = 300
+
+function parseDrainMs(text: string): number {
+  const seconds = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN
+  if (!(seconds <= DRAIN_SECONDS_MAX))
+    throw new ConfigError(`KEYHOLD_DRAIN_SECONDS must be a whole number from 0 to ${DRAIN_SECONDS_MAX}`)
+  return seconds * 1000
+}
+
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent']
 
 /** Reads the configuration from `env`. @throws ConfigError on the first mistake. */
@@ -182,6 +194,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     http,
     publicUrl: parsePublicUrl(values.KEYHOLD_PUBLIC_URL ?? `${scheme}://${host}:${http.port}`),
     ...(trustedProxies && { trustedProxies }),
+    drainMs: parseDrainMs(values.KEYHOLD_DRAIN_SECONDS!),
     ...(values.KEYHOLD_OUTGOING_ALLOW && {
       outgoingAllow: parseRanges('KEYHOLD_OUTGOING_ALLOW', values.KEYHOLD_OUTGOING_ALLOW),
     }),

@@ -57,6 +57,11 @@ export const options = [
     isSecret: true,
   },
   {
+    name: 'KEYHOLD_DRAIN_SECONDS',
+    default: '0',
+    doc: 'With several servers behind a balancer: how long a server that gets SIGTERM still answers while `/readyz` says 503, so that the balancer sends it nothing more. Up to 300. A second signal ends it at once.',
+  },
+  {
     name: 'KEYHOLD_OUTGOING_ALLOW',
     doc: 'Addresses or CIDR ranges that Keyhold may call though they are loopback, link-local or the like, and by plain HTTP, separated by commas. Default: none; private ranges are only called for what an administrator registered as self-hosted.',
   },

@@ -123,11 +123,17 @@ export class Http<P, M> {
   readonly fastify: FastifyInstance
   /** Rows that have a handler, for the tests that go over all of them. */
   readonly registered: AnyRoute[] = []
+  #isDraining = false
   readonly #options: HttpOptions<P, M>
 
   constructor(options: HttpOptions<P, M>) {
     this.#options = options
-    this.fastify = createFastify(options)
+    this.fastify = createFastify(options, () => this.#isDraining)
+  }
+
+  /** From now on each answer closes its connection, so that who asked goes elsewhere with the next request. */
+  drain(): void {
+    this.#isDraining = true
   }
 
   /** Registers a route that people call. */
@@ -214,7 +220,7 @@ export class Http<P, M> {
   }
 }
 
-function createFastify<P, M>(options: HttpOptions<P, M>): FastifyInstance {
+function createFastify<P, M>(options: HttpOptions<P, M>, isDraining: () => boolean): FastifyInstance {
   const times = options.times ?? defaultTimes
   const nodeOptions = {
     headersTimeout: times.headersMs,
@@ -312,6 +318,7 @@ function createFastify<P, M>(options: HttpOptions<P, M>): FastifyInstance {
         traceId: request.id,
       },
     })
+    if (isDraining()) reply.header('connection', 'close')
     reply.headers(securityHeaders)
     if (connection.isSecure) reply.headers(httpsOnly)
     else if (!isLoopbackAddress(connection.address) && !healthPaths.has(request.raw.url ?? ''))
