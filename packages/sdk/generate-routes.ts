@@ -4,6 +4,7 @@ import * as accounts from '@keyhold/contract/api/accounts'
 import * as apiKeys from '@keyhold/contract/api/api-keys'
 import * as audit from '@keyhold/contract/api/audit'
 import * as credentials from '@keyhold/contract/api/credentials'
+import * as deviceLogins from '@keyhold/contract/api/device-logins'
 import * as gpgKeys from '@keyhold/contract/api/gpg-keys'
 import * as personalSecrets from '@keyhold/contract/api/personal-secrets'
 import * as projects from '@keyhold/contract/api/projects'
@@ -24,6 +25,7 @@ const resources = {
   'api-keys': apiKeys,
   audit,
   credentials,
+  'device-logins': deviceLogins,
   'gpg-keys': gpgKeys,
   'personal-secrets': personalSecrets,
   projects,

@@ -17,6 +17,7 @@ const resources: Readonly<Record<string, string>> = {
   'api-key': 'API keys for outside services',
   'ssh-identity': 'SSH identity',
   'gpg-key': 'GPG keys',
+  'device-login': 'Signing in a machine',
   session: 'Signing in',
   sessions: 'Sessions',
   'second-factor': 'Second factor',

@@ -93,7 +93,7 @@ const nextSteps: Partial<Record<string, string>> = {
   'access_key.not_found': 'the access keys of the project: keyhold access-key list',
   'access_token.not_found': 'your access tokens: keyhold token list',
   'account.not_found': 'an administrator can add the account: keyhold account create',
-  'account.password_change_required': 'sign in, and choose your own: keyhold login',
+  'account.password_change_required': 'sign in, and choose your own: keyhold login --password',
   'account.last_admin': 'make somebody else an administrator first',
   'api_key.limit': 'delete one first: keyhold api-key list',
   'api_key.name_taken': 'your API keys: keyhold api-key list',
@@ -103,6 +103,9 @@ const nextSteps: Partial<Record<string, string>> = {
   'auth.required':
     'the credential is wrong, expired, deleted or inactive; "keyhold doctor" says which one is used',
   'configuration.invalid': 'see "keyhold doctor"',
+  'device_login.access_denied': 'begin again: keyhold login',
+  'device_login.expired_token': 'begin again: keyhold login',
+  'device_login.not_found': 'compare it with what "keyhold login" printed; it is good for 10 minutes',
   'environment.not_found': 'the environments of the project: keyhold environment list',
   'environment.name_taken': 'the environments of the project: keyhold environment list',
   'gpg_key.exists': 'your GPG keys: keyhold gpg-key list',

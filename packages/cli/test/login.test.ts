@@ -144,7 +144,7 @@ describe('a first day', { timeout: 60_000 }, () => {
   test('at a terminal: everything is asked for, the temporary password replaced, nothing shown', async () => {
     const temporary = await newAccount('bob@example.com')
     const env = { ...home('bob'), HOME: directory }
-    const terminal = new TerminalRun(keyhold, ['login'], env)
+    const terminal = new TerminalRun(keyhold, ['login', '--password'], env)
     await answer(terminal, /where Keyhold is \[http:\/\/localhost:8080\]:/, url)
     await answer(terminal, /your e-mail address:/, 'bob@example.com')
     await answer(terminal, /password of bob@example\.com:/, temporary)

@@ -5,6 +5,7 @@ import type * as accounts from '@keyhold/contract/api/accounts'
 import type * as apiKeys from '@keyhold/contract/api/api-keys'
 import type * as audit from '@keyhold/contract/api/audit'
 import type * as credentials from '@keyhold/contract/api/credentials'
+import type * as deviceLogins from '@keyhold/contract/api/device-logins'
 import type * as gpgKeys from '@keyhold/contract/api/gpg-keys'
 import type * as personalSecrets from '@keyhold/contract/api/personal-secrets'
 import type * as projects from '@keyhold/contract/api/projects'
@@ -88,6 +89,11 @@ export const routeTable = {
   'current.secret': { method: 'GET', path: '/api/v1/projects/current/secrets/{name}', caller: 'machine' },
   'current.secrets': { method: 'GET', path: '/api/v1/projects/current/secrets', caller: 'machine' },
   'current.update': { method: 'PATCH', path: '/api/v1/projects/current/secrets/{name}', caller: 'machine' },
+  'device-login.approve': { method: 'POST', path: '/api/v1/device-logins/approve', caller: 'person' },
+  'device-login.begin': { method: 'POST', path: '/api/v1/device-logins', caller: 'anyone' },
+  'device-login.deny': { method: 'POST', path: '/api/v1/device-logins/deny', caller: 'person' },
+  'device-login.finish': { method: 'POST', path: '/api/v1/device-logins/token', caller: 'anyone' },
+  'device-login.get': { method: 'POST', path: '/api/v1/device-logins/find', caller: 'person' },
   'environment.create': {
     method: 'POST',
     path: '/api/v1/projects/{projectId}/environments',
@@ -279,6 +285,11 @@ export interface ContractRoutes {
   'current.secret': typeof secrets.readCurrentSecret
   'current.secrets': typeof secrets.readCurrentSecrets
   'current.update': typeof secrets.updateCurrentSecret
+  'device-login.approve': typeof deviceLogins.approveDeviceLogin
+  'device-login.begin': typeof deviceLogins.beginDeviceLogin
+  'device-login.deny': typeof deviceLogins.denyDeviceLogin
+  'device-login.finish': typeof deviceLogins.finishDeviceLogin
+  'device-login.get': typeof deviceLogins.findDeviceLogin
   'environment.create': typeof projects.createEnvironment
   'environment.delete': typeof projects.deleteEnvironment
   'environment.list': typeof projects.listEnvironments

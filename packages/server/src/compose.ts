@@ -22,6 +22,8 @@ import { accessKeyRoutes } from './credentials/access-key/access-key.routes.ts'
 import { AccessKeys } from './credentials/access-key/access-key.service.ts'
 import { accessTokenRoutes } from './credentials/access-token/access-token.routes.ts'
 import { AccessTokens } from './credentials/access-token/access-token.service.ts'
+import { deviceLoginRoutes } from './credentials/access-token/device-login.routes.ts'
+import { DeviceLogins } from './credentials/access-token/device-login.service.ts'
 import { apiKeyRoutes } from './credentials/api-key/api-key.routes.ts'
 import { ApiKeys } from './credentials/api-key/api-key.service.ts'
 import { gpgKeyRoutes } from './credentials/gpg-key/gpg-key.routes.ts'
@@ -70,6 +72,7 @@ export interface Core {
   readonly outgoing: Outgoing
   readonly accounts: Accounts
   readonly accessTokens: AccessTokens
+  readonly deviceLogins: DeviceLogins
   readonly projects: Projects
   readonly secrets: Secrets
   readonly repositories: Repositories
@@ -163,6 +166,7 @@ export async function composeCore(
       settings,
       secondFactors,
       accessTokens,
+      deviceLogins: new DeviceLogins(storage, access, accounts, accessTokens, clock),
       projects: new Projects(storage, access, accounts, clock),
       secrets: new Secrets(storage, access, vault, clock),
       repositories,
@@ -297,6 +301,7 @@ export async function composeServer(
     return created.token
   })
   accessTokenRoutes(http, accessTokens, core.settings, clock)
+  deviceLoginRoutes(http, core.deviceLogins, core.settings, clock, config.publicUrl)
   settingsRoutes(http, core.settings)
   inventoryRoutes(http, core.inventory)
   reminderRoutes(http, core.reminders, clock)

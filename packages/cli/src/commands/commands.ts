@@ -276,8 +276,12 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
     load: () => import('./setup.ts'),
   },
   login: {
-    summary: 'sign in on this machine, by password',
+    summary: 'sign in on this machine',
     load: () => import('./login.ts'),
+  },
+  'approve-login': {
+    summary: 'let another machine sign in as you',
+    load: () => import('./approve-login.ts'),
   },
   logout: {
     summary: 'sign out on this machine',

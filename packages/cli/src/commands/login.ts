@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { isatty } from 'node:tty'
+import { type Scope, scopeNames } from '@keyhold/contract/actions'
 import { limits } from '@keyhold/contract/limits'
 import { Keyhold, KeyholdError, type KeyholdOptions } from '@keyhold/sdk'
 import { explained, failureOf, userAgent } from '../client.ts'
@@ -17,27 +18,39 @@ import { parsedTime, shownTime } from '../present.ts'
 import type { Terminal } from '../terminal.ts'
 import { deleteStoredToken } from './account/delete-stored-token.ts'
 import { askNewPassword, PASSWORD_DEADLINE_MS, passwordProblem } from './account/new-password.ts'
+import type { MadeToken, TokenWish } from './account/wait-for-approval.ts'
 
 const DEFAULT_URL = 'http://localhost:8080'
 
 export const command = defineCommand({
-  usage: '[--url=URL] [--email=EMAIL] [--token-name=NAME] [--expires=DAYS] [--password-stdin]',
+  usage: '[--url=URL] [--password] [--email=EMAIL] [--token-name=NAME] [--scope=SCOPE]… [--expires=WHEN]',
   description:
-    'Asks for your password, and makes and stores an access token for this machine, so that the other commands work. A\n' +
-    'temporary password, as an administrator hands it over, has to be replaced by your own. The password is not kept. An\n' +
-    'access token that was stored here before, for the same URL, is replaced and deleted.',
+    'Prints an address and a code. Open the address in a browser where you are signed in, or give the code to\n' +
+    '"keyhold approve-login" on a machine where you are; look at what asks, approve it, and type here the code that you are\n' +
+    'shown there. This machine then has an access token of its own, which ends after 90 days, and no password was typed.\n\n' +
+    'With --password, or --email, it is your password that is asked for, and a code if you have a second factor. A temporary\n' +
+    'password, as an administrator hands it over, has to be replaced by your own. The password is not kept.\n\n' +
+    'An access token that was stored here before, for the same URL, is replaced and deleted.',
   options: {
     url: { type: 'string', placeholder: 'URL', summary: 'where Keyhold is', variable: 'KEYHOLD_URL' },
-    email: { type: 'string', placeholder: 'EMAIL', summary: 'your e-mail address' },
+    password: { type: 'boolean', summary: 'sign in by password, here' },
+    email: { type: 'string', placeholder: 'EMAIL', summary: 'your e-mail address, for the password' },
     'token-name': {
       type: 'string',
       placeholder: 'NAME',
       summary: 'name of the access token; default: keyhold on, and the name of this machine',
     },
+    scope: {
+      type: 'string',
+      placeholder: 'SCOPE',
+      summary: 'what the access token may do; default: all that you may',
+      choices: scopeNames,
+      isRepeatable: true,
+    },
     expires: {
       type: 'string',
-      placeholder: 'DAYS',
-      summary: 'when the access token ends: 90, 12h or 2026-12-31; default: no expiry',
+      placeholder: 'WHEN',
+      summary: 'when the access token ends: 90, 12h or 2026-12-31; default: 90 days, by password no expiry',
     },
     'password-stdin': {
       type: 'boolean',
@@ -50,16 +63,22 @@ export const command = defineCommand({
       does: 'sign in; what is missing is asked for',
       command: 'keyhold login --url=https://keyhold.example.com',
     },
+    { does: 'sign in by password', command: 'keyhold login --email=ada@example.com' },
     {
       does: 'sign in in a script, for a day',
       command: 'keyhold login --email=ada@example.com --expires=1 --password-stdin < password',
     },
   ],
   async run({ options, env, terminal }) {
-    const expiresAt = options.expires === undefined ? null : expiry(options.expires)
+    const wish: TokenWish = {
+      name: options['token-name'] ?? machineName(),
+      scopes: options.scope.length > 0 ? ([...new Set(options.scope)] as Scope[]) : null, // `as`: all are choices.
+      expiresAt: options.expires === undefined ? null : expiry(options.expires),
+    }
     const stored = readCredentials(env)
     const knownUrl = options.url ?? readSettings(env).url ?? stored?.url
     const isScript = options['password-stdin']
+    const isByPassword = options.password || isScript || options.email !== undefined
     if (isScript && (knownUrl === undefined || options.email === undefined)) {
       throw usageFailure('--password-stdin needs --url and --email as well')
     }
@@ -77,55 +96,8 @@ export const command = defineCommand({
       // Asked before the password goes there.
       const { isDone } = await keyhold.call('setup.get')
       if (!isDone) throw new Failure('this instance is not set up yet', { hints: ['keyhold setup'] })
-      const email = options.email ?? terminal.ask('your e-mail address:').trim()
-      if (email === '') throw usageFailure('the e-mail address is missing')
-      // First of all, so that the token is not answered and then lost.
-      const credentials = prepareCredentials(env)
-      try {
-        const given = isScript
-          ? passwordsOf(terminal.readInput(4_096))
-          : { password: await terminal.askSecret(`password of ${email}:`), next: undefined }
-        if (given.password === '') throw usageFailure('the password is missing')
-        const signIn = (code?: string) =>
-          keyhold.call('session.create', {
-            body: { email, password: given.password, ...(code !== undefined && { code }) },
-            ...confidential(given.password),
-          })
-        const { account } = await signIn().catch((error: unknown) => {
-          const wantsCode = error instanceof KeyholdError && error.code === 'sign_in.code_required'
-          // In a script there is nobody to ask.
-          if (!wantsCode || isScript) throw error
-          return signIn(terminal.ask('a code of your authenticator, or a recovery code:').trim())
-        })
-        try {
-          if (account.mustChangePassword) {
-            await replaceTemporary(keyhold, terminal, given.password, given.next, isScript)
-          } else if (given.next !== undefined) {
-            throw usageFailure(
-              'the password is not a temporary one, so a second line is not expected; nothing was changed',
-              'to change it: keyhold account password',
-            )
-          }
-          const made = await keyhold.call('access-token.create', {
-            body: { name: options['token-name'] ?? machineName(), expiresAt },
-          })
-          try {
-            credentials.commit({ url: keyhold.url, token: made.token })
-          } catch {
-            await keyhold.call('access-token.delete', { params: { accessTokenId: made.accessToken.id } })
-            throw new Failure(`${credentials.path} could not be written; you are not signed in`)
-          }
-          const until = expiresAt === null ? '' : `, until ${shownTime(expiresAt)}`
-          terminal.note(`${account.name} (${account.email}) is signed in to ${keyhold.url}${until}`)
-          terminal.note(`access token ${made.accessToken.name} is in ${credentials.path}`)
-          if (stored !== undefined) await deleteReplaced(keyhold, stored, terminal)
-        } finally {
-          // Its cookie is forgotten now and it ends by itself soon, so there is nothing to do when this fails.
-          await keyhold.call('session.delete').catch(() => undefined)
-        }
-      } finally {
-        credentials.abandon()
-      }
+      if (isByPassword) await signInByPassword(keyhold, options.email, isScript, wish, stored, env, terminal)
+      else await signInByDevice(keyhold, wish, stored, env, terminal)
       const variables = credentialVariables(env)
       if (variables.length === 0) {
         terminal.hint('next: keyhold project list')
@@ -137,6 +109,99 @@ export const command = defineCommand({
     })
   },
 })
+
+/** Waits until somebody has approved, and keeps the access token. */
+async function signInByDevice(
+  keyhold: Keyhold,
+  wish: TokenWish,
+  stored: StoredCredentials | undefined,
+  env: NodeJS.ProcessEnv,
+  terminal: Terminal,
+): Promise<void> {
+  const { waitForApproval } = await import('./account/wait-for-approval.ts')
+  const finish = await waitForApproval(keyhold, wish, terminal)
+  // Once there is nothing left but to get the token, so that it is not answered and then lost.
+  const credentials = prepareCredentials(env)
+  try {
+    const made = await finish()
+    const owner = new Keyhold({ url: keyhold.url, token: made.token }, { userAgent })
+    await keep(credentials, owner, made, terminal)
+    if (stored !== undefined) await deleteReplaced(owner, stored, terminal)
+  } finally {
+    credentials.abandon()
+  }
+}
+
+/** Signs in, makes an access token for this machine, and signs out again. */
+async function signInByPassword(
+  keyhold: Keyhold,
+  knownEmail: string | undefined,
+  isScript: boolean,
+  wish: TokenWish,
+  stored: StoredCredentials | undefined,
+  env: NodeJS.ProcessEnv,
+  terminal: Terminal,
+): Promise<void> {
+  const email = knownEmail ?? terminal.ask('your e-mail address:').trim()
+  if (email === '') throw usageFailure('the e-mail address is missing')
+  // First of all, so that the token is not answered and then lost.
+  const credentials = prepareCredentials(env)
+  try {
+    const given = isScript
+      ? passwordsOf(terminal.readInput(4_096))
+      : { password: await terminal.askSecret(`password of ${email}:`), next: undefined }
+    if (given.password === '') throw usageFailure('the password is missing')
+    const signIn = (code?: string) =>
+      keyhold.call('session.create', {
+        body: { email, password: given.password, ...(code !== undefined && { code }) },
+        ...confidential(given.password),
+      })
+    const { account } = await signIn().catch((error: unknown) => {
+      const wantsCode = error instanceof KeyholdError && error.code === 'sign_in.code_required'
+      // In a script there is nobody to ask.
+      if (!wantsCode || isScript) throw error
+      return signIn(terminal.ask('a code of your authenticator, or a recovery code:').trim())
+    })
+    try {
+      if (account.mustChangePassword) {
+        await replaceTemporary(keyhold, terminal, given.password, given.next, isScript)
+      } else if (given.next !== undefined) {
+        throw usageFailure(
+          'the password is not a temporary one, so a second line is not expected; nothing was changed',
+          'to change it: keyhold account password',
+        )
+      }
+      const made = await keyhold.call('access-token.create', { body: wish })
+      await keep(credentials, keyhold, made, terminal)
+      if (stored !== undefined) await deleteReplaced(keyhold, stored, terminal)
+    } finally {
+      // Its cookie is forgotten now and it ends by itself soon, so there is nothing to do when this fails.
+      await keyhold.call('session.delete').catch(() => undefined)
+    }
+  } finally {
+    credentials.abandon()
+  }
+}
+
+/** Stores a token that was made, or deletes it. @param keyhold signed in as the person whose it is */
+async function keep(
+  credentials: ReturnType<typeof prepareCredentials>,
+  keyhold: Keyhold,
+  { accessToken, token }: MadeToken,
+  terminal: Terminal,
+): Promise<void> {
+  const { account } = await keyhold.call('session.get')
+  try {
+    credentials.commit({ url: keyhold.url, token })
+  } catch {
+    await keyhold.call('access-token.delete', { params: { accessTokenId: accessToken.id } })
+    throw new Failure(`${credentials.path} could not be written; you are not signed in`)
+  }
+  const { expiresAt } = accessToken
+  const until = expiresAt === null ? '' : `, until ${shownTime(expiresAt)}`
+  terminal.note(`${account.name} (${account.email}) is signed in to ${keyhold.url}${until}`)
+  terminal.note(`access token ${accessToken.name} is in ${credentials.path}`)
+}
 
 async function replaceTemporary(
   keyhold: Keyhold,

@@ -5,6 +5,7 @@ import * as accounts from './accounts.ts'
 import * as apiKeys from './api-keys.ts'
 import * as audit from './audit.ts'
 import * as credentials from './credentials.ts'
+import * as deviceLogins from './device-logins.ts'
 import * as gpgKeys from './gpg-keys.ts'
 import * as personalSecrets from './personal-secrets.ts'
 import * as projects from './projects.ts'
@@ -23,6 +24,7 @@ const isRoute = (value: unknown): value is AnyRoute =>
 export const routes: readonly AnyRoute[] = [
   accounts,
   accessTokens,
+  deviceLogins,
   projects,
   secrets,
   accessKeys,

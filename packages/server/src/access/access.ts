@@ -34,6 +34,7 @@ const needsFreshPassword: ReadonlySet<Action> = new Set([
   'account.reset-second-factor',
   'api-key.update',
   'audit.export',
+  'device-login.approve',
   // A key of somebody else's, deployed to code hosts, signs as this person.
   'gpg-key.create',
   // Not a value, but whoever has it can make the key worthless.

@@ -81,6 +81,29 @@ export interface Tables {
     expires_at: number | null
     last_used_at: number | null
   }
+  /** Machines that ask to be signed in. */
+  device_logins: {
+    id: string
+    device_code_hash: Uint8Array
+    user_code_hash: Uint8Array
+    name: string
+    /** JSON array; null for all rights. */
+    scopes: string | null
+    token_expires_at: number
+    address: string | null
+    client: string | null
+    created_at: number
+    expires_at: number
+    interval_seconds: number
+    last_polled_at: number | null
+    is_denied: number
+    /** Who approved it, and with what; null while nobody has. */
+    account_id: string | null
+    session_id: string | null
+    access_token_id: string | null
+    confirmation_hash: Uint8Array | null
+    wrong_codes: number
+  }
 
   projects: {
     id: string

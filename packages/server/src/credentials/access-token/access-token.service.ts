@@ -147,7 +147,7 @@ export class AccessTokens implements CredentialSource {
 }
 
 /** A limited token makes no token with more scopes or a longer life than its own. */
-function assertWithin({ credential }: Person, token: NewToken): void {
+export function assertWithin({ credential }: Person, token: NewToken): void {
   if (credential.kind !== 'access-token') return
   const { scopes, expiresAt } = credential
   if (scopes !== null && !token.scopes?.every((scope) => scopes.includes(scope))) {

@@ -10,6 +10,7 @@ import * as reminders from './0008-reminders.ts'
 import * as auditSubtrees from './0009-audit-subtrees.ts'
 import * as sessions from './0010-sessions.ts'
 import * as secondFactor from './0011-second-factor.ts'
+import * as deviceLogins from './0012-device-logins.ts'
 
 /** Every migration, oldest first. New ones are added at the end; landed ones never change. */
 export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migration> {
@@ -25,5 +26,6 @@ export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migra
     '0009-audit-subtrees': { up: (db) => auditSubtrees.up(db, dialect) },
     '0010-sessions': { up: sessions.up },
     '0011-second-factor': { up: (db) => secondFactor.up(db, dialect) },
+    '0012-device-logins': { up: (db) => deviceLogins.up(db, dialect) },
   }
 }
