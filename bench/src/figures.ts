@@ -30,6 +30,10 @@ export interface Bar {
   readonly isMet: boolean
 }
 
+/** How much slower an instance may be after years, and how much larger a server after a day. */
+const SCALE_TIMES_MAX = 1.3
+const SOAK_TIMES_MAX = 1.1
+
 /** Bare limits by name, each with its rounds. */
 type BareRounds = Readonly<Record<string, readonly number[]>>
 
@@ -111,6 +115,24 @@ export function bars(figures: readonly Figure[]): Bar[] {
     const over = figure.value - (figure.bare[0]?.value ?? Number.NaN)
     return [`${format(over)} ms over`, over <= 60]
   })
+  for (const database of ['sqlite', 'postgres'] as const) {
+    const at = `100 k secrets and 5 M records, ${database === 'sqlite' ? 'SQLite' : 'PostgreSQL'}`
+    for (const [id, what] of [
+      ['one.1', 'one secret, 1 connection'],
+      ['one.64', 'one secret, 64 connections'],
+      ['all.16', 'all secrets, 16 connections'],
+      ['audit', 'newest page of the log'],
+    ] as const)
+      add(`scale.${database}.${id}`, `${at}: ${what}`, '≤ 1.3 × the time of a new instance', (figure) => {
+        const times = figure.unit === 'ms' ? share(figure) : 1 / share(figure)
+        return [`${format(times)} ×`, times <= SCALE_TIMES_MAX]
+      })
+    add(`scale.${database}.audit`, `${at}: newest page of the log`, '≤ 200 ms', atMost(200))
+  }
+  add('soak.memory', "a day's requests: memory in the last third", '≤ 1.1 × that in the first', (figure) => [
+    `${format(share(figure))} ×`,
+    share(figure) <= SOAK_TIMES_MAX,
+  ])
   return made
 }
 

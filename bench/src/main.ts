@@ -1,7 +1,8 @@
 /*
  * `npm run bench [-- OPTION …]`: builds, measures, and prints a table.
  *
- *   --only delivery|masking|start|server   one part
+ *   --only PART                            one part: delivery, masking, start, server; or one of those that take long,
+ *                                          scale (100,000 secrets, 5 million records) and soak (a day's requests)
  *   --database sqlite|postgres             deliveries from one database
  *   --json                                 JSON on standard output, and nothing else
  *   --markdown                             writes docs/benchmark.md
@@ -16,10 +17,14 @@ import { bars, type Figure } from './figures.ts'
 import { measureMasking } from './masking.ts'
 import { here } from './processes.ts'
 import { markdown, type Report, table } from './report.ts'
+import { measureScale } from './scale.ts'
 import { measureServer } from './server.ts'
+import { measureSoak } from './soak.ts'
 import { measureStart } from './start.ts'
 
 const PARTS = ['server', 'start', 'masking', 'delivery'] as const
+/** Measured when they are asked for, or for the page. */
+const LONG_PARTS = ['scale', 'soak'] as const
 const root = here('../..')
 
 const { values } = parseArgs({
@@ -30,12 +35,14 @@ const { values } = parseArgs({
     markdown: { type: 'boolean' },
   },
 })
-const parts = PARTS.filter((part) => values.only === undefined || values.only === part)
+const parts = [...PARTS, ...LONG_PARTS].filter((part) =>
+  values.only === undefined ? values.markdown || PARTS.some((one) => one === part) : values.only === part,
+)
 const databases = (['sqlite', 'postgres'] as const).filter(
   (database: Database) => values.database === undefined || values.database === database,
 )
 if (parts.length === 0 || databases.length === 0) {
-  console.error(`--only is one of ${PARTS.join(', ')}; --database is sqlite or postgres`)
+  console.error(`--only is one of ${[...PARTS, ...LONG_PARTS].join(', ')}; --database is sqlite or postgres`)
   process.exit(2)
 }
 
@@ -49,6 +56,8 @@ const measure = {
   start: () => measureStart(progress),
   masking: () => measureMasking(progress),
   delivery: () => measureDelivery(databases, progress),
+  scale: () => measureScale(databases, progress),
+  soak: () => measureSoak(progress),
 }
 const startedAt = new Date()
 const figures: Figure[] = []

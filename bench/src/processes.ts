@@ -81,15 +81,18 @@ export function residentMb(child: ChildProcess): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) / 1024
 }
 
-export interface AccessKey {
+/** A project and who may read it. */
+export interface Project {
   readonly id: string
   readonly secret: string
-  /** Value of the Authorization header. */
+  /** Value of the Authorization header of the access key. */
   readonly authorization: string
+  /** Access token of an administrator. */
+  readonly token: string
 }
 
 /** Makes a person, a project with secrets, and an access key that reads them. */
-export async function makeProject(server: RunningServer, secretCount: number): Promise<AccessKey> {
+export async function makeProject(server: RunningServer, secretCount: number): Promise<Project> {
   const person = ['--email', 'bench@example.com', '--name', 'Bench']
   await admin(
     server,
@@ -117,5 +120,6 @@ export async function makeProject(server: RunningServer, secretCount: number): P
   }
   const { id } = key.accessKey
   const { secret } = key
-  return { id, secret, authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` }
+  const authorization = `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
+  return { id, secret, authorization, token }
 }

@@ -76,8 +76,8 @@ export function markdown(report: Report): string {
   return `# Benchmark
 
 \`npm run bench\` builds Keyhold, measures it for about seven minutes and prints these tables; \`npm run bench -- --markdown\`
-writes this page. \`--json\` gives the same as JSON, \`--only delivery|masking|start|server\` and
-\`--database sqlite|postgres\` measure a part.
+measures scale and a day's requests as well, for about half an hour in all, and writes this page. \`--json\` gives the same
+as JSON, \`--only delivery|masking|start|server|scale|soak\` and \`--database sqlite|postgres\` measure a part.
 
 ${machineLine(report)}.
 
@@ -109,6 +109,10 @@ it. Requests that fail are counted and shown, and a figure with failures meets n
   \`node -e 0\`, below which no Node program can be.
 - **Server.** From the start of the process to the log line \`ready\`, with a database that does not exist yet; resident
   memory two seconds later.
+- **Scale.** The same server with 100,000 secrets and 5 million audit records, in turns with a new one, which is its limit;
+  and two servers with one PostgreSQL, next to one. All of them, PostgreSQL and the load generator share two processors.
+- **A day.** 864,000 requests, ten a second for a day, as fast as they are answered; resident memory after each ten
+  seconds. The limit is what it was when a tenth of them was done.
 
 ## Where the time goes
 
