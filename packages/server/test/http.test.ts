@@ -503,14 +503,16 @@ describe('headers', () => {
     ).toBe(200)
   })
 
-  test('the pages say what to do, and hold no script (set-up link)', async () => {
+  test('the pages say what to do, and hold no script (set-up link, sign-in of a machine)', async () => {
     const setup = await server.request('GET', '/setup')
     expect(setup.headers.get('content-type')).toBe('text/html; charset=utf-8')
     expect(setup.text).toContain('npx keyhold setup --url http://localhost:8080')
     expect(setup.text).toContain('#code=')
     const home = await server.request('GET', '/')
     expect(home.text).toContain('This is Keyhold')
-    for (const { text } of [setup, home])
+    const device = await server.request('GET', '/device')
+    expect(device.text).toContain('keyhold approve-login')
+    for (const { text } of [setup, home, device])
       expect(text).not.toMatch(/<script|style=|<style|\son\w+=|javascript:/i)
   })
 })

@@ -54,6 +54,18 @@ be pasted as well. When Keyhold is set up already, the code no longer works.</p>
     ),
   )
 
+  // Where `keyhold login` sends people. The code stands after the #, as above.
+  fastify.get('/device', async (_request, reply) =>
+    sendPage(
+      reply,
+      'Sign a machine in',
+      `<p>Did you just run <code>keyhold login</code>? Then run this in a terminal where you are signed in already:</p>
+<pre>keyhold approve-login</pre>
+<p>It asks for the code that <code>keyhold login</code> printed, and shows which machine asks, from where, and what it
+may do. Approve nothing that you did not begin yourself.</p>`,
+    ),
+  )
+
   // Alive: the process answers. Nothing else is looked at, so that a slow database does not get the process killed.
   fastify.get('/healthz', async () => ({ status: 'ok' }))
 
