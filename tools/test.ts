@@ -9,7 +9,9 @@ const root = join(import.meta.dirname, '..')
 /** Programs that tests start, and the Debian package of each. Tests fail without them; none is skipped. */
 const programs: Readonly<Record<string, string>> = {
   bash: 'bash',
+  'dbus-run-session': 'dbus',
   git: 'git',
+  'gnome-keyring-daemon': 'gnome-keyring',
   gpg: 'gnupg',
   haproxy: 'haproxy',
   less: 'less',
@@ -17,6 +19,7 @@ const programs: Readonly<Record<string, string>> = {
   ps: 'procps',
   psql: 'postgresql-client',
   python3: 'python3',
+  'secret-tool': 'libsecret-tools',
   'ssh-keygen': 'openssh-client',
   stty: 'coreutils',
   vim: 'vim',

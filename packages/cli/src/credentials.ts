@@ -1,7 +1,9 @@
 // Where the command line finds its credential, first match wins:
 //
 //   1. KEYHOLD_TOKEN, or KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY (each also as <NAME>_FILE)
-//   2. $XDG_CONFIG_HOME/keyhold/credentials.json, mode 0600, which `keyhold setup` and `keyhold login` write
+//   2. $XDG_CONFIG_HOME/keyhold/credentials.json, mode 0600, which `keyhold setup` and `keyhold login` write; with
+//      `keyhold login --keyring` it only says that the keyring of the desktop has the token
+//   3. $XDG_RUNTIME_DIR/keyhold/credentials.json, where the first cannot be written, as in a home that is read-only
 //
 // KEYHOLD_URL says where Keyhold is, else the file does. The token of the file is sent only to the URL of the file.
 import {
@@ -21,10 +23,14 @@ import type { ConnectionOptions } from '@keyhold/sdk'
 import { assertOneCaller, readSettings } from './connection.ts'
 import { ExitCode } from './exit-codes.ts'
 import { codeOf, Failure } from './failure.ts'
+import { readFromKeyring, removeFromKeyring, storeInKeyring } from './keyring.ts'
 
 export interface StoredCredentials {
   readonly url: string
   readonly token: string
+  /** Where it is kept, as a person is told. */
+  readonly place: string
+  readonly isInKeyring: boolean
 }
 
 export interface FoundCredentials {
@@ -77,7 +83,8 @@ export function findCredentials(env: NodeJS.ProcessEnv): FoundCredentials {
       },
     )
   }
-  return { connection: stored, source: credentialsPath(env), environment }
+  const { url: storedUrl, token: storedToken, place } = stored
+  return { connection: { url: storedUrl, token: storedToken }, source: place, environment }
 }
 
 export function credentialsPath(env: NodeJS.ProcessEnv): string {
@@ -91,15 +98,38 @@ export function credentialsPath(env: NodeJS.ProcessEnv): string {
   })
 }
 
-/** Reads the stored credentials; undefined when there are none. @throws Failure when others could have read them. */
-export function readCredentials(env: NodeJS.ProcessEnv): StoredCredentials | undefined {
-  let path: string
+/** Where credentials may be: in the configuration, and for this session of the machine where that cannot be written. */
+function credentialsPaths(env: NodeJS.ProcessEnv): string[] {
+  const paths: string[] = []
   try {
-    path = credentialsPath(env)
+    paths.push(credentialsPath(env))
   } catch {
-    // No home: nothing was ever stored.
-    return undefined
+    // No home.
   }
+  const { XDG_RUNTIME_DIR: runtimeDir } = env
+  if (runtimeDir !== undefined && isAbsolute(runtimeDir))
+    paths.push(join(runtimeDir, 'keyhold', 'credentials.json'))
+  return paths
+}
+
+/**
+ * Reads the stored credentials; undefined when there are none.
+ *
+ * @throws Failure when others could have read them; KeyringFailure when the keyring has them and does not answer
+ */
+export function readCredentials(env: NodeJS.ProcessEnv): StoredCredentials | undefined {
+  for (const path of credentialsPaths(env)) {
+    const stored = readFile(path)
+    if (stored === undefined) continue
+    const { url, token } = stored
+    if (token !== undefined) return { url, token, place: path, isInKeyring: false }
+    return { url, token: readFromKeyring(env, url), place: 'the keyring of this desktop', isInKeyring: true }
+  }
+  return undefined
+}
+
+/** @returns no token where the keyring has it. */
+function readFile(path: string): { url: string; token: string | undefined } | undefined {
   let file: number
   try {
     file = openSync(path, constants.O_RDONLY)
@@ -150,37 +180,35 @@ export function credentialVariables(env: NodeJS.ProcessEnv): string[] {
 
 /** Deletes the stored credentials. @throws Failure */
 export function removeCredentials(env: NodeJS.ProcessEnv): void {
-  const path = credentialsPath(env)
-  try {
-    rmSync(path, { force: true })
-  } catch (error) {
-    throw new Failure(`${path} cannot be deleted (${codeOf(error)})`, { hints: ['delete it yourself'] })
+  for (const path of credentialsPaths(env)) {
+    const stored = readFile(path)
+    if (stored === undefined) continue
+    if (stored.token === undefined) removeFromKeyring(env, stored.url)
+    try {
+      rmSync(path, { force: true })
+    } catch (error) {
+      throw new Failure(`${path} cannot be deleted (${codeOf(error)})`, { hints: ['delete it yourself'] })
+    }
   }
+}
+
+/** Credentials that are about to be stored. */
+export interface PreparedCredentials {
+  readonly path: string
+  /** Replaces the file at once or not at all. @returns where the token is now, and why it is not in the keyring. */
+  commit(credentials: { url: string; token: string }): { place: string; keyringProblem?: string | undefined }
+  /** Does nothing after {@link commit}. */
+  abandon(): void
 }
 
 /**
  * Makes sure that credentials can be stored, before something is done whose answer must not be lost.
  *
- * @returns `commit`, which replaces the file at once or not at all, and `abandon`, which does nothing after it.
+ * @param isForKeyring puts the token into the keyring of the desktop, or into the file where that fails
  * @throws Failure
  */
-export function prepareCredentials(env: NodeJS.ProcessEnv): {
-  readonly path: string
-  commit(credentials: StoredCredentials): void
-  abandon(): void
-} {
-  const path = credentialsPath(env)
-  const temporary = `${path}.${process.pid}`
-  let file: number
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    rmSync(temporary, { force: true })
-    file = openSync(temporary, 'wx', 0o600)
-  } catch (error) {
-    throw new Failure(`${path} cannot be written (${codeOf(error)})`, {
-      hints: ['set XDG_CONFIG_HOME to a folder that you can write to'],
-    })
-  }
+export function prepareCredentials(env: NodeJS.ProcessEnv, isForKeyring = false): PreparedCredentials {
+  const { path, temporary, file } = openTemporary(env)
   let isOpen = true
   const close = () => {
     if (isOpen) closeSync(file)
@@ -193,9 +221,12 @@ export function prepareCredentials(env: NodeJS.ProcessEnv): {
   return {
     path,
     abandon,
-    commit(credentials) {
+    commit({ url, token }) {
+      const keyringProblem = isForKeyring ? storeInKeyring(env, url, token) : undefined
+      const isInKeyring = isForKeyring && keyringProblem === undefined
       try {
-        const bytes = Buffer.from(`${JSON.stringify(credentials, undefined, 2)}\n`)
+        const content = isInKeyring ? { url, tokenIn: 'keyring' } : { url, token }
+        const bytes = Buffer.from(`${JSON.stringify(content, undefined, 2)}\n`)
         for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written)
         fsyncSync(file)
         close()
@@ -205,8 +236,31 @@ export function prepareCredentials(env: NodeJS.ProcessEnv): {
         abandon()
         throw error
       }
+      return { place: isInKeyring ? 'the keyring of this desktop' : path, keyringProblem }
     },
   }
+}
+
+/** Opens a file beside the one that it will replace, at the first place that can be written. */
+function openTemporary(env: NodeJS.ProcessEnv): { path: string; temporary: string; file: number } {
+  let problem: string | undefined
+  for (const path of credentialsPaths(env)) {
+    const temporary = `${path}.${process.pid}`
+    try {
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+      rmSync(temporary, { force: true })
+      return { path, temporary, file: openSync(temporary, 'wx', 0o600) }
+    } catch (error) {
+      problem ??= `${path} cannot be written (${codeOf(error)})`
+    }
+  }
+  const none = 'neither HOME, XDG_CONFIG_HOME nor XDG_RUNTIME_DIR says where your configuration is'
+  throw new Failure(problem ?? none, {
+    hints: [
+      'set XDG_CONFIG_HOME to a folder that you can write to',
+      'or make an access token elsewhere, keyhold token create, and set KEYHOLD_TOKEN or KEYHOLD_TOKEN_FILE',
+    ],
+  })
 }
 
 /** The mode of the stored file, for `doctor`; undefined when there is none. */
@@ -236,10 +290,12 @@ function shownUrl(url: string): string {
   return URL.parse(url)?.origin ?? 'the address in KEYHOLD_URL'
 }
 
-function parsedCredentials(text: string): StoredCredentials | undefined {
+function parsedCredentials(text: string): { url: string; token: string | undefined } | undefined {
   try {
-    const { url, token } = JSON.parse(text)
-    return typeof url === 'string' && typeof token === 'string' ? { url, token } : undefined
+    const { url, token, tokenIn } = JSON.parse(text)
+    if (typeof url !== 'string') return undefined
+    if (tokenIn === 'keyring') return { url, token: undefined }
+    return typeof token === 'string' ? { url, token } : undefined
   } catch {
     // The error quotes the text, which has the token in it.
     return undefined

@@ -287,6 +287,10 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
     summary: 'sign out on this machine',
     load: () => import('./logout.ts'),
   },
+  whoami: {
+    summary: 'say as whom the commands act, and where the credential is kept',
+    load: () => import('./whoami.ts'),
+  },
   doctor: {
     summary: 'find out what keeps Keyhold from working here',
     load: () => import('./doctor.ts'),

@@ -9,11 +9,13 @@ import { readSettings } from '../connection.ts'
 import {
   assertSameInstance,
   credentialVariables,
+  type PreparedCredentials,
   prepareCredentials,
   readCredentials,
   type StoredCredentials,
 } from '../credentials.ts'
 import { Failure, usageFailure } from '../failure.ts'
+import { KeyringFailure } from '../keyring.ts'
 import { parsedTime, shownTime } from '../present.ts'
 import type { Terminal } from '../terminal.ts'
 import { deleteStoredToken } from './account/delete-stored-token.ts'
@@ -23,13 +25,16 @@ import type { MadeToken, TokenWish } from './account/wait-for-approval.ts'
 const DEFAULT_URL = 'http://localhost:8080'
 
 export const command = defineCommand({
-  usage: '[--url=URL] [--password] [--email=EMAIL] [--token-name=NAME] [--scope=SCOPE]… [--expires=WHEN]',
+  usage:
+    '[--url=URL] [--password] [--email=EMAIL] [--token-name=NAME] [--scope=SCOPE]… [--expires=WHEN] [--keyring]',
   description:
     'Prints an address and a code. Open the address in a browser where you are signed in, or give the code to\n' +
     '"keyhold approve-login" on a machine where you are; look at what asks, approve it, and type here the code that you are\n' +
     'shown there. This machine then has an access token of its own, which ends after 90 days, and no password was typed.\n\n' +
     'With --password, or --email, it is your password that is asked for, and a code if you have a second factor. A temporary\n' +
     'password, as an administrator hands it over, has to be replaced by your own. The password is not kept.\n\n' +
+    'The token is stored in a file that only you can read; with --keyring in the keyring of your desktop (the Secret Service by\n' +
+    'secret-tool, or the keychain of macOS), which is then asked at every command.\n\n' +
     'An access token that was stored here before, for the same URL, is replaced and deleted.',
   options: {
     url: { type: 'string', placeholder: 'URL', summary: 'where Keyhold is', variable: 'KEYHOLD_URL' },
@@ -52,6 +57,7 @@ export const command = defineCommand({
       placeholder: 'WHEN',
       summary: 'when the access token ends: 90, 12h or 2026-12-31; default: 90 days, by password no expiry',
     },
+    keyring: { type: 'boolean', summary: 'keep the access token in the keyring of your desktop' },
     'password-stdin': {
       type: 'boolean',
       summary:
@@ -75,7 +81,9 @@ export const command = defineCommand({
       scopes: options.scope.length > 0 ? ([...new Set(options.scope)] as Scope[]) : null, // `as`: all are choices.
       expiresAt: options.expires === undefined ? null : expiry(options.expires),
     }
-    const stored = readCredentials(env)
+    const stored = readStored(env, terminal)
+    const isForKeyring = options.keyring || stored?.isInKeyring === true
+    const prepare = () => prepareCredentials(env, isForKeyring)
     const knownUrl = options.url ?? readSettings(env).url ?? stored?.url
     const isScript = options['password-stdin']
     const isByPassword = options.password || isScript || options.email !== undefined
@@ -96,8 +104,9 @@ export const command = defineCommand({
       // Asked before the password goes there.
       const { isDone } = await keyhold.call('setup.get')
       if (!isDone) throw new Failure('this instance is not set up yet', { hints: ['keyhold setup'] })
-      if (isByPassword) await signInByPassword(keyhold, options.email, isScript, wish, stored, env, terminal)
-      else await signInByDevice(keyhold, wish, stored, env, terminal)
+      if (isByPassword)
+        await signInByPassword(keyhold, options.email, isScript, wish, stored, prepare, terminal)
+      else await signInByDevice(keyhold, wish, stored, prepare, terminal)
       const variables = credentialVariables(env)
       if (variables.length === 0) {
         terminal.hint('next: keyhold project list')
@@ -115,13 +124,13 @@ async function signInByDevice(
   keyhold: Keyhold,
   wish: TokenWish,
   stored: StoredCredentials | undefined,
-  env: NodeJS.ProcessEnv,
+  prepare: () => PreparedCredentials,
   terminal: Terminal,
 ): Promise<void> {
   const { waitForApproval } = await import('./account/wait-for-approval.ts')
   const finish = await waitForApproval(keyhold, wish, terminal)
   // Once there is nothing left but to get the token, so that it is not answered and then lost.
-  const credentials = prepareCredentials(env)
+  const credentials = prepare()
   try {
     const made = await finish()
     const owner = new Keyhold({ url: keyhold.url, token: made.token }, { userAgent })
@@ -139,13 +148,13 @@ async function signInByPassword(
   isScript: boolean,
   wish: TokenWish,
   stored: StoredCredentials | undefined,
-  env: NodeJS.ProcessEnv,
+  prepare: () => PreparedCredentials,
   terminal: Terminal,
 ): Promise<void> {
   const email = knownEmail ?? terminal.ask('your e-mail address:').trim()
   if (email === '') throw usageFailure('the e-mail address is missing')
   // First of all, so that the token is not answered and then lost.
-  const credentials = prepareCredentials(env)
+  const credentials = prepare()
   try {
     const given = isScript
       ? passwordsOf(terminal.readInput(4_096))
@@ -185,14 +194,15 @@ async function signInByPassword(
 
 /** Stores a token that was made, or deletes it. @param keyhold signed in as the person whose it is */
 async function keep(
-  credentials: ReturnType<typeof prepareCredentials>,
+  credentials: PreparedCredentials,
   keyhold: Keyhold,
   { accessToken, token }: MadeToken,
   terminal: Terminal,
 ): Promise<void> {
   const { account } = await keyhold.call('session.get')
+  let kept: ReturnType<PreparedCredentials['commit']>
   try {
-    credentials.commit({ url: keyhold.url, token })
+    kept = credentials.commit({ url: keyhold.url, token })
   } catch {
     await keyhold.call('access-token.delete', { params: { accessTokenId: accessToken.id } })
     throw new Failure(`${credentials.path} could not be written; you are not signed in`)
@@ -200,7 +210,19 @@ async function keep(
   const { expiresAt } = accessToken
   const until = expiresAt === null ? '' : `, until ${shownTime(expiresAt)}`
   terminal.note(`${account.name} (${account.email}) is signed in to ${keyhold.url}${until}`)
-  terminal.note(`access token ${accessToken.name} is in ${credentials.path}`)
+  if (kept.keyringProblem !== undefined) terminal.note(`not in the keyring: ${kept.keyringProblem}`)
+  terminal.note(`access token ${accessToken.name} is in ${kept.place}`)
+}
+
+/** What is stored; a keyring that does not answer must not keep somebody from signing in anew. */
+function readStored(env: NodeJS.ProcessEnv, terminal: Terminal): StoredCredentials | undefined {
+  try {
+    return readCredentials(env)
+  } catch (error) {
+    if (!(error instanceof KeyringFailure)) throw error
+    terminal.note(error.message)
+    return undefined
+  }
 }
 
 async function replaceTemporary(

@@ -1,8 +1,15 @@
 import { Keyhold, KeyholdError } from '@keyhold/sdk'
 import { failureOf, userAgent } from '../client.ts'
 import { defineCommand } from '../command.ts'
-import { credentialsPath, credentialVariables, readCredentials, removeCredentials } from '../credentials.ts'
+import {
+  credentialsPath,
+  credentialVariables,
+  readCredentials,
+  removeCredentials,
+  type StoredCredentials,
+} from '../credentials.ts'
 import { Failure } from '../failure.ts'
+import { KeyringFailure } from '../keyring.ts'
 import { deleteStoredToken } from './account/delete-stored-token.ts'
 
 export const command = defineCommand({
@@ -13,10 +20,15 @@ export const command = defineCommand({
   options: {},
   examples: [{ does: 'sign out', command: 'keyhold logout' }],
   async run({ env, terminal }) {
-    const path = credentialsPath(env)
-    const stored = readCredentials(env)
+    let stored: StoredCredentials | undefined
+    try {
+      stored = readCredentials(env)
+    } catch (error) {
+      if (error instanceof KeyringFailure) removeCredentials(env)
+      throw error
+    }
     if (stored === undefined) {
-      terminal.note(`nobody is signed in here: ${path} does not exist`)
+      terminal.note(`nobody is signed in here: ${credentialsPath(env)} does not exist`)
     } else {
       let problem: string | undefined
       let isDeleted = false
@@ -34,7 +46,7 @@ export const command = defineCommand({
           `signed out here, but the access token was not deleted at ${stored.url}: ${problem}`,
           {
             hints: [
-              `${path} is deleted; nothing on this machine has the token any more`,
+              `it is deleted from ${stored.place}; nothing on this machine has the token any more`,
               'if somebody may have copied it, sign in and delete it: keyhold token list',
             ],
           },
@@ -42,8 +54,8 @@ export const command = defineCommand({
       }
       terminal.note(
         isDeleted
-          ? `signed out of ${stored.url}; the access token is deleted there, and ${path} here`
-          : `signed out of ${stored.url}; the access token was no longer valid there, and ${path} is deleted`,
+          ? `signed out of ${stored.url}; the access token is deleted there, and in ${stored.place}`
+          : `signed out of ${stored.url}; the access token was no longer valid there, and is deleted in ${stored.place}`,
       )
     }
     for (const name of credentialVariables(env)) {
