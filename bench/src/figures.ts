@@ -109,6 +109,8 @@ export function bars(figures: readonly Figure[]): Bar[] {
       ofBare(least),
     )
   }
+  for (const database of ['sqlite', 'postgres'])
+    add(`log.${database}.newest`, `newest page of a large audit log, ${database}`, '≤ 200 ms', atMost(200))
   add('server.ready', 'start to ready', '≤ 1.5 s', atMost(1.5))
   add('server.idle', 'memory of an idle server', '≤ 120 MB', atMost(120))
   add('start.run', 'keyhold run -- true', '≤ 60 ms over node -e 0', (figure) => {

@@ -60,8 +60,8 @@ export async function fill(place: Place, counts: { records: number; secrets: num
   try {
     if (counts.secrets > 0) await addSecrets(core, counts.secrets)
     const names = await addRecords(core, place, counts.records)
-    log('preparing proofs')
-    await core.audit.growProofs()
+    log('preparing proofs and searches')
+    await core.audit.prepare()
     return { ...counts, ...names }
   } finally {
     await core.close()

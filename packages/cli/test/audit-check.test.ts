@@ -2,7 +2,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { run } from './kit.ts'
+import { run, start, waitFor } from './kit.ts'
 import { type RealServer, startRealServer } from './real-server.ts'
 
 let server: RealServer
@@ -88,4 +88,20 @@ test('SEC-26: `audit prove` writes a file that `audit verify --proof` verifies w
   writeFileSync(path, 'something else\n')
   expect((await verify('--key', verifierKey())).stderr).toContain('no proof')
   expect((await run(['audit', 'prove', '999999'], admin)).stderr).toContain('audit.record_not_found')
+})
+
+test('SEC-27: `audit list --follow` prints what comes, in the order of the log, and nothing twice', async () => {
+  const follow = start(['audit', 'list', '--follow', '--action=project.create', '--limit=1', '--json'], admin)
+  const indexes = () =>
+    follow.stdout
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line).index as number)
+  await waitFor(() => indexes().length === 1)
+  for (let i = 0; i < 3; i++) await act()
+  await waitFor(() => indexes().length === 4)
+  expect(indexes()).toEqual(indexes().toSorted((a, b) => a - b))
+  expect(new Set(indexes()).size).toBe(4)
+  follow.child.kill('SIGINT')
+  await follow.ended
 })

@@ -340,7 +340,7 @@ export async function composeServer(
         everyMs: MINUTE_MS,
         run: () => core.repositories.discardUnfinished(),
       },
-      { name: 'audit-proofs', everyMs: MINUTE_MS, run: () => core.audit.growProofs() },
+      { name: 'audit-proofs', everyMs: MINUTE_MS, run: () => core.audit.prepare() },
     ],
     (job, error) => logger.warn({ err: error, job: job.name }, 'a job failed'),
   )

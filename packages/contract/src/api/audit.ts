@@ -69,12 +69,14 @@ export const listAudit = route({
   action: 'audit.read',
   query: Type.Object({
     ...filters,
+    start: Type.Optional(Type.Integer({ minimum: 0, description: 'Only records from this index on' })),
     cursor: Type.Optional(Type.Integer({ minimum: 0, description: 'nextCursor of the page before' })),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.auditPage, description: 'Default 50' })),
   }),
   status: 200,
   answer: Type.Object({
     records: Type.Array(Type.Intersect([AuditRecord, Type.Object({ line: Type.String() })])),
+    /** Where the next page begins; null: this was the last. A page may be short, or empty, and have one. */
     nextCursor: Nullable(Type.Integer()),
   }),
 })

@@ -23,13 +23,13 @@ import {
   addCheckpoint,
   appendRecords,
   countRecords,
-  findRecords,
   latestCheckpointSize,
   listCheckpoints,
   readHead,
   readRecords,
 } from './audit.store.ts'
 import { AuditProofs } from './audit-proofs.ts'
+import { growSpans, searchRecords } from './audit-search.ts'
 import { type AuditWriter, openAuditWriter } from './audit-writer.ts'
 import { type PendingRecord, sha256 } from './leaf.ts'
 
@@ -189,14 +189,16 @@ export class AuditLog {
     }
   }
 
-  /** Newest first. @returns the records and where the next page begins. */
+  /**
+   * Newest first. A search ends when it has taken a while: then the page is short, perhaps empty, and says where to go on.
+   * @returns the records and where the next page begins; null when there is no more.
+   */
   async list(
     filter: AuditFilter,
     limit: number,
   ): Promise<{ records: AuditRecord[]; nextCursor: number | null }> {
-    const rows = await findRecords(this.#storage.db, filter, limit + 1)
-    const records = rows.slice(0, limit).map((row) => JSON.parse(row.record) as AuditRecord) // `as`: written by #toPending.
-    return { records, nextCursor: rows.length > limit ? records.at(-1)!.index : null }
+    const { rows, nextCursor } = await searchRecords(this.#storage.db, filter, limit)
+    return { records: rows.map((row) => JSON.parse(row.record) as AuditRecord), nextCursor } // `as`: written by #toPending.
   }
 
   /** Signs the head of the tree as it is on disk now. */
@@ -241,9 +243,10 @@ export class AuditLog {
     return { hashes, checkpoint: this.#sign(tree) }
   }
 
-  /** Prepares for proofs what has come since the last time. */
-  growProofs(): Promise<void> {
-    return this.#proofs.grow()
+  /** Prepares for proofs and searches what has come since the last time. */
+  async prepare(): Promise<void> {
+    await this.#proofs.grow()
+    await growSpans(this.#storage)
   }
 
   #sign(tree: MerkleTree): string {

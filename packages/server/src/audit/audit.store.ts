@@ -3,14 +3,9 @@ import { sql } from 'kysely'
 import type { Queries, Tables, Transaction } from '../storage/tables.ts'
 import { appendLeaf, type PendingRecord, sha256 } from './leaf.ts'
 
-export interface AuditFilter {
-  readonly actorId?: string | undefined
-  readonly secretName?: string | undefined
-  readonly action?: string | undefined
-  readonly projectId?: string | undefined
-  readonly outcome?: string | undefined
-  readonly from?: number | undefined
-  readonly to?: number | undefined
+export interface AuditFilter extends RecordConditions {
+  /** Only records from this index on. */
+  readonly start?: number | undefined
   /** Only records before this index. */
   readonly before?: number | undefined
   /** Only what this person did, and what happened in these projects. */
@@ -151,36 +146,141 @@ export async function addSubtrees(
     .execute()
 }
 
-/** Newest first. */
+/** What is asked of a record, all of it. The time is not in it: see {@link listSpans}. */
+export interface RecordConditions {
+  readonly secretName?: string | undefined
+  readonly actorId?: string | undefined
+  readonly projectId?: string | undefined
+  readonly action?: string | undefined
+  readonly outcome?: string | undefined
+  readonly from?: number | undefined
+  readonly to?: number | undefined
+}
+
+/** The index that is walked. */
+export type Driver = {
+  readonly column: 'secret_name' | 'actor_id' | 'project_id' | 'action' | 'outcome' | 'leaf_index'
+  readonly value?: string
+}
+
+/** Records from `start` up to before `end`. */
+export interface LeafSpan {
+  readonly start: number
+  readonly end: number
+}
+
+/**
+ * The newest places that the index has for the driver. Compared as pairs, so that no planner believes another index to
+ * be better: it would be right for the average name and read millions of rows for a rare one.
+ */
+function candidates(db: Queries, { column, value }: Driver, { start, end }: LeafSpan, limit: number) {
+  const query = db.selectFrom('audit_records').select('leaf_index').limit(limit)
+  if (column === 'leaf_index')
+    return query.where('leaf_index', '<', end).where('leaf_index', '>=', start).orderBy('leaf_index', 'desc')
+  const pair = sql`(${sql.ref(column)}, leaf_index)`
+  const found = query
+    .where(sql<boolean>`${pair} < (${value}, ${end})`)
+    .where(sql<boolean>`${pair} >= (${value}, ${start})`)
+    .orderBy(column, 'desc')
+    .orderBy('leaf_index', 'desc')
+  // The index has the others only.
+  return column === 'outcome' ? found.where(sql<boolean>`outcome <> 'success'`) : found
+}
+
+/** Place of the candidate before which `count` newer ones stand. */
+export async function candidateAfter(
+  db: Queries,
+  driver: Driver,
+  span: LeafSpan,
+  count: number,
+): Promise<number | undefined> {
+  const row = await candidates(db, driver, span, 1).offset(count).executeTakeFirst()
+  return row?.leaf_index
+}
+
+/** Of the newest `among` records that the driver finds, those that meet all conditions; newest first. */
 export async function findRecords(
   db: Queries,
-  filter: AuditFilter,
+  driver: Driver,
+  conditions: RecordConditions,
+  span: LeafSpan,
+  among: number,
   limit: number,
-): Promise<{ record: string }[]> {
-  const { visibleTo } = filter
+): Promise<{ leaf_index: number; record: string }[]> {
+  const places = db.selectFrom(candidates(db, driver, span, among).as('found')).select('leaf_index')
   let query = db
     .selectFrom('audit_records')
     .select(['leaf_index', 'record'])
+    .where('leaf_index', 'in', places)
     .orderBy('leaf_index', 'desc')
     .limit(limit)
-  if (filter.actorId !== undefined) query = query.where('actor_id', '=', filter.actorId)
-  if (filter.secretName !== undefined) query = query.where('secret_name', '=', filter.secretName)
-  if (filter.action !== undefined) query = query.where('action', '=', filter.action)
-  if (filter.projectId !== undefined) query = query.where('project_id', '=', filter.projectId)
-  if (filter.outcome !== undefined) query = query.where('outcome', '=', filter.outcome)
-  // Said as well, since SQLite uses the partial index only where its condition stands literally.
-  if (filter.outcome === 'refused' || filter.outcome === 'failed')
-    query = query.where(sql<boolean>`outcome <> 'success'`)
-  if (filter.from !== undefined) query = query.where('time', '>=', filter.from)
-  if (filter.to !== undefined) query = query.where('time', '<', filter.to)
-  if (filter.before !== undefined) query = query.where('leaf_index', '<', filter.before)
-  if (visibleTo) {
-    query = query.where((eb) =>
-      eb.or([
-        eb('actor_id', '=', visibleTo.accountId),
-        ...(visibleTo.projectIds.length > 0 ? [eb('project_id', 'in', visibleTo.projectIds)] : []),
-      ]),
-    )
+  const asked = {
+    secret_name: conditions.secretName,
+    actor_id: conditions.actorId,
+    project_id: conditions.projectId,
+    action: conditions.action,
+    outcome: conditions.outcome,
   }
+  for (const [column, value] of Object.entries(asked)) {
+    // As an expression, so that only the driver's index is one to think of.
+    if (value !== undefined && column !== driver.column)
+      query = query.where(sql<boolean>`coalesce(${sql.ref(column)}, '') = ${value}`)
+  }
+  if (conditions.from !== undefined) query = query.where('time', '>=', conditions.from)
+  if (conditions.to !== undefined) query = query.where('time', '<', conditions.to)
   return query.execute()
+}
+
+/** How many spans of time are kept. */
+export async function countSpans(db: Queries): Promise<number> {
+  const last = await db
+    .selectFrom('audit_spans')
+    .select('position')
+    .orderBy('position', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return last ? last.position + 1 : 0
+}
+
+/** Positions of the spans before `end` that may hold records of a time, newest first. */
+export async function listSpans(
+  db: Queries,
+  time: { readonly from?: number | undefined; readonly to?: number | undefined },
+  end: number,
+  limit: number,
+): Promise<number[]> {
+  let query = db
+    .selectFrom('audit_spans')
+    .select('position')
+    .where('position', '<', end)
+    .orderBy('position', 'desc')
+    .limit(limit)
+  if (time.from !== undefined) query = query.where('latest', '>=', time.from)
+  if (time.to !== undefined) query = query.where('earliest', '<', time.to)
+  return (await query.execute()).map(({ position }) => position)
+}
+
+/** Keeps the times of the records from `start` on, `length` to a span; those that another server kept stay. */
+export async function addSpans(tx: Transaction, start: number, count: number, length: number): Promise<void> {
+  const rows = await tx
+    .selectFrom('audit_records')
+    .select(['leaf_index', 'time'])
+    .where('leaf_index', '>=', start * length)
+    .where('leaf_index', '<', (start + count) * length)
+    .execute()
+  const spans = Array.from({ length: count }, (_, i) => ({
+    position: start + i,
+    earliest: Number.MAX_SAFE_INTEGER,
+    latest: 0,
+  }))
+  for (const { leaf_index, time } of rows) {
+    const span = spans[Math.floor(leaf_index / length) - start]! // `!`: the rows were asked for by these bounds.
+    span.earliest = Math.min(span.earliest, time)
+    span.latest = Math.max(span.latest, time)
+  }
+  await tx
+    .insertInto('audit_spans')
+    .values(spans)
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
 }

@@ -44,6 +44,7 @@ export function activityRoutes(
       outcome: query.outcome,
       from: query.from === undefined ? undefined : Date.parse(query.from),
       to: query.to === undefined ? undefined : Date.parse(query.to),
+      start: query.start,
       before: query.cursor,
       visibleTo: await visibleTo({ caller, origin }),
     }

@@ -390,6 +390,8 @@ export interface Tables {
   audit_head: { id: number; size: number; edge: Uint8Array }
   /** Roots of whole subtrees of 2^height leaves, for proofs; see audit/audit-proofs.ts. */
   audit_subtrees: { height: number; position: number; hash: Uint8Array }
+  /** Times of the records from `256 * position`, 256 of them; see audit/audit-search.ts. */
+  audit_spans: { position: number; earliest: number; latest: number }
   /** Signed heads, in order of size. */
   audit_checkpoints: { size: number; note: string; time: number }
 }

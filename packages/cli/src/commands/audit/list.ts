@@ -1,16 +1,22 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { actions, outcomes } from '@keyhold/contract/actions'
-import type { CallInput } from '@keyhold/sdk'
+import type { CallInput, Keyhold } from '@keyhold/sdk'
 import { connected } from '../../client.ts'
 import { defineCommand } from '../../command.ts'
-import { usageFailure } from '../../failure.ts'
+import { Failure, usageFailure } from '../../failure.ts'
 import { parsedTime, sayEmpty } from '../../present.ts'
+import type { Terminal } from '../../terminal.ts'
 import { findProject } from '../project/find-project.ts'
 
 const PAGE_MAX = 500
+/** How often is asked for what has come. */
+const FOLLOW_MS = 2_000
+
+type Filters = NonNullable<CallInput<'audit.list'>['query']>
 
 export const command = defineCommand({
   usage:
-    '[--person=PERSON] [--secret=NAME] [--action=ACTION] [--project=PROJECT] [--outcome=OUTCOME] [--json]',
+    '[--person=PERSON] [--secret=NAME] [--action=ACTION] [--project=PROJECT] [--outcome=OUTCOME] [--follow] [--json]',
   description:
     'Newest first, one line each, times in UTC. Administrators see all of the log, others what they did and the projects they are\n' +
     'Admin of. With --json it prints one JSON object per line, with who, from where and how.',
@@ -32,6 +38,11 @@ export const command = defineCommand({
     },
     to: { type: 'string', placeholder: 'WHEN', summary: 'before, written as for --from' },
     limit: { type: 'string', short: 'n', placeholder: 'COUNT', summary: 'at most this many; default 50' },
+    follow: {
+      type: 'boolean',
+      short: 'f',
+      summary: 'go on with what comes, oldest first; default of --limit is then 10',
+    },
     json: { type: 'boolean', summary: 'print JSON, one object per line' },
   },
   examples: [
@@ -40,6 +51,7 @@ export const command = defineCommand({
       command: 'keyhold audit list --secret=GITHUB_TOKEN --action=secret.read --from=7d --json',
     },
     { does: 'what was refused', command: 'keyhold audit list --outcome=refused' },
+    { does: 'watch what is refused', command: 'keyhold audit list --outcome=refused --follow' },
   ],
   run: ({ options, env, terminal }) =>
     connected(env, 'person', async (keyhold) => {
@@ -61,20 +73,54 @@ export const command = defineCommand({
         ...(outcome !== undefined && { outcome }),
         ...(from !== undefined && { from: parsedTime(from, 'from', -1) }),
         ...(to !== undefined && { to: parsedTime(to, 'to', -1) }),
-      } as NonNullable<CallInput<'audit.list'>['query']> // `as`: action and outcome were checked.
-      let wanted = Number(options.limit ?? 50)
-      let cursor: number | undefined
+      } as Filters // `as`: action and outcome were checked.
+      if (options.follow) return follow(keyhold, terminal, filters, options)
       let printed = 0
-      while (wanted > 0) {
-        const { records, nextCursor } = await keyhold.call('audit.list', {
-          query: { ...filters, limit: Math.min(wanted, PAGE_MAX), ...(cursor !== undefined && { cursor }) },
-        })
-        for (const record of records) terminal.print(options.json ? JSON.stringify(record) : record.line)
-        printed += records.length
-        wanted -= records.length
-        if (nextCursor === null || records.length === 0) break
-        cursor = nextCursor
+      for await (const record of newest(keyhold, filters, Number(options.limit ?? 50))) {
+        terminal.print(options.json ? JSON.stringify(record) : record.line)
+        printed += 1
       }
       if (printed === 0 && !options.json) sayEmpty(terminal, 'the audit log has nothing that matches')
     }),
 })
+
+/** Newest first. Pages may be short, or empty, before the end: a search of a large log is answered in parts. */
+async function* newest(keyhold: Keyhold, filters: Filters, limit: number) {
+  let wanted = limit
+  let cursor = filters.cursor
+  while (wanted > 0) {
+    const { records, nextCursor } = await keyhold.call('audit.list', {
+      query: { ...filters, limit: Math.min(wanted, PAGE_MAX), ...(cursor !== undefined && { cursor }) },
+    })
+    yield* records
+    wanted -= records.length
+    if (nextCursor === null) return
+    cursor = nextCursor
+  }
+}
+
+/** The last records and then each that comes, in the order of the log, until the command is stopped. */
+async function follow(
+  keyhold: Keyhold,
+  terminal: Terminal,
+  filters: Filters,
+  options: { readonly json: boolean | undefined; readonly limit: string | undefined },
+): Promise<never> {
+  let size = 0
+  let limit = Number(options.limit ?? 10)
+  for (;;) {
+    const { checkpoint } = await keyhold.call('audit.checkpoint')
+    // Origin, size, root: the form of checkpoints.
+    const grown = Number(checkpoint.split('\n')[1])
+    if (grown < size) throw new Failure('the log was set back: it is shorter than it was before')
+    const records = []
+    if (grown > size)
+      for await (const record of newest(keyhold, { ...filters, start: size, cursor: grown }, limit))
+        records.push(record)
+    for (const record of records.reverse())
+      terminal.print(options.json ? JSON.stringify(record) : record.line)
+    size = grown
+    limit = Number.POSITIVE_INFINITY
+    await sleep(FOLLOW_MS)
+  }
+}
