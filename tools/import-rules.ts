@@ -8,8 +8,10 @@ import type { IConfiguration, IForbiddenRuleType, IRegularForbiddenRuleType } fr
 /** The server's folders, from what knows most to what knows least. Each may import those after it, never before. */
 const LEVELS = [
   'main',
+  'admin',
   'compose',
   'schedule',
+  'upkeep',
   'credentials',
   'projects',
   'accounts',
@@ -150,8 +152,8 @@ const insideServer = [
   ),
   rule(
     'config-is-passed-in',
-    'It is read once, by main.ts, and handed on in parts by compose.ts',
-    { path: server, pathNot: [`${server}config/`, `${server}(?:compose|main)[.]ts$`] },
+    'It is read once, by main.ts or a command of admin/, and handed on in parts by compose.ts',
+    { path: server, pathNot: [`${server}(?:config|admin)/`, `${server}(?:compose|main)[.]ts$`] },
     { path: `${server}config/` },
   ),
   rule(

@@ -54,7 +54,10 @@ import { projectRoutes } from './projects/projects.routes.ts'
 import { Projects } from './projects/projects.service.ts'
 import { Schedule } from './schedule/schedule.ts'
 import { openStorage, type Storage } from './storage/storage.ts'
-import { deriveRootKey, readRootKeyFile } from './vault/root-key.ts'
+import { RootKeys } from './upkeep/root-keys.service.ts'
+import { Servers } from './upkeep/servers.ts'
+import { deriveRootKey, readRootKeyFiles } from './vault/root-key.ts'
+import { chooseRootKey } from './vault/rotation.ts'
 import { Vault } from './vault/vault.ts'
 
 /** Wrong tokens and keys per address and minute before the address has to wait. */
@@ -87,6 +90,8 @@ export interface Core {
   readonly sshIdentities: SshIdentities
   readonly sshKeys: SshKeys
   readonly apiKeys: ApiKeys
+  readonly servers: Servers
+  readonly rootKeys: RootKeys
   /** Where a new root key was written, when this start made one. */
   readonly newRootKeyPath?: string
   close(): Promise<void>
@@ -127,10 +132,13 @@ export async function composeCore(
   try {
     const isNew =
       (await storage.db.selectFrom('keyring').select('version').limit(1).executeTakeFirst()) === undefined
-    const root = config.rootKey
-      ? { key: config.rootKey, isNew: false, path: '' }
-      : readRootKeyFile(config.dataDir, isNew)
-    const vault = await Vault.open(storage, deriveRootKey(root.key), clock)
+    const { files, isNew: isNewRootKey } = config.rootKey
+      ? { files: [{ key: config.rootKey, path: '' }], isNew: false }
+      : readRootKeyFiles(config.dataDir, isNew)
+    const [first, ...others] = files.map(({ key }) => deriveRootKey(key))
+    // `!`: without any, reading them throws.
+    const root = await chooseRootKey(storage.db, [first!, ...others])
+    const vault = await Vault.open(storage, root, clock)
     const instanceId = await readInstanceId(storage)
     const audit = new AuditLog(storage, vault, clock, instanceId)
     const access = new Access(storage, audit, clock)
@@ -155,6 +163,7 @@ export async function composeCore(
       sshIdentities,
       gpgKeys,
     ]
+    const servers = new Servers(storage, vault, clock, packageJson.version)
     const inventory = new Inventory(access, settings, sources, clock)
     return {
       storage,
@@ -190,7 +199,9 @@ export async function composeCore(
       sshIdentities,
       sshKeys,
       apiKeys,
-      ...(root.isNew && { newRootKeyPath: root.path }),
+      servers,
+      rootKeys: new RootKeys(storage, access, vault, servers, clock),
+      ...(isNewRootKey && { newRootKeyPath: files[0]!.path }),
       close: async () => {
         await audit.close()
         await storage.close()
@@ -360,12 +371,15 @@ export async function composeServer(
   return {
     http,
     schedule,
-    listen: () =>
-      http.fastify
+    listen: async () => {
+      const address = await http.fastify
         .listen({ host: config.http.host || '::', port: config.http.port })
         .catch((error: unknown) => {
           throw unusable('KEYHOLD_HTTP_ADDR: cannot listen there', error)
-        }),
+        })
+      await core.servers.start((error) => logger.warn({ err: error }, 'cannot say that this server runs'))
+      return address
+    },
     drain: () => {
       isDraining = true
       http.drain()
@@ -374,6 +388,7 @@ export async function composeServer(
       clearInterval(keeping)
       // At once: a job that waits for somebody else's server must not keep requests coming in.
       await Promise.all([schedule.stop(), http.fastify.close()])
+      await core.servers.stop().catch(() => {}) // It is forgotten by itself.
       metricsServer?.close()
       metricsServer?.closeAllConnections()
       await core.audit
@@ -410,7 +425,7 @@ async function whyNotEnrolled(
 }
 
 /** Whether requests can be served, and if not, why. */
-async function readiness({ storage, vault, audit }: Core): Promise<Readiness> {
+async function readiness({ storage, servers, vault, audit }: Core): Promise<Readiness> {
   const database = await storage.db
     .selectFrom('instance')
     .select('name')
@@ -422,7 +437,7 @@ async function readiness({ storage, vault, audit }: Core): Promise<Readiness> {
     )
   const checks = {
     database,
-    rootKey: `ok: ${vault.rootFingerprint}`,
+    rootKey: await servers.rootKeyHealth().catch(() => `ok: ${vault.rootFingerprint}`),
     audit: audit.problem === undefined ? 'ok' : `unavailable: ${audit.problem}`,
   }
   return { isReady: database === 'ok' && audit.problem === undefined, checks }

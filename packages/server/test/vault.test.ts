@@ -19,7 +19,7 @@ import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test, vi
 import { systemClock } from '../src/base/clock.ts'
 import { openStorage, type Storage } from '../src/storage/storage.ts'
 import { type Context, decrypt, encrypt, encryptWithNonce, keyIdOf } from '../src/vault/envelope.ts'
-import { deriveRootKey, readRootKeyFile } from '../src/vault/root-key.ts'
+import { deriveRootKey, readRootKeyFiles } from '../src/vault/root-key.ts'
 import { type Owner, Vault } from '../src/vault/vault.ts'
 import {
   databases,
@@ -149,11 +149,11 @@ describe('the root key', () => {
 
   test('the file is made once, mode 0600, and read again; nothing else is left beside it', () => {
     const directory = newDirectory()
-    const made = readRootKeyFile(directory, true)
+    const made = readRootKeyFiles(directory, true)
     expect(made.isNew).toBe(true)
-    expect(statSync(made.path).mode & 0o777).toBe(0o600)
-    expect(readRootKeyFile(directory, true)).toEqual({ ...made, isNew: false })
-    expect(readRootKeyFile(directory, false)).toEqual({ ...made, isNew: false })
+    expect(statSync(made.files[0]!.path).mode & 0o777).toBe(0o600)
+    expect(readRootKeyFiles(directory, true)).toEqual({ ...made, isNew: false })
+    expect(readRootKeyFiles(directory, false)).toEqual({ ...made, isNew: false })
     expect(readdirSync(directory)).toEqual(['root.key'])
   })
 
@@ -166,13 +166,13 @@ describe('the root key', () => {
   ])('a file that holds "%s" is refused, and stays as it is', (text) => {
     const directory = newDirectory()
     writeFileSync(join(directory, 'root.key'), text)
-    expect(() => readRootKeyFile(directory, true)).toThrow('does not hold a root key')
+    expect(() => readRootKeyFiles(directory, true)).toThrow('does not hold a root key')
     expect(readFileSync(join(directory, 'root.key'), 'utf8')).toBe(text)
   })
 
   test('none is made where the database has a keyring already', () => {
     const directory = newDirectory()
-    expect(() => readRootKeyFile(directory, false)).toThrow(
+    expect(() => readRootKeyFiles(directory, false)).toThrow(
       'is missing, and this database already has a keyring',
     )
     expect(readdirSync(directory)).toEqual([])

@@ -9,14 +9,41 @@ export interface Tables {
   /** Facts about the instance, by name. */
   instance: { name: string; value: string }
 
+  /** Root keys by name, never the keys. At most one in each state but `retired`. */
+  root_keys: {
+    fingerprint: string
+    /**
+     * `next`: prepared, opens the keyring; `current`; `previous`: was current, still opens the keyring; `retired`: opens
+     * only backups made while it was current.
+     */
+    state: 'next' | 'current' | 'previous' | 'retired'
+    created_at: number
+    activated_at: number | null
+    retired_at: number | null
+    /** When a recovery kit of it was printed, and when somebody typed one back. */
+    kit_made_at: number | null
+    kit_proven_at: number | null
+  }
   keyring: {
     version: number
-    /** The keyring key, wrapped by the root key. */
+    /** The keyring key, wrapped by the current root key. */
     wrapped: Uint8Array
     root_fingerprint: string
     /** Data keys wrapped so far. */
     uses: number
     created_at: number
+  }
+  /** The keyring keys once more, wrapped by the root key that is coming or going. */
+  keyring_wraps: { root_fingerprint: string; version: number; wrapped: Uint8Array }
+  /** Servers that run, or ran until a moment ago. */
+  servers: {
+    id: string
+    host: string
+    release: string
+    /** Of the root key that it was started with. */
+    root_fingerprint: string
+    started_at: number
+    seen_at: number
   }
   data_keys: {
     /** 32 hex digits. */

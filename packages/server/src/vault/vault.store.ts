@@ -2,6 +2,7 @@ import type { Queries, Tables, Transaction } from '../storage/tables.ts'
 
 export type KeyringRow = Tables['keyring']
 export type DataKeyRow = Tables['data_keys']
+export type RootKeyRow = Tables['root_keys']
 
 export async function listKeyring(db: Queries): Promise<KeyringRow[]> {
   return db
@@ -11,13 +12,111 @@ export async function listKeyring(db: Queries): Promise<KeyringRow[]> {
     .execute()
 }
 
-/** Adds a keyring key. Two servers starting at once: one insert wins, both read the winner afterwards. */
-export async function addKeyringKey(tx: Transaction, row: KeyringRow): Promise<void> {
-  await tx
+/**
+ * Adds a keyring key. Two servers starting at once: one insert wins, both read the winner afterwards.
+ * @returns whether it was this one.
+ */
+export async function addKeyringKey(tx: Transaction, row: KeyringRow): Promise<boolean> {
+  const added = await tx
     .insertInto('keyring')
     .values(row)
     .onConflict((conflict) => conflict.column('version').doNothing())
+    .returning('version')
+    .executeTakeFirst()
+  return added !== undefined
+}
+
+/** Puts another root key's wrap in the place of the current one's. */
+export async function setWrap(
+  tx: Transaction,
+  version: number,
+  wrapped: Uint8Array,
+  fingerprint: string,
+): Promise<void> {
+  await tx
+    .updateTable('keyring')
+    .set({ wrapped, root_fingerprint: fingerprint })
+    .where('version', '=', version)
     .execute()
+}
+
+/** Oldest first. */
+export async function listRootKeys(db: Queries): Promise<RootKeyRow[]> {
+  return db
+    .selectFrom('root_keys')
+    .select([
+      'fingerprint',
+      'state',
+      'created_at',
+      'activated_at',
+      'retired_at',
+      'kit_made_at',
+      'kit_proven_at',
+    ])
+    .orderBy('created_at')
+    .execute()
+}
+
+/** Makes other changes of root keys wait until the transaction ends. @returns fingerprint of the current one. */
+export async function lockCurrentRootKey(tx: Transaction): Promise<string> {
+  const row = await tx
+    .updateTable('root_keys')
+    .set({ state: 'current' })
+    .where('state', '=', 'current')
+    .returning('fingerprint')
+    .executeTakeFirstOrThrow()
+  return row.fingerprint
+}
+
+export async function addRootKey(
+  tx: Transaction,
+  { fingerprint, state, now }: { fingerprint: string; state: 'current' | 'next'; now: number },
+): Promise<void> {
+  await tx
+    .insertInto('root_keys')
+    .values({
+      fingerprint,
+      state,
+      created_at: now,
+      activated_at: state === 'current' ? now : null,
+      retired_at: null,
+      kit_made_at: null,
+      kit_proven_at: null,
+    })
+    .execute()
+}
+
+export async function updateRootKey(
+  tx: Transaction,
+  fingerprint: string,
+  change: Partial<Omit<RootKeyRow, 'fingerprint' | 'created_at'>>,
+): Promise<void> {
+  await tx.updateTable('root_keys').set(change).where('fingerprint', '=', fingerprint).execute()
+}
+
+export async function deleteRootKey(tx: Transaction, fingerprint: string): Promise<void> {
+  await tx.deleteFrom('root_keys').where('fingerprint', '=', fingerprint).execute()
+}
+
+/** The keyring as the root key that is coming or going wraps it; empty for any other. */
+export async function listWraps(
+  db: Queries,
+  fingerprint: string,
+): Promise<{ version: number; wrapped: Uint8Array }[]> {
+  return db
+    .selectFrom('keyring_wraps')
+    .select(['version', 'wrapped'])
+    .where('root_fingerprint', '=', fingerprint)
+    .orderBy('version')
+    .execute()
+}
+
+export async function addWraps(tx: Transaction, rows: readonly Tables['keyring_wraps'][]): Promise<void> {
+  await tx.insertInto('keyring_wraps').values(rows).execute()
+}
+
+export async function deleteWraps(tx: Transaction, fingerprint: string): Promise<void> {
+  await tx.deleteFrom('keyring_wraps').where('root_fingerprint', '=', fingerprint).execute()
 }
 
 export async function findDataKey(db: Queries, id: string): Promise<DataKeyRow | undefined> {

@@ -1,4 +1,4 @@
-import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
+import { hkdfSync, type KeyObject } from 'node:crypto'
 import { Secret } from '@keyhold/contract/secret'
 import { AppError } from '../base/app-error.ts'
 import type { Clock } from '../base/clock.ts'
@@ -6,15 +6,27 @@ import { randomKey } from '../base/ids.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Queries, Transaction } from '../storage/tables.ts'
 import { type Context, decrypt, encrypt, KEY_ID_BYTES, keyIdOf } from './envelope.ts'
+import {
+  findWrongKey,
+  keyringId,
+  newKeyringRow,
+  toKey,
+  unwrapKeyring,
+  WrongRootKeyError,
+  wrapKeyring,
+} from './keyring.ts'
 import type { RootKey } from './root-key.ts'
 import {
   addDataKey,
   addKeyringKey,
+  addRootKey,
   countKeyringUse,
   type DataKeyRow,
   findDataKey,
-  type KeyringRow,
   listKeyring,
+  listRootKeys,
+  listWraps,
+  lockCurrentRootKey,
   retireDataKey,
   useCurrentDataKey,
 } from './vault.store.ts'
@@ -41,9 +53,6 @@ export type Owner = `${'project' | 'person' | 'workspace'}:${string}` | 'instanc
 
 /** How many data keys stay unwrapped in memory. */
 const CACHED_KEYS_MAX = 2_000
-
-/** A keyring that another root key wrapped. The message names the fingerprint that is needed. */
-export class WrongRootKeyError extends Error {}
 
 /** Seals and opens values. Knows no rights: who may see a value is decided before, in access/. */
 export class Vault {
@@ -80,18 +89,25 @@ export class Vault {
   ): Promise<Vault> {
     let rows = await listKeyring(storage.db)
     if (rows.length === 0) {
-      await storage.transaction((tx) => addKeyringKey(tx, newKeyringRow(1, rootKey, clock)))
+      const now = clock.now().getTime()
+      await storage.transaction(async (tx) => {
+        if (await addKeyringKey(tx, newKeyringRow(1, rootKey, now)))
+          await addRootKey(tx, { fingerprint: rootKey.fingerprint, state: 'current', now })
+      })
       rows = await listKeyring(storage.db)
     }
-    let keyring = unwrapKeyring(rows, rootKey)
-    const current = rows.at(-1)!
+    let keyring = await openKeyring(storage.db, rootKey)
     // Only a root key that opens what is there may add to it: a wrong one would leave a keyring that nothing opens.
-    if (current.uses >= usesMax) {
-      await storage.transaction((tx) => addKeyringKey(tx, newKeyringRow(current.version + 1, rootKey, clock)))
-      rows = await listKeyring(storage.db)
-      keyring = unwrapKeyring(rows, rootKey)
+    if (rows.at(-1)!.uses >= usesMax) {
+      await storage.transaction((tx) => growKeyring(tx, rootKey, clock))
+      keyring = await openKeyring(storage.db, rootKey)
     }
     return new Vault(rootKey.fingerprint, keyring, clock, usesMax)
+  }
+
+  /** Wraps the keyring under another root key; nothing else has to be encrypted anew when the root key changes. */
+  wrapKeyring(rootKey: RootKey): { version: number; wrapped: Uint8Array }[] {
+    return wrapKeyring(this.#keyring, rootKey)
   }
 
   /** Seals a value under its owner's data key. Runs in the transaction that stores the result. */
@@ -182,50 +198,30 @@ export class Vault {
 }
 
 /** @throws WrongRootKeyError */
-function unwrapKeyring(rows: readonly KeyringRow[], rootKey: RootKey): Map<number, KeyObject> {
-  const wrapping = createSecretKey(rootKey.wrappingKey)
-  const keyring = new Map<number, KeyObject>()
-  for (const row of rows) {
-    const bytes = decrypt(wrapping, keyringContext(row.version), row.wrapped)
-    if (!bytes) {
-      throw new WrongRootKeyError(
-        row.root_fingerprint === rootKey.fingerprint
-          ? `keyring key ${row.version} does not open with its root key ${rootKey.fingerprint}: the database was changed`
-          : `this database needs the root key with fingerprint ${row.root_fingerprint}, but was given ${rootKey.fingerprint}`,
-      )
-    }
-    keyring.set(row.version, toKey(bytes))
+async function openKeyring(db: Queries, rootKey: RootKey): Promise<Map<number, KeyObject>> {
+  const rows = await listKeyring(db)
+  const wraps = await listWraps(db, rootKey.fingerprint)
+  if (wraps.length > 0) return unwrapKeyring(wraps, rootKey)
+  const needed = findWrongKey(rows, rootKey)
+  if (needed !== undefined) {
+    const others = (await listRootKeys(db)).filter(({ state }) => state === 'next' || state === 'previous')
+    const also = others.map(({ fingerprint }) => `; ${fingerprint} opens it too for now`).join('')
+    throw new WrongRootKeyError(
+      `this database needs the root key with fingerprint ${needed}, but was given ${rootKey.fingerprint}${also}`,
+    )
   }
-  return keyring
+  return unwrapKeyring(rows, rootKey)
 }
 
-function toKey(bytes: Buffer): KeyObject {
-  const key = createSecretKey(bytes)
-  bytes.fill(0)
-  return key
-}
-
-function keyringId(version: number): Buffer {
-  const id = Buffer.alloc(KEY_ID_BYTES)
-  id.writeUInt32BE(version, KEY_ID_BYTES - 4)
-  return id
-}
-
-function keyringContext(version: number): Context {
-  return ['keyhold/v1/keyring', version]
+/** Adds a keyring key. While two root keys open the keyring none is added: it would open with one of them only. */
+async function growKeyring(tx: Transaction, rootKey: RootKey, clock: Clock): Promise<void> {
+  const current = await lockCurrentRootKey(tx)
+  const live = (await listRootKeys(tx)).filter(({ state }) => state !== 'retired')
+  if (current !== rootKey.fingerprint || live.length > 1) return
+  const last = (await listKeyring(tx)).at(-1)!
+  await addKeyringKey(tx, newKeyringRow(last.version + 1, rootKey, clock.now().getTime()))
 }
 
 function dataKeyContext(id: string, owner: string): Context {
   return ['keyhold/v1/data-key', id, owner]
-}
-
-function newKeyringRow(version: number, rootKey: RootKey, clock: Clock) {
-  const key = createSecretKey(rootKey.wrappingKey)
-  return {
-    version,
-    wrapped: encrypt(key, keyringId(version), keyringContext(version), randomKey(DATA_KEY_BYTES)),
-    root_fingerprint: rootKey.fingerprint,
-    uses: 0,
-    created_at: clock.now().getTime(),
-  }
 }

@@ -1,0 +1,79 @@
+import { parseArgs } from 'node:util'
+import type { Asker, Operator } from '../access/caller.ts'
+import { type Core, composeCore } from '../compose.ts'
+import { readConfig } from '../config/config.ts'
+import { env } from '../config/environment.ts'
+
+/** A mistake in the command line. */
+export class UsageError extends Error {}
+
+export interface AdminOptions {
+  readonly [name: string]: { readonly type: 'string' | 'boolean' }
+}
+
+/** Options as they were given. */
+export type Given = Readonly<Record<string, string | boolean | undefined>>
+
+/** A command for the server's own machine: whoever may read its files may run it. */
+export interface AdminCommand {
+  /** After `keyhold admin`, such as `create-token --email=E --name=N`. */
+  readonly usage: string
+  readonly summary: string
+  readonly options: AdminOptions
+  /** How many arguments it takes besides options; default none. */
+  readonly arguments?: number
+  run(given: Given, args: readonly string[]): Promise<void>
+}
+
+/** Reads the command line of a command. @throws UsageError, without what was typed: it may be a value. */
+export function parseCommand(
+  command: AdminCommand,
+  line: readonly string[],
+): { given: Given; args: readonly string[] } {
+  const usage = `usage: keyhold admin ${command.usage}`
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...line],
+      options: command.options,
+      allowPositionals: true,
+    })
+    if (positionals.length !== (command.arguments ?? 0)) throw new UsageError(usage)
+    return { given: values, args: positionals }
+  } catch {
+    // Node's message quotes what was typed.
+    throw new UsageError(usage)
+  }
+}
+
+/** How the audit log names whoever runs a command here. */
+export function operator(command: string): Asker<Operator> {
+  return { caller: { kind: 'operator' }, origin: { traceId: 'admin', client: `keyhold admin ${command}` } }
+}
+
+/** Opens the instance for a command, and closes it afterwards. */
+export async function withCore<T>(work: (core: Core) => Promise<T>): Promise<T> {
+  const core = await composeCore(readConfig(env))
+  if (core.newRootKeyPath) say(newRootKeyText(core.newRootKeyPath, core.vault.rootFingerprint))
+  try {
+    return await work(core)
+  } finally {
+    await core.close()
+  }
+}
+
+/** For people: standard error, beside the data or the log on standard output. */
+export function say(text: string): void {
+  process.stderr.write(text)
+}
+
+/** Prints data. */
+export function print(text: string): void {
+  process.stdout.write(text)
+}
+
+export function newRootKeyText(path: string, fingerprint: string): string {
+  return `
+  A root key was made: ${path} (fingerprint ${fingerprint}).
+  Copy that file to a safe place outside this machine now. Without it nothing that is stored can be read.
+`
+}

@@ -1,0 +1,2 @@
+// violates server-admin-imports-to-its-right
+import '../main.ts'

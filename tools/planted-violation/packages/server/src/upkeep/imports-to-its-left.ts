@@ -1,0 +1,2 @@
+// violates server-upkeep-imports-to-its-right
+import '../schedule/schedule.ts'
