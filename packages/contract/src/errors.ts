@@ -121,6 +121,7 @@ export const errors = {
     status: 500,
     title: 'The stored value does not decrypt; it was changed outside Keyhold',
   },
+  'secret.unresolved': { status: 409, title: 'A reference in the secret has no value' },
   'secret.version_not_found': { status: 404, title: 'The secret has no such version' },
   'server.error': { status: 500, title: 'Something went wrong on the server' },
   'session.not_found': { status: 404, title: 'Session not found' },

@@ -20,6 +20,14 @@ export const limits = {
   secretsPerImport: 400,
   /** Bytes of all values of an environment together: with those of All, what one answer delivers. */
   environmentValueBytes: 16 * 1024 * 1024,
+  /** References in the value of one secret. */
+  referencesPerSecret: 50,
+  /** How far references may lead: a secret that refers to one that refers to … */
+  referenceDepth: 10,
+  /** Secrets and environments that are looked up for the references of one answer. */
+  referencesPerAnswer: 5_000,
+  /** Bytes of all values with references in one answer, once they have been resolved. */
+  resolvedBytes: 16 * 1024 * 1024,
   activeAccessKeys: 2,
   accessKeysPerProject: 20,
   addressesPerAccessKey: 50,

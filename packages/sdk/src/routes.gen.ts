@@ -209,6 +209,7 @@ export const routeTable = {
   'secret.get': { method: 'GET', path: '/api/v1/projects/{projectId}/secrets/{secretId}', caller: 'person' },
   'secret.import': { method: 'POST', path: '/api/v1/projects/{projectId}/secrets/import', caller: 'person' },
   'secret.list': { method: 'GET', path: '/api/v1/projects/{projectId}/secrets', caller: 'person' },
+  'secret.references': { method: 'GET', path: '/api/v1/projects/{projectId}/references', caller: 'person' },
   'secret.restore': {
     method: 'POST',
     path: '/api/v1/projects/{projectId}/secrets/{secretId}/restore',
@@ -341,6 +342,7 @@ export interface ContractRoutes {
   'secret.get': typeof secrets.getSecret
   'secret.import': typeof secrets.importSecrets
   'secret.list': typeof secrets.listSecrets
+  'secret.references': typeof secrets.listReferences
   'secret.restore': typeof secrets.restoreSecret
   'secret.reveal': typeof secrets.revealSecret
   'secret.update': typeof secrets.updateSecret

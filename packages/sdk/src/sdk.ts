@@ -39,6 +39,14 @@ export interface ReadSettings extends CallSettings {
   readonly maxStalenessMs?: number | undefined
 }
 
+/** A secret that was left out, and the reference that has no value. */
+export type UnresolvedSecret = CallAnswer<'current.secrets'>['unresolved'][number]
+
+export interface AllSettings extends ReadSettings {
+  /** Told of each secret that is left out, once for each request that is made. */
+  readonly onUnresolved?: ((secret: UnresolvedSecret) => void) | undefined
+}
+
 export interface SetSettings extends CallSettings {
   readonly environment?: string | undefined
   /** Default: what the secret has, and `token` for a new one. */
@@ -126,8 +134,12 @@ export class Keyhold {
     return (await this.#one(name, settings)).bytes()
   }
 
-  /** Reads all secrets of the environment, with those it takes from All, by name. @throws KeyholdError */
-  async all(settings: ReadSettings = {}): Promise<ReadonlyMap<string, DeliveredSecret>> {
+  /**
+   * Reads all secrets of the environment, with those it takes from All, by name. One that refers to a secret that is not
+   * there is left out, and `onUnresolved` is told.
+   * @throws KeyholdError
+   */
+  async all(settings: AllSettings = {}): Promise<ReadonlyMap<string, DeliveredSecret>> {
     const environment = settings.environment ?? this.#environment
     const secrets = await this.#read(JSON.stringify(['all', environment]), settings, async (shared) => {
       const answer = await this.#machineCall('current.secrets', { query: { environment }, ...shared })
@@ -139,6 +151,7 @@ export class Keyhold {
         byName.set(secret.name, secret)
       }
       if (byName.size !== list.length) throw notASecret()
+      for (const one of answer.unresolved ?? []) settings.onUnresolved?.(one)
       return byName
     })
     // A copy: what the caller does to it must not change the cache.

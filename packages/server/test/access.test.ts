@@ -218,6 +218,7 @@ describe.each(databases)('access on %s', (database) => {
               encoding: 'utf8',
               createdAt: 0,
               createdBy: null,
+              references: [],
             },
           ),
         )
@@ -242,6 +243,7 @@ describe.each(databases)('access on %s', (database) => {
           encoding: 'utf8',
           createdAt: 0,
           createdBy: null,
+          references: [],
         }),
       )
       await expect(insert).rejects.toThrow('for another owner')

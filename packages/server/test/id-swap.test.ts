@@ -128,6 +128,7 @@ const entries: Record<string, Entry> = {
   'secret.update': { body: () => ({ value: 'another value that nobody knows' }) },
   'secret.delete': {},
   'secret.reveal': { body: () => ({}), delivers: ['value'] },
+  'secret.references': { query: ({ environment }) => `environment=${environment.name}` },
   'secret.versions': {},
   'secret.restore': { body: () => ({ version: 1 }) },
   'secret.import': {

@@ -25,6 +25,7 @@ const matrix: Record<string, readonly [admin: number, regular: number, readOnly:
     'secret.update': [200, 200, 403, 404],
     'secret.delete': [204, 204, 403, 404],
     'secret.reveal': [200, 200, 200, 404],
+    'secret.references': [200, 200, 200, 404],
     'secret.versions': [200, 200, 200, 404],
     'secret.restore': [200, 200, 403, 404],
     'secret.import': [200, 200, 403, 404],
@@ -124,6 +125,7 @@ describe.each(databases)('projects on %s', (database) => {
         'environment.delete': '?confirm=staging',
         'access-key.delete': `?confirm=${about.accessKeyId}`,
         'secret.compare': '?left=All&right=staging',
+        'secret.references': '?environment=staging',
       }
       const url = row.path.replaceAll(/\{(\w+)\}/g, (_, name: keyof Fixture) => String(about[name]))
       return server.request(row.method, url + (queries[row.id] ?? ''), {

@@ -355,9 +355,27 @@ describe.each(databases)('secrets of projects on %s', (database) => {
       expect(Date.parse(changed.updatedAt)).toBeGreaterThanOrEqual(Date.parse(made.updatedAt) + MINUTE_MS)
       await update(made, { value: 'three' })
       expect(await versions(made)).toEqual([
-        { version: 3, createdAt: expect.any(String), createdBy: owner.name, isCurrent: true },
-        { version: 2, createdAt: expect.any(String), createdBy: owner.name, isCurrent: false },
-        { version: 1, createdAt: expect.any(String), createdBy: owner.name, isCurrent: false },
+        {
+          version: 3,
+          createdAt: expect.any(String),
+          createdBy: owner.name,
+          isCurrent: true,
+          hasReferences: false,
+        },
+        {
+          version: 2,
+          createdAt: expect.any(String),
+          createdBy: owner.name,
+          isCurrent: false,
+          hasReferences: false,
+        },
+        {
+          version: 1,
+          createdAt: expect.any(String),
+          createdBy: owner.name,
+          isCurrent: false,
+          hasReferences: false,
+        },
       ])
       expect([await value(made), await value(made, 1), await value(made, 2), await value(made, 3)]).toEqual([
         'three',
@@ -643,6 +661,7 @@ describe.each(databases)('secrets of projects on %s', (database) => {
         'createdAt',
         'description',
         'environment',
+        'hasReferences',
         'id',
         'isMasked',
         'lastAccessedAt',

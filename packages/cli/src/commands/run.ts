@@ -89,12 +89,14 @@ KEYHOLD_ACCESS_KEY_FILE name. COMMAND does not get these.`,
       env,
       note: (text) => terminal.note(text),
     })
-    const { environment, secrets } = await delivery
+    const { environment, secrets, unresolved, referenced } = await delivery
+    for (const { name, explanation } of unresolved)
+      terminal.note(`${name} is left out: a reference has no value: ${explanation}`)
     if (env.KEYHOLD_DEBUG) {
       terminal.note(
         `debug: ${secrets.length} secrets of ${environment}: ${secrets.map(({ name }) => name).join(', ')}`,
       )
     }
-    return run.withSecrets(secrets)
+    return run.withSecrets(secrets, referenced)
   },
 })

@@ -12,9 +12,18 @@ export interface DeliveredSecret {
   readonly value: Uint8Array
 }
 
+/** A secret that is not delivered, because a reference in it has no value. Names only. */
+export interface UnresolvedSecret {
+  readonly name: string
+  readonly explanation: string
+}
+
 export interface Delivery {
   readonly environment: string
   readonly secrets: readonly DeliveredSecret[]
+  readonly unresolved: readonly UnresolvedSecret[]
+  /** Values that are in those of `secrets` by reference: taken out of the output, and given to nobody. */
+  readonly referenced: readonly DeliveredSecret[]
 }
 
 /** Gets all secrets of the access key's project with one request, which the server records before it answers. */
@@ -36,14 +45,33 @@ function parseDelivery(answer: unknown): Delivery {
   if (!isRecord(answer) || typeof answer.environment !== 'string' || !Array.isArray(answer.secrets)) {
     throw unreadable()
   }
-  const secrets = answer.secrets.map((secret: unknown): DeliveredSecret => {
-    if (!isRecord(secret)) throw unreadable()
-    const { name, type, value, encoding } = secret
-    if (typeof name !== 'string' || typeof value !== 'string' || !isSecretType(type)) throw unreadable()
-    if (encoding !== 'utf8' && encoding !== 'base64') throw unreadable()
-    return { name, type, value: Buffer.from(value, encoding) }
-  })
-  return { environment: answer.environment, secrets }
+  // A server from before there were references says nothing of them.
+  const { unresolved = [], referenced = [] } = answer
+  if (!Array.isArray(unresolved) || !Array.isArray(referenced)) throw unreadable()
+  return {
+    environment: answer.environment,
+    secrets: answer.secrets.map(parseSecret),
+    unresolved: unresolved.map(parseUnresolved),
+    referenced: referenced.map(parseSecret),
+  }
+}
+
+function parseSecret(secret: unknown): DeliveredSecret {
+  if (!isRecord(secret)) throw unreadable()
+  const { name, type, value, encoding } = secret
+  if (typeof name !== 'string' || typeof value !== 'string' || !isSecretType(type)) throw unreadable()
+  if (encoding !== 'utf8' && encoding !== 'base64') throw unreadable()
+  return { name, type, value: Buffer.from(value, encoding) }
+}
+
+function parseUnresolved(secret: unknown): UnresolvedSecret {
+  if (!isRecord(secret)) throw unreadable()
+  const { name, writtenIn, reference, reason } = secret
+  if (![name, writtenIn, reference, reason].every((text) => typeof text === 'string')) throw unreadable()
+  return {
+    name: visible(String(name)).slice(0, 300),
+    explanation: visible(`\${${reference}} in ${writtenIn}: ${reason}`).slice(0, 1000),
+  }
 }
 
 async function refusal(response: HttpResponse): Promise<Failure> {

@@ -1,7 +1,8 @@
+import { type Keyhold, KeyholdError } from '@keyhold/sdk'
 import { connected } from '../client.ts'
 import { findProject } from '../commands/project/find-project.ts'
 import { DEFAULT_ENVIRONMENT } from '../commands/secret/find-secret.ts'
-import type { DeliveredSecret, Delivery } from './delivery.ts'
+import type { DeliveredSecret, Delivery, UnresolvedSecret } from './delivery.ts'
 
 /** Requests at one time. A person gets one value per request, and each is recorded; a machine's key gets all at once. */
 const REQUESTS_MAX = 8
@@ -23,24 +24,74 @@ export async function fetchPersonDelivery(
     const { id: projectId } = await findProject(keyhold, project)
     // Each name once: the server has chosen.
     const listed = await keyhold.call('secret.list', { params: { projectId }, query: { environment } })
-    const secrets: DeliveredSecret[] = []
-    const next = listed.secrets.entries()
-    const work = async () => {
-      for (const [place, { id: secretId }] of next) {
-        const { name, type, value, encoding } = await keyhold.call('secret.reveal', {
-          params: { projectId, secretId },
-          body: {},
-          signal: end.signal,
-        })
-        secrets[place] = { name, type, value: Buffer.from(value, encoding) }
-      }
-    }
+    const reveal = (secretId: string, from: string) =>
+      revealed(keyhold, projectId, secretId, from, end.signal)
     try {
-      await Promise.all(Array.from({ length: REQUESTS_MAX }, work))
+      const answers = await inParallel(listed.secrets, async ({ id, name }) => ({
+        name,
+        answer: await reveal(id, environment),
+      }))
+      const secrets: DeliveredSecret[] = []
+      const unresolved: UnresolvedSecret[] = []
+      const used = new Map<string, { secretId: string; environment: string }>()
+      for (const { name, answer } of answers) {
+        if ('refused' in answer) {
+          unresolved.push({ name, explanation: answer.refused })
+          continue
+        }
+        secrets.push(answer.secret)
+        for (const one of answer.uses) used.set(`${one.secretId} ${one.environment}`, one)
+      }
+      // Only to be taken out of the output.
+      const referenced = await inParallel([...used.values()], (one) => reveal(one.secretId, one.environment))
+      return {
+        environment,
+        secrets,
+        unresolved,
+        referenced: referenced.flatMap((one) => ('refused' in one ? [] : [one.secret])),
+      }
     } catch (error) {
       end.abort()
       throw error
     }
-    return { environment, secrets }
   })
+}
+
+type Revealed =
+  | {
+      readonly secret: DeliveredSecret
+      readonly uses: readonly { secretId: string; environment: string }[]
+    }
+  | { readonly refused: string }
+
+/** One value with what its references stand for, or why there is none. */
+async function revealed(
+  keyhold: Keyhold,
+  projectId: string,
+  secretId: string,
+  environment: string,
+  signal: AbortSignal,
+): Promise<Revealed> {
+  try {
+    const { name, type, value, encoding, uses } = await keyhold.call('secret.reveal', {
+      params: { projectId, secretId },
+      body: { resolve: true, environment },
+      signal,
+    })
+    return { secret: { name, type, value: Buffer.from(value, encoding) }, uses }
+  } catch (error) {
+    if (!(error instanceof KeyholdError) || error.code !== 'secret.unresolved') throw error
+    return { refused: error.message.replace(/^[^:]*: /, '') }
+  }
+}
+
+/** Does the work for each, some at a time, and gives the results in order. */
+async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = []
+  const next = items.entries()
+  const worker = async () => {
+    for (const [place, item] of next) results[place] = await work(item)
+  }
+  await Promise.all(Array.from({ length: Math.min(REQUESTS_MAX, items.length) }, worker))
+  return results
 }

@@ -37,8 +37,14 @@ export class Run {
     this.#pipes = needsPipes ? makePipes(request.env) : undefined
   }
 
-  /** Starts the child and waits for its end. @returns the code to exit with. */
-  async withSecrets(secrets: readonly DeliveredSecret[]): Promise<number> {
+  /**
+   * Starts the child and waits for its end.
+   * @param referenced values to take out of the output as well. @returns the code to exit with.
+   */
+  async withSecrets(
+    secrets: readonly DeliveredSecret[],
+    referenced: readonly DeliveredSecret[] = [],
+  ): Promise<number> {
     const { command, args, allowedNames, env, note } = this.#request
     const catcher = new SignalCatcher()
     let directory: PrivateDirectory | undefined
@@ -52,7 +58,7 @@ export class Run {
       for (const name of made.keysWithoutPath) {
         note(`${name}_FILE is a secret itself, so the path of the key ${name} is not given`)
       }
-      const child = await this.#start({ command, args, env: made.env }, secrets)
+      const child = await this.#start({ command, args, env: made.env }, [...secrets, ...referenced])
       catcher.follow(child.signals)
       sweepLeftovers(env)
       const ending = await child.ended

@@ -24,6 +24,11 @@ const Value = Type.String({
   writeOnly: true,
 })
 
+/** Whether `${NAME}` and `${environment.NAME}` in the value stand for other secrets of the project. */
+const HasReferences = Type.Boolean({
+  description: `Whether \${NAME} and \${environment.NAME} in the value stand for other secrets; $\${ is \${`,
+})
+
 /** A secret without its value: no list or detail ever has one. */
 export const SecretInfo = Type.Object({
   id: Id,
@@ -40,6 +45,7 @@ export const SecretInfo = Type.Object({
   nameWarning: Nullable(Type.String()),
   /** False for short values and ordinary words, which are not taken out of logs (they would blank ordinary text). */
   isMasked: Type.Boolean(),
+  hasReferences: HasReferences,
 })
 export type SecretInfo = Static<typeof SecretInfo>
 
@@ -48,6 +54,7 @@ export const SecretVersion = Type.Object({
   createdAt: Time,
   createdBy: Nullable(Type.String({ description: 'Name of the person, or id of the access key' })),
   isCurrent: Type.Boolean(),
+  hasReferences: HasReferences,
 })
 export type SecretVersion = Static<typeof SecretVersion>
 
@@ -63,6 +70,21 @@ export const SecretValue = Type.Object({
 })
 export type SecretValue = Static<typeof SecretValue>
 
+/** Why a reference has no value. Never says more than the reader may know. */
+export const unresolvedReasons = ['missing', 'refused', 'cycle', 'too-deep', 'too-large', 'not-text'] as const
+export type UnresolvedReason = (typeof unresolvedReasons)[number]
+
+/** A secret that is left out of a delivery, because one of its references has no value. */
+export const UnresolvedSecret = Type.Object({
+  name: Type.String(),
+  /** The secret whose value has the reference: itself, or one that it refers to. */
+  writtenIn: Type.String(),
+  /** As written, without `${` and `}`. */
+  reference: Type.String(),
+  reason: OneOf(unresolvedReasons),
+})
+export type UnresolvedSecret = Static<typeof UnresolvedSecret>
+
 const ProjectParams = Type.Object({ projectId: Id })
 const SecretParams = Type.Object({ projectId: Id, secretId: Id })
 const EnvironmentQuery = Type.Object({ environment: Type.Optional(EnvironmentName) })
@@ -75,6 +97,8 @@ const CreateSecret = Type.Object(
     encoding: Type.Optional(Encoding),
     environment: Type.Optional(EnvironmentName),
     description: Type.Optional(Description),
+    /** Default: false. */
+    hasReferences: Type.Optional(HasReferences),
   },
   { additionalProperties: false },
 )
@@ -84,6 +108,8 @@ const updatable = {
   value: Type.Optional(Value),
   encoding: Type.Optional(Encoding),
   description: Type.Optional(Description),
+  /** Default: as the current version has it. */
+  hasReferences: Type.Optional(HasReferences),
   /** Refuse with `secret.changed` unless this is the current version. */
   expectedVersion: Type.Optional(Type.Integer({ minimum: 1 })),
 }
@@ -170,12 +196,60 @@ export const revealSecret = route({
   action: 'secret.read',
   params: SecretParams,
   body: Type.Object(
-    { version: Type.Optional(Type.Integer({ minimum: 1 })) },
+    {
+      version: Type.Optional(Type.Integer({ minimum: 1 })),
+      /** Put the values of the secrets it refers to in place of its references. Default: false. */
+      resolve: Type.Optional(Type.Boolean()),
+      /** With `resolve`: the environment that `${NAME}` is looked up in. Default: the secret's own. */
+      environment: Type.Optional(EnvironmentName),
+    },
     { additionalProperties: false },
   ),
   status: 200,
-  answer: SecretValue,
-  errors: ['project.not_found', 'secret.not_found', 'session.reauthentication_required'],
+  answer: Type.Object({
+    ...SecretValue.properties,
+    /** True when the value still has its references in it. */
+    hasReferences: Type.Boolean(),
+    /** With `resolve`: the secrets whose values are in this one. Each has to be asked for by itself. */
+    uses: Type.Array(Type.Object({ secretId: Id, name: Type.String(), environment: Type.String() })),
+  }),
+  errors: [
+    'project.not_found',
+    'environment.not_found',
+    'secret.not_found',
+    'secret.unresolved',
+    'session.reauthentication_required',
+  ],
+})
+
+export const listReferences = route({
+  id: 'secret.references',
+  method: 'GET',
+  path: '/api/v1/projects/{projectId}/references',
+  summary: 'List which secrets refer to a secret or to an environment: what breaks when it goes',
+  caller: 'person',
+  scope: 'secrets:read',
+  action: 'secret.list',
+  params: ProjectParams,
+  query: Type.Object({
+    /** The environment of the secret that is referred to. */
+    environment: EnvironmentName,
+    /** Default: every secret of the environment. */
+    name: Type.Optional(Type.String({ maxLength: limits.secretNameBytes })),
+  }),
+  status: 200,
+  answer: Type.Object({
+    references: Type.Array(
+      Type.Object({
+        secretId: Id,
+        name: Type.String(),
+        environment: Type.String(),
+        /** As written, without `${` and `}`. */
+        reference: Type.String(),
+      }),
+    ),
+  }),
+  errors: ['project.not_found', 'environment.not_found'],
 })
 
 export const listSecretVersions = route({
@@ -230,6 +304,8 @@ export const importSecrets = route({
             value: Value,
             encoding: Type.Optional(Encoding),
             description: Type.Optional(Description),
+            /** Default: false for a new secret; an existing one keeps what it has. */
+            hasReferences: Type.Optional(HasReferences),
           },
           { additionalProperties: false },
         ),
@@ -336,6 +412,10 @@ export const readCurrentSecrets = route({
     project: Type.Object({ id: Id, name: Type.String() }),
     environment: Type.String(),
     secrets: Type.Array(SecretValue),
+    /** What is left out, and why. */
+    unresolved: Type.Array(UnresolvedSecret),
+    /** Values that are in those of `secrets` by reference, and are none of them: for masking. */
+    referenced: Type.Array(SecretValue),
   }),
   errors: ['environment.not_found'],
 })
@@ -351,7 +431,7 @@ export const readCurrentSecret = route({
   query: EnvironmentQuery,
   status: 200,
   answer: SecretValue,
-  errors: ['environment.not_found', 'secret.not_found'],
+  errors: ['environment.not_found', 'secret.not_found', 'secret.unresolved'],
 })
 
 export const createCurrentSecret = route({

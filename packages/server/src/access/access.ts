@@ -68,7 +68,10 @@ export type Scope =
 
 export const instance: Scope = { kind: 'instance' }
 export const own = (about: RecordDetail = {}): Scope => ({ kind: 'own', about })
-export const inProject = (projectId: string, about: RecordDetail = {}): Scope => ({
+export const inProject = (
+  projectId: string,
+  about: RecordDetail = {},
+): Extract<Scope, { kind: 'project' }> => ({
   kind: 'project',
   projectId,
   about,
@@ -217,6 +220,14 @@ export class Access {
     if (await isActiveAccount(this.#storage.db, caller.accountId)) return
     await this.#recordRefusal({ caller, origin }, action, scope.about, 'auth.required')
     throw new AppError('auth.required')
+  }
+
+  /**
+   * Whether the caller may do something, for a part of an answer that is left out when they may not. Records nothing: what
+   * is delivered or left out is recorded with the delivery that asks.
+   */
+  async permits(asker: Asker, action: Action, scope: Scope): Promise<boolean> {
+    return !('refused' in (await this.#find(this.#storage.db, asker, action, scope)))
   }
 
   /** Records that a caller was refused before anything could be decided, and gives the error to throw. */

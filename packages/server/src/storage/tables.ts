@@ -174,6 +174,8 @@ export interface Tables {
     /** Name of the person as it was then, or access key ID. */
     updated_by: string | null
     last_accessed_at: number | null
+    /** Of the current version. */
+    has_references: number
   }
   secret_versions: {
     secret_id: string
@@ -182,6 +184,16 @@ export interface Tables {
     encoding: 'utf8' | 'base64'
     created_at: number
     created_by: string | null
+    /** 1 when `${NAME}` in the value stands for another secret; part of what the value is bound to. */
+    has_references: number
+  }
+  /** The names that values refer to, so that they are found without opening anything. */
+  secret_references: {
+    secret_id: string
+    version: number
+    /** As written; empty for the environment that is read. */
+    environment: string
+    name: string
   }
 
   access_keys: {

@@ -2,6 +2,7 @@ import { connected } from '../../client.ts'
 import { defineCommand } from '../../command.ts'
 import { confirmTyped } from '../../present.ts'
 import { findProject, projectOption } from '../project/find-project.ts'
+import { warnOfReferences } from '../secret/references.ts'
 import { findEnvironment } from './find-environment.ts'
 
 export const command = defineCommand({
@@ -23,6 +24,7 @@ export const command = defineCommand({
       const [wanted = ''] = args
       const project = await findProject(keyhold, options.project)
       const environment = await findEnvironment(keyhold, project.id, wanted)
+      await warnOfReferences(keyhold, terminal, project.id, environment.name, undefined)
       confirmTyped(
         terminal,
         options.confirm,

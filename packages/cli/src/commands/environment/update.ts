@@ -2,7 +2,8 @@ import { connected } from '../../client.ts'
 import { defineCommand, jsonOption } from '../../command.ts'
 import { usageFailure } from '../../failure.ts'
 import { findProject, projectOption } from '../project/find-project.ts'
-import { findEnvironment } from './find-environment.ts'
+import { warnOfReferences } from '../secret/references.ts'
+import { findEnvironment, sameEnvironment } from './find-environment.ts'
 
 export const command = defineCommand({
   usage: 'ENVIRONMENT [--name=NAME] [--description=TEXT] [--external-url=URL] [--project=PROJECT]',
@@ -24,7 +25,10 @@ export const command = defineCommand({
         throw usageFailure('nothing to change', 'give --name, --description or --external-url')
       }
       const { id: projectId } = await findProject(keyhold, options.project)
-      const { id: environmentId } = await findEnvironment(keyhold, projectId, wanted)
+      const before = await findEnvironment(keyhold, projectId, wanted)
+      const environmentId = before.id
+      if (name !== undefined && !sameEnvironment(name, before.name))
+        await warnOfReferences(keyhold, terminal, projectId, before.name, undefined)
       const environment = await keyhold.call('environment.update', {
         params: { projectId, environmentId },
         body: {

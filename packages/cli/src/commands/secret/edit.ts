@@ -14,6 +14,7 @@ import {
   personalSettings,
   shownTarget,
 } from './personal-secret.ts'
+import { referenceOptions, referencesChange } from './references.ts'
 
 export const command = defineCommand({
   usage:
@@ -31,6 +32,7 @@ export const command = defineCommand({
       choices: ['token', 'password', 'key', 'file'],
     },
     description: { type: 'string', placeholder: 'TEXT', summary: 'what the secret is for' },
+    ...referenceOptions,
     personal: personalOption,
     ...personalSettings,
     json: jsonOption,
@@ -54,8 +56,14 @@ export const command = defineCommand({
       ...(options.description !== undefined && { description: options.description }),
       ...personalChange(options),
     }
-    if (Object.keys(change).length === 0)
-      throw usageFailure('nothing to change', 'give --type, --description or, with --personal, where it goes')
+    const references = referencesChange(options)
+    if (options.personal && 'hasReferences' in references)
+      throw usageFailure('secrets of your own have no references', 'leave out --personal')
+    if (Object.keys({ ...change, ...references }).length === 0)
+      throw usageFailure(
+        'nothing to change',
+        'give --type, --description, --references or, with --personal, where it goes',
+      )
     return connected(env, 'person', async (keyhold) => {
       if (options.personal) {
         const { id } = await findPersonalSecret(keyhold, name)
@@ -75,7 +83,7 @@ export const command = defineCommand({
         )
       const secret = await keyhold.call('secret.update', {
         params: { projectId, secretId: before.id },
-        body: change,
+        body: { ...change, ...references },
       })
       if (options.json) return terminal.printJson(secret)
       terminal.note(`${secret.name} of ${secret.environment} changed`)

@@ -15,6 +15,10 @@ export const command = defineCommand({
   options: {
     environment: environmentOption,
     project: projectOption,
+    resolve: {
+      type: 'boolean',
+      summary: 'with the values that its references stand for; machines always get those',
+    },
     personal: personalOption,
     json: jsonOption,
   },
@@ -48,8 +52,11 @@ export const command = defineCommand({
         return terminal.printJson(secret)
       }
       const { id: projectId } = await findProject(keyhold, options.project)
-      const { id: secretId } = await findSecret(keyhold, projectId, name, environment ?? DEFAULT_ENVIRONMENT)
-      const secret = await keyhold.call('secret.reveal', { params: { projectId, secretId }, body: {} })
+      const wanted = environment ?? DEFAULT_ENVIRONMENT
+      const { id: secretId } = await findSecret(keyhold, projectId, name, wanted)
+      const body = options.resolve ? { resolve: true, environment: wanted } : {}
+      const secret = await keyhold.call('secret.reveal', { params: { projectId, secretId }, body })
+      if (secret.hasReferences) terminal.note('the value has references; with what they stand for: --resolve')
       if (options.json) return terminal.printJson(secret)
       printSecretValue(terminal, Buffer.from(secret.value, secret.encoding))
     })

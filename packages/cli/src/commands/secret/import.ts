@@ -8,6 +8,7 @@ import { codeOf, Failure } from '../../failure.ts'
 import { environmentOption, sameEnvironment } from '../environment/find-environment.ts'
 import { findProject, projectOption } from '../project/find-project.ts'
 import { DEFAULT_ENVIRONMENT } from './find-secret.ts'
+import { referenceOptions } from './references.ts'
 import { type Format, formatOf, readSecretFile } from './secret-file.ts'
 
 const formats = ['env', 'json', 'yaml'] as const
@@ -18,7 +19,7 @@ export const command = defineCommand({
     'FILE [--environment=ENVIRONMENT] [--existing=HOW] [--format=FORMAT] [--type=TYPE] [--dry-run] [--json]',
   description: `Stores all secrets of a .env, JSON or YAML file, or none: what is wrong is said for every line before anything is
 changed. JSON and YAML are one mapping of names to texts. Values are stored as the file has them; \${NAME} in a value is kept,
-not replaced. Delete the file afterwards, or leave it out of version control.`,
+and with --references stands for the secret of that name. Delete the file afterwards, or leave it out of version control.`,
   arguments: [{ name: 'FILE', summary: '- is standard input' }],
   options: {
     environment: environmentOption,
@@ -41,6 +42,7 @@ not replaced. Delete the file afterwards, or leave it out of version control.`,
       choices: ['token', 'password'],
       summary: 'kind of the new ones; default: token',
     },
+    references: referenceOptions.references,
     'dry-run': { type: 'boolean', summary: 'say what would be done, and do nothing' },
     json: jsonOption,
   },
@@ -94,6 +96,7 @@ not replaced. Delete the file afterwards, or leave it out of version control.`,
         value,
         // What is there keeps its type.
         ...(type !== undefined && !there.has(name) && { type }),
+        ...(options.references && { hasReferences: true }),
       }))
       const body = { environment, existing, secrets }
       const result = await keyhold

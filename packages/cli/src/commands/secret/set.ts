@@ -3,6 +3,7 @@ import { nameWarning } from '@keyhold/contract/names'
 import type { Keyhold } from '@keyhold/sdk'
 import { connected } from '../../client.ts'
 import { defineCommand, jsonOption } from '../../command.ts'
+import { usageFailure } from '../../failure.ts'
 import { environmentOption, sameEnvironment } from '../environment/find-environment.ts'
 import { findProject, projectOption } from '../project/find-project.ts'
 import { DEFAULT_ENVIRONMENT } from './find-secret.ts'
@@ -14,6 +15,7 @@ import {
   personalSettings,
   setPersonalSecret,
 } from './personal-secret.ts'
+import { referenceOptions, referencesChange } from './references.ts'
 import { readSecretValue, wireValue } from './secret-value.ts'
 
 interface Change {
@@ -23,7 +25,7 @@ interface Change {
   readonly type: SecretType | undefined
   /** Type of a secret that does not exist yet. */
   readonly typeOfNew: SecretType
-  readonly description: string | undefined
+  readonly settings: { readonly description?: string; readonly hasReferences?: boolean }
 }
 
 export const command = defineCommand({
@@ -31,6 +33,8 @@ export const command = defineCommand({
   description:
     'Creates the secret, or gives it a new value. The value comes from standard input, byte for byte, or from a prompt when that\n' +
     'is a terminal; never from an argument, which every process of the machine could read. An equal value changes nothing.\n\n' +
+    `With --references the value may name other secrets of the project: \${NAME} is the one that the reader’s environment has,\n` +
+    `\${staging.NAME} the one of staging, and $\${ is \${. A secret that was set with it keeps it until --no-references.\n\n` +
     'With --personal it is your own, for your workspaces: a new one goes into the variable of its name, unless --env-name or\n' +
     '--file-path say something else.',
   arguments: [{ name: 'NAME', summary: 'as the program will see it, such as GITHUB_TOKEN' }],
@@ -45,6 +49,7 @@ export const command = defineCommand({
     },
     file: { type: 'string', placeholder: 'PATH', summary: 'take the value from this file' },
     description: { type: 'string', placeholder: 'TEXT', summary: 'what the secret is for' },
+    ...referenceOptions,
     personal: personalOption,
     ...personalSettings,
     json: jsonOption,
@@ -60,6 +65,10 @@ export const command = defineCommand({
       command: 'keyhold secret set DEPLOY_KEY --type=key --file=id_ed25519 --environment=staging',
     },
     {
+      does: 'make an address of other secrets',
+      command: `printf %s 'postgres://shop:\${DB_PASSWORD}@db/shop' | keyhold secret set DATABASE_URL --references`,
+    },
+    {
       does: 'keep a token of your own, as a variable and a file in all your workspaces',
       command: "keyhold secret set GITHUB_TOKEN --personal --file-path='~/.config/gh/token'",
     },
@@ -68,6 +77,8 @@ export const command = defineCommand({
     const [name = ''] = args
     if (options.personal) {
       assertPersonal(options, env)
+      if (options.references || options['no-references'])
+        throw usageFailure('secrets of your own have no references', 'leave out --personal')
       return connected(env, 'person', (keyhold) => setPersonalSecret(keyhold, terminal, name, options))
     }
     assertProject(options)
@@ -79,7 +90,10 @@ export const command = defineCommand({
         bytes: await readSecretValue(terminal, name, options.file),
         type,
         typeOfNew: type ?? (options.file === undefined ? 'token' : 'file'),
-        description: options.description,
+        settings: {
+          ...(options.description !== undefined && { description: options.description }),
+          ...referencesChange(options),
+        },
       }
       const { secret, did } = await set(keyhold, change, options.project)
       if (options.json) terminal.printJson(secret)
@@ -98,14 +112,13 @@ async function set(
   change: Change,
   project: string | undefined,
 ): Promise<{ secret: SecretInfo; did: string }> {
-  const { name, environment, type, description } = change
+  const { name, environment, type, settings } = change
   const secrets = await listSecrets(keyhold, environment, project)
   const before = secrets.find((one) => one.name === name && sameEnvironment(one.environment, environment))
   const content = wireValue(change.bytes)
-  const described = description === undefined ? {} : { description }
   const isMachine = keyhold.credentialKind === 'access-key'
   if (before === undefined) {
-    const body = { name, environment, type: change.typeOfNew, ...content, ...described }
+    const body = { name, environment, type: change.typeOfNew, ...content, ...settings }
     const secret = isMachine
       ? await keyhold.call('current.create', { body })
       : await keyhold.call('secret.create', { params: await inProject(keyhold, project), body })
@@ -115,7 +128,7 @@ async function set(
   const body = {
     ...content,
     ...(type !== undefined && { type }),
-    ...described,
+    ...settings,
     expectedVersion: before.version,
   }
   const secret = isMachine

@@ -6,6 +6,7 @@ import { environmentOption, sameEnvironment } from '../environment/find-environm
 import { findProject, projectOption } from '../project/find-project.ts'
 import { DEFAULT_ENVIRONMENT, findSecret } from './find-secret.ts'
 import { assertPersonal, findPersonalSecret, personalOption } from './personal-secret.ts'
+import { warnOfReferences } from './references.ts'
 
 export const command = defineCommand({
   usage: 'NAME [--environment=ENVIRONMENT] [--project=PROJECT | --personal] [--yes]',
@@ -47,6 +48,7 @@ export const command = defineCommand({
           },
         )
       }
+      await warnOfReferences(keyhold, terminal, project.id, secret.environment, name)
       confirmed(
         terminal,
         options.yes,

@@ -36,9 +36,14 @@ export function secretRoutes(http: Http<Person, Machine>, secrets: Secrets): voi
   http.person(api.deleteSecret, async ({ caller, origin, params }) =>
     secrets.delete({ caller, origin }, params.projectId, { id: params.secretId }),
   )
-  http.person(api.revealSecret, async ({ caller, origin, params, body }) =>
-    secrets.reveal({ caller, origin }, params.projectId, params.secretId, body.version),
-  )
+  http.person(api.revealSecret, async ({ caller, origin, params, body }) => {
+    const revealed = await secrets.reveal({ caller, origin }, params.projectId, params.secretId, body)
+    const { value, uses, hasReferences } = revealed
+    return { ...value, hasReferences, uses }
+  })
+  http.person(api.listReferences, async ({ caller, origin, params, query }) => ({
+    references: await secrets.references({ caller, origin }, params.projectId, query.environment, query.name),
+  }))
   http.person(api.listSecretVersions, async ({ caller, origin, params }) => {
     const { versions, current } = await secrets.versions(
       { caller, origin },

@@ -1,4 +1,4 @@
-import type { SecretType, SecretValue } from '@keyhold/contract/api/secrets'
+import type { SecretType, SecretValue, UnresolvedSecret } from '@keyhold/contract/api/secrets'
 import type { FieldError } from '@keyhold/contract/errors'
 import { limits } from '@keyhold/contract/limits'
 import { nearMatches } from '@keyhold/contract/names'
@@ -6,15 +6,17 @@ import type { Secret } from '@keyhold/contract/secret'
 import { isMasked as isValueMasked } from '@keyhold/masking'
 import { type Access, type Grant, inProject, type RecordDetail, type Scope } from '../../access/access.ts'
 import type { Asker, Machine, Person } from '../../access/caller.ts'
-import { AppError } from '../../base/app-error.ts'
+import { AppError, invalidField } from '../../base/app-error.ts'
 import { type Clock, LAST_USED_STEP_MS } from '../../base/clock.ts'
 import { newId } from '../../base/ids.ts'
-import { parseValue } from '../../base/secret-value.ts'
+import { type Plaintext, parseValue } from '../../base/secret-value.ts'
 import { ALL, nameKey } from '../../projects/project.ts'
 import { type Storage, violatedUnique } from '../../storage/storage.ts'
 import type { Queries, Transaction } from '../../storage/tables.ts'
 import { sameBytes } from '../../vault/same-bytes.ts'
 import type { Vault } from '../../vault/vault.ts'
+import { type Reading, ReferenceResolver } from './reference-resolver.ts'
+import { type Reference, referencesOf, shownReference } from './references.ts'
 import * as store from './secret.store.ts'
 import {
   assertSecretName,
@@ -31,6 +33,7 @@ export interface NewSecret {
   readonly encoding?: 'utf8' | 'base64'
   readonly environment?: string
   readonly description?: string
+  readonly hasReferences?: boolean
 }
 
 export interface SecretChange {
@@ -38,6 +41,7 @@ export interface SecretChange {
   readonly value?: string
   readonly encoding?: 'utf8' | 'base64'
   readonly description?: string
+  readonly hasReferences?: boolean
   readonly expectedVersion?: number
 }
 
@@ -59,6 +63,36 @@ export interface ComparedSecret {
   readonly right: string | null
   readonly isSame: boolean | null
 }
+
+/** A stored secret to deliver. */
+type DeliverableSecret = SealedSecret & {
+  /** Its references stay as they are. */
+  readonly isRaw?: boolean
+}
+
+/** What came of a delivery. */
+interface Delivery {
+  readonly values: SecretValue[]
+  readonly unresolved: UnresolvedSecret[]
+  /** What is in values by reference, and none of them. */
+  readonly uses: readonly { secret: SealedSecret; environment: string; value: SecretValue }[]
+}
+
+export interface EnvironmentDelivery {
+  readonly environment: string
+  readonly secrets: SecretValue[]
+  readonly unresolved: UnresolvedSecret[]
+  readonly referenced: SecretValue[]
+}
+
+export interface RevealedValue {
+  readonly value: SecretValue
+  /** Whether the value still has its references in it. */
+  readonly hasReferences: boolean
+  readonly uses: { secretId: string; name: string; environment: string }[]
+}
+
+type ProjectScope = Extract<Scope, { kind: 'project' }>
 
 /** How a look-up names one secret of a project: by id (people) or by environment and name (machines). */
 export type SecretKey =
@@ -162,8 +196,9 @@ export class Secrets {
       const sealed = await store.findVersion(tx, before, version)
       if (!sealed) throw new AppError('secret.version_not_found')
       const value = Buffer.from((await store.openValue(tx, this.#vault, grant, sealed)).reveal())
-      const { encoding } = sealed
-      return this.#change(tx, grant, asker, before, { value: value.toString(encoding), encoding })
+      const { encoding, hasReferences } = sealed
+      const change = { value: value.toString(encoding), encoding, hasReferences }
+      return this.#change(tx, grant, asker, before, change)
     })
   }
 
@@ -200,8 +235,8 @@ export class Secrets {
           result.unchanged.push(secret.name)
           continue
         }
-        const { value, encoding, type = before.type, description = before.description } = secret
-        const change = { type, value, description, ...(encoding && { encoding }) }
+        const { name: _, ...given } = secret
+        const change = { type: before.type, description: before.description, ...given }
         const { record } = await this.#change(tx, grant, asker, before, change)
         const isUpdated = record !== null && 'changed' in record
         ;(isUpdated ? result.updated : result.unchanged).push(secret.name)
@@ -223,6 +258,8 @@ export class Secrets {
     const { name, type = 'token' } = secret
     assertSecretName(name, type)
     const value = parseValue(type, secret.value, secret.encoding)
+    const hasReferences = secret.hasReferences ?? false
+    const references = hasReferences ? readReferences(type, value) : []
     await this.#assertRoom(tx, environmentId, 1, value.bytes)
     const id = newId('sec')
     const now = this.#clock.now().getTime()
@@ -241,15 +278,17 @@ export class Secrets {
         updated_at: now,
         updated_by: by,
         last_accessed_at: null,
+        has_references: hasReferences ? 1 : 0,
       })
     } catch (error) {
       throw violatedUnique(error) ? new AppError('secret.exists', {}, error) : error
     }
-    const version = { id, projectId, name, version: 1 }
+    const version = { id, projectId, name, version: 1, hasReferences }
     await store.insertVersion(tx, this.#vault, grant, version, value.bytes, {
       encoding: value.encoding,
       createdAt: now,
       createdBy: by,
+      references,
     })
     return (await store.findSecret(tx, projectId, id))!
   }
@@ -273,12 +312,14 @@ export class Secrets {
     }
     if (change.description !== undefined && change.description !== before.description)
       changed.push('description')
+    const hasReferences = change.hasReferences ?? before.hasReferences
+    if (hasReferences !== before.hasReferences) changed.push('hasReferences')
 
     const current = (await store.findVersion(tx, before, before.version))!
     const now = this.#clock.now().getTime()
     const by = callerId(asker)
     let { version, isMasked } = before
-    if (change.value !== undefined || changed.includes('type')) {
+    if (change.value !== undefined || changed.includes('type') || changed.includes('hasReferences')) {
       const old = await store.openValue(tx, this.#vault, grant, current)
       // A new type checks the old value too.
       const value = parseValue(
@@ -286,17 +327,20 @@ export class Secrets {
         change.value ?? Buffer.from(old.reveal()).toString('base64'),
         change.value === undefined ? 'base64' : change.encoding,
       )
-      if (!sameBytes(old.reveal(), value.bytes.reveal())) {
-        changed.push('value')
+      const references = hasReferences ? readReferences(type, value) : []
+      const isSame = sameBytes(old.reveal(), value.bytes.reveal())
+      if (!isSame) changed.push('value')
+      if (!isSame || changed.includes('hasReferences')) {
         version += 1
         await this.#assertRoom(tx, before.environmentId, 0, value.bytes)
         isMasked = isValueMasked(value.bytes.reveal())
-        const next = { id: before.id, projectId, name: before.name, version }
+        const next = { id: before.id, projectId, name: before.name, version, hasReferences }
         await store
           .insertVersion(tx, this.#vault, grant, next, value.bytes, {
             encoding: value.encoding,
             createdAt: now,
             createdBy: by,
+            references,
           })
           .catch((error: unknown) => {
             // Of two updates at once, the second one's version number is taken.
@@ -317,6 +361,7 @@ export class Secrets {
       description: change.description ?? before.description,
       current_version: version,
       is_masked: isMasked ? 1 : 0,
+      has_references: hasReferences ? 1 : 0,
       updated_at: now,
       updated_by: by,
     })
@@ -334,42 +379,72 @@ export class Secrets {
     })
   }
 
-  /** Delivers one value to a person. @param version default: the current one. */
-  async reveal(asker: Asker<Person>, projectId: string, id: string, version?: number): Promise<SecretValue> {
-    return this.#deliver(asker, inProject(projectId, attempt({ id })), async (db) => {
+  /**
+   * Delivers one value to a person, as it is stored.
+   * @param options `version`: default the current one; `resolve`: with what its references stand for in `environment`,
+   *   default the secret's own.
+   */
+  async reveal(
+    asker: Asker<Person>,
+    projectId: string,
+    id: string,
+    options: { version?: number; resolve?: boolean; environment?: string } = {},
+  ): Promise<RevealedValue> {
+    const { version, resolve = false, environment } = options
+    const scope = inProject(projectId, attempt({ id, environment }))
+    let hasReferences = false
+    const delivery = await this.#deliver(asker, scope, async (db) => {
       const secret = await store.findSecret(db, projectId, id)
       const sealed = secret && (await store.findVersion(db, secret, version ?? secret.version))
       if (!sealed) throw new AppError('secret.not_found')
-      return [sealed]
-    }).then((values) => values[0]!)
+      hasReferences = sealed.hasReferences && !resolve
+      const { name } = await this.#environment(db, projectId, environment ?? sealed.environment)
+      // As it is: whatever it refers to stays where it is.
+      const secrets = [resolve ? sealed : { ...sealed, isRaw: true }]
+      return { secrets, environmentKey: nameKey(name) }
+    })
+    const value = onlyValue(delivery)
+    const uses = delivery.uses.map(({ secret, environment }) => ({
+      secretId: secret.id,
+      name: secret.name,
+      environment,
+    }))
+    return { value, hasReferences, uses }
   }
 
   /** Delivers one value to a machine: the environment's, else the one of `All`. */
   async read(asker: Asker<Machine>, environment: string | undefined, name: string): Promise<SecretValue> {
     const { id: projectId } = asker.caller.project
-    return this.#deliver(asker, inProject(projectId, attempt({ environment, name })), async (db) => {
-      const key = nameKey(environment ?? ALL)
-      const secret = await this.#findEffective(projectId, key, name)
-      // A name found in `All` says nothing about the environment that was asked for.
-      if (!secret || (secret.isInDefault && key !== nameKey(ALL)))
-        await this.#environment(db, projectId, environment)
-      if (!secret) throw await this.#notFound(db, projectId, key, name)
-      return [secret]
-    }).then((values) => values[0]!)
+    const delivery = await this.#deliver(
+      asker,
+      inProject(projectId, attempt({ environment, name })),
+      async (db) => {
+        const key = nameKey(environment ?? ALL)
+        const secret = await this.#findEffective(projectId, key, name)
+        // A name found in `All` says nothing about the environment that was asked for.
+        if (!secret || (secret.isInDefault && key !== nameKey(ALL)))
+          await this.#environment(db, projectId, environment)
+        if (!secret) throw await this.#notFound(db, projectId, key, name)
+        return { secrets: [secret], environmentKey: key }
+      },
+    )
+    return onlyValue(delivery)
   }
 
-  /** Delivers all values of an environment to a machine. */
-  async readAll(
-    asker: Asker<Machine>,
-    environment: string | undefined,
-  ): Promise<{ environment: string; secrets: SecretValue[] }> {
+  /** Delivers all values of an environment to a machine; what has a reference without a value is left out, and said. */
+  async readAll(asker: Asker<Machine>, environment: string | undefined): Promise<EnvironmentDelivery> {
     const { id: projectId } = asker.caller.project
     let name = ALL
-    const secrets = await this.#deliver(asker, inProject(projectId, attempt({ environment })), async (db) => {
-      name = (await this.#environment(db, projectId, environment)).name
-      return this.#listEffective(projectId, nameKey(name))
-    })
-    return { environment: name, secrets }
+    const { values, unresolved, uses } = await this.#deliver(
+      asker,
+      inProject(projectId, attempt({ environment })),
+      async (db) => {
+        name = (await this.#environment(db, projectId, environment)).name
+        const environmentKey = nameKey(name)
+        return { secrets: await this.#listEffective(projectId, environmentKey), environmentKey }
+      },
+    )
+    return { environment: name, secrets: values, unresolved, referenced: uses.map(({ value }) => value) }
   }
 
   /**
@@ -396,17 +471,30 @@ export class Secrets {
         }
         const names = [...new Set(sides.flatMap((side) => [...side.keys()]))].sort()
         const found = names.map((name) => ({ name, left: sides[0]!.get(name), right: sides[1]!.get(name) }))
-        const compared = found.flatMap((pair) =>
-          pair.left && pair.right && pair.left.id !== pair.right.id ? [pair.left, pair.right] : [],
+        const compared = found.flatMap(({ left: a, right: b }) =>
+          a && b && !isOneValue(a, b)
+            ? [
+                { secret: a, environmentKey: nameKey(left) },
+                { secret: b, environmentKey: nameKey(right) },
+              ]
+            : [],
         )
-        return { found, records: compared.map(secretRecord) }
+        const resolver = await this.#planReferences(asker, projectId, compared)
+        const all = [...compared.map(({ secret }) => secret), ...resolver.planned]
+        const once = [...new Map(all.map((secret) => [secret.id, secret])).values()]
+        return { found: { found, resolver }, records: once.map(secretRecord) }
       },
-      async (grant, found) => {
-        const open = async (secret: SealedSecret) =>
-          (await store.openValue(db, this.#vault, grant, secret)).reveal()
+      async (grant, { found, resolver }) => {
+        const open = (secret: SealedSecret) => store.openValue(db, this.#vault, grant, secret)
+        const isSameValue = async (a: SealedSecret, b: SealedSecret) => {
+          if (isOneValue(a, b)) return true
+          const one = await resolver.resolve({ secret: a, environmentKey: nameKey(left) }, open)
+          const other = await resolver.resolve({ secret: b, environmentKey: nameKey(right) }, open)
+          return 'reason' in one || 'reason' in other ? null : sameBytes(one.reveal(), other.reveal())
+        }
         const answer: ComparedSecret[] = []
         for (const { name, left: a, right: b } of found) {
-          const isSame = a && b ? a.id === b.id || sameBytes(await open(a), await open(b)) : null
+          const isSame = a && b ? await isSameValue(a, b) : null
           answer.push({ name, left: a?.environment ?? null, right: b?.environment ?? null, isSame })
         }
         return answer
@@ -414,28 +502,117 @@ export class Secrets {
     )
   }
 
+  /** Delivers secrets as an environment has them, and records them with all that they refer to before any is opened. */
   async #deliver(
     asker: Asker<Person | Machine>,
-    scope: Scope,
-    find: (db: Queries) => Promise<SealedSecret[]>,
-  ): Promise<SecretValue[]> {
+    scope: ProjectScope,
+    find: (db: Queries) => Promise<{ secrets: readonly DeliverableSecret[]; environmentKey: string }>,
+  ): Promise<Delivery> {
     const { db } = this.#storage
     return this.#access.deliver(
       asker,
       'secret.read',
       scope,
       async () => {
-        const found = await find(db)
-        return { found, records: found.map(secretRecord) }
+        const { secrets, environmentKey } = await find(db)
+        const readings = secrets.map((secret) => ({ secret, environmentKey }))
+        const resolver = await this.#planReferences(
+          asker,
+          scope.projectId,
+          readings.filter(({ secret }) => !secret.isRaw),
+        )
+        const ids = new Set(secrets.map(({ id }) => id))
+        const all = [...secrets, ...resolver.planned.filter(({ id }) => !ids.has(id))]
+        return { found: { readings, resolver, all }, records: all.map(secretRecord) }
       },
-      async (grant: Grant<'secret.read'>, found) => {
+      async (grant: Grant<'secret.read'>, { readings, resolver, all }) => {
+        const open = (secret: SealedSecret) => store.openValue(db, this.#vault, grant, secret)
         const values: SecretValue[] = []
-        for (const secret of found)
-          values.push(toValue(secret, await store.openValue(db, this.#vault, grant, secret)))
-        await this.#touch(found)
-        return values
+        const unresolved: UnresolvedSecret[] = []
+        for (const reading of readings) {
+          const { secret } = reading
+          if (secret.isRaw) {
+            values.push(toValue(secret, await open(secret)))
+            continue
+          }
+          const value = await resolver.resolve(reading, open)
+          if ('reason' in value) unresolved.push({ name: secret.name, ...value })
+          else values.push(toValue(secret, value, secret.hasReferences ? 'utf8' : secret.encoding))
+        }
+        const direct = new Set(readings.map(({ secret }) => secret))
+        const uses = resolver
+          .uses(readings)
+          .filter(({ reading }) => !direct.has(reading.secret))
+          .map(({ reading: { secret, environmentKey }, value }) => ({
+            secret,
+            environment: environmentKey,
+            value: toValue(secret, value, secret.hasReferences ? 'utf8' : secret.encoding),
+          }))
+        await this.#touch(all)
+        return { values, unresolved, uses }
       },
     )
+  }
+
+  /** Finds what the references of these lead to. The reader's rights decide, not those of who wrote them. */
+  async #planReferences(
+    asker: Asker<Person | Machine>,
+    projectId: string,
+    readings: readonly Reading[],
+  ): Promise<ReferenceResolver> {
+    const rights = new Map<string, Promise<boolean>>()
+    // Most references are to secrets that are delivered themselves.
+    const here = new Map(
+      readings.map(({ secret, environmentKey }) => [`${environmentKey} ${secret.name}`, secret]),
+    )
+    const isWhole = readings.length > 1
+    return ReferenceResolver.plan(readings, {
+      list: (secrets) => store.listReferences(this.#storage.db, secrets),
+      find: async (environmentKey, name) =>
+        (isWhole ? here.get(`${environmentKey} ${name}`) : undefined) ??
+        (await this.#findIn(projectId, environmentKey, name)),
+      mayRead: (environmentKey) => {
+        const known = rights.get(environmentKey)
+        if (known) return known
+        const scope = inProject(projectId, { environment: environmentKey })
+        const right = this.#access.permits(asker, 'secret.read', scope)
+        rights.set(environmentKey, right)
+        return right
+      },
+    })
+  }
+
+  /** What an environment delivers under a name; undefined also when there is no such environment. */
+  async #findIn(projectId: string, environmentKey: string, name: string): Promise<SealedSecret | undefined> {
+    const secret = await this.#findEffective(projectId, environmentKey, name)
+    if (!secret?.isInDefault || environmentKey === nameKey(ALL)) return secret
+    return (await store.findEnvironmentByKey(this.#storage.db, projectId, environmentKey)) && secret
+  }
+
+  /**
+   * Which secrets refer to a secret, or with no name to any of an environment: what has no value when it goes. Of the
+   * references without an environment those count that may mean it.
+   */
+  async references(
+    asker: Asker<Person>,
+    projectId: string,
+    environment: string,
+    name: string | undefined,
+  ): Promise<{ secretId: string; name: string; environment: string; reference: string }[]> {
+    const { db } = this.#storage
+    const scope = inProject(projectId, attempt({ environment }))
+    return this.#access.check(asker, 'secret.list', scope, async () => {
+      const key = nameKey((await this.#environment(db, projectId, environment)).name)
+      const isAll = key === nameKey(ALL)
+      const referring = await store.listReferring(db, projectId, name)
+      return referring
+        .filter(({ environment: from, reference }) => {
+          if (reference.environment !== undefined)
+            return nameKey(reference.environment) === key || (isAll && name !== undefined)
+          return name !== undefined && (isAll || nameKey(from) === key || nameKey(from) === nameKey(ALL))
+        })
+        .map(({ reference, ...secret }) => ({ ...secret, reference: shownReference(reference) }))
+    })
   }
 
   /** Keeps "last accessed", to the minute. */
@@ -499,6 +676,29 @@ export class Secrets {
       nearMatches: nearMatches(name, [...new Set(names)]),
     })
   }
+}
+
+/** Whether two environments take one value from the same place: with references it may come out differently. */
+function isOneValue(a: SealedSecret, b: SealedSecret): boolean {
+  return a.id === b.id && !a.hasReferences
+}
+
+/** @throws AppError `secret.unresolved` when the one secret of a delivery has no value. */
+function onlyValue({ values, unresolved }: Delivery): SecretValue {
+  const [failed] = unresolved
+  if (failed) {
+    throw new AppError('secret.unresolved', {
+      detail: `\${${failed.reference}} in ${failed.writtenIn}: ${failed.reason}`,
+    })
+  }
+  return values[0]! // There is one or the other.
+}
+
+/** @throws AppError `request.invalid` when a value cannot have references. */
+function readReferences(type: SecretType, value: Plaintext): readonly Reference[] {
+  if (type === 'key') throw invalidField('hasReferences', 'cannot be true for type key')
+  const text = Buffer.from(value.bytes.reveal()).toString('utf8')
+  return referencesOf({ text, encoding: value.encoding }, (message) => invalidField('value', message))
 }
 
 /** The form of a name, but for what is plainly a token in the wrong place. */

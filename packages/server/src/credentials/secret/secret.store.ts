@@ -6,6 +6,7 @@ import { prepareQuery } from '../../storage/prepared.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { Queries, Tables, Transaction } from '../../storage/tables.ts'
 import type { Vault } from '../../vault/vault.ts'
+import type { Reference } from './references.ts'
 import type { SealedSecret, StoredSecret, StoredVersion } from './secret.ts'
 
 const secretColumns = [
@@ -21,6 +22,7 @@ const secretColumns = [
   'secrets.updated_at',
   'secrets.updated_by',
   'secrets.last_accessed_at',
+  'secrets.has_references',
   'environments.name as environment_name',
   'environments.is_default',
 ] as const
@@ -36,6 +38,7 @@ const sealedColumns = [
   'environments.is_default',
   'secret_versions.sealed',
   'secret_versions.encoding',
+  'secret_versions.has_references',
 ] as const
 
 interface SecretRow extends Readonly<Tables['secrets']> {
@@ -59,6 +62,7 @@ function rowToSecret(row: SecretRow): StoredSecret {
     updatedAt: new Date(row.updated_at),
     updatedBy: row.updated_by,
     lastAccessedAt: toDate(row.last_accessed_at),
+    hasReferences: row.has_references === 1,
   }
 }
 
@@ -73,7 +77,7 @@ type SealedRow = Pick<
   | 'environment_name'
   | 'is_default'
 > &
-  Pick<Tables['secret_versions'], 'sealed' | 'encoding'>
+  Pick<Tables['secret_versions'], 'sealed' | 'encoding' | 'has_references'>
 
 function rowToSealed(row: SealedRow): SealedSecret {
   return {
@@ -85,6 +89,7 @@ function rowToSealed(row: SealedRow): SealedSecret {
     type: row.type,
     version: row.current_version,
     lastAccessedAt: toDate(row.last_accessed_at),
+    hasReferences: row.has_references === 1,
     sealed: row.sealed,
     encoding: row.encoding,
   }
@@ -223,17 +228,19 @@ export async function findVersion(
 ): Promise<SealedSecret | undefined> {
   const row = await db
     .selectFrom('secret_versions')
-    .select(['sealed', 'encoding'])
+    .select(['sealed', 'encoding', 'has_references'])
     .where('secret_id', '=', secret.id)
     .where('version', '=', version)
     .executeTakeFirst()
-  return row && { ...secret, version, ...row }
+  if (!row) return undefined
+  const { sealed, encoding, has_references } = row
+  return { ...secret, version, sealed, encoding, hasReferences: has_references === 1 }
 }
 
 export async function listVersions(db: Queries, secretId: string): Promise<StoredVersion[]> {
   const rows = await db
     .selectFrom('secret_versions')
-    .select(['version', 'created_at', 'created_by'])
+    .select(['version', 'created_at', 'created_by', 'has_references'])
     .where('secret_id', '=', secretId)
     .orderBy('version', 'desc')
     .execute()
@@ -241,6 +248,7 @@ export async function listVersions(db: Queries, secretId: string): Promise<Store
     version: row.version,
     createdAt: new Date(row.created_at),
     createdBy: row.created_by,
+    hasReferences: row.has_references === 1,
   }))
 }
 
@@ -256,8 +264,10 @@ export async function openValue(
 }
 
 /** What a value is bound to: a row that was swapped, moved or rolled back does not open. */
-function valueContext(secret: Pick<StoredSecret, 'id' | 'name' | 'version'>) {
-  return ['keyhold/v1/secret-value', secret.id, secret.name, secret.version]
+function valueContext(secret: Pick<StoredSecret, 'id' | 'name' | 'version' | 'hasReferences'>) {
+  // That `${…}` in it means something is bound as well: nobody makes it so, or not so, by changing a flag.
+  const meaning = secret.hasReferences ? ['references'] : []
+  return ['keyhold/v1/secret-value', secret.id, secret.name, secret.version, ...meaning]
 }
 
 /** Seals a value as a version of its secret. */
@@ -265,9 +275,14 @@ export async function insertVersion(
   tx: Transaction,
   vault: Vault,
   grant: Grant<'secret.create' | 'secret.update' | 'secret.import'>,
-  secret: Pick<StoredSecret, 'id' | 'projectId' | 'name' | 'version'>,
+  secret: Pick<StoredSecret, 'id' | 'projectId' | 'name' | 'version' | 'hasReferences'>,
   value: Secret<Uint8Array>,
-  row: { encoding: Encoding; createdAt: number; createdBy: string | null },
+  row: {
+    encoding: Encoding
+    createdAt: number
+    createdBy: string | null
+    references: readonly Reference[]
+  },
 ): Promise<void> {
   Grant.assertFor(grant, `project:${secret.projectId}`)
   const sealed = await vault.seal(tx, `project:${secret.projectId}`, valueContext(secret), value)
@@ -280,9 +295,83 @@ export async function insertVersion(
       encoding: row.encoding,
       created_at: row.createdAt,
       created_by: row.createdBy,
+      has_references: secret.hasReferences ? 1 : 0,
     })
     .execute()
+  if (row.references.length === 0) return
+  await tx
+    .insertInto('secret_references')
+    .values(
+      row.references.map(({ environment = '', name }) => ({
+        secret_id: secret.id,
+        version: secret.version,
+        environment,
+        name,
+      })),
+    )
+    .execute()
 }
+
+/** Ids in one query, below what the databases take. */
+const IDS_MAX = 500
+
+/** The references of versions, in the order that they were asked for. */
+export async function listReferences(
+  db: Queries,
+  secrets: readonly SealedSecret[],
+): Promise<readonly (readonly Reference[])[]> {
+  const found = new Map<string, Reference[]>(secrets.map((secret) => [`${secret.id} ${secret.version}`, []]))
+  for (let from = 0; from < secrets.length; from += IDS_MAX) {
+    const ids = secrets.slice(from, from + IDS_MAX).map(({ id }) => id)
+    const rows = await db
+      .selectFrom('secret_references')
+      .select(['secret_id', 'version', 'environment', 'name'])
+      .where('secret_id', 'in', ids)
+      .execute()
+    for (const row of rows)
+      found.get(`${row.secret_id} ${row.version}`)?.push(toReference(row.environment, row.name))
+  }
+  return secrets.map((secret) => found.get(`${secret.id} ${secret.version}`)!)
+}
+
+/** References of current values, with the secrets whose they are. @param name only those to secrets of this name. */
+export async function listReferring(
+  db: Queries,
+  projectId: string,
+  name: string | undefined,
+): Promise<{ secretId: string; name: string; environment: string; reference: Reference }[]> {
+  const rows = await db
+    .selectFrom('secrets')
+    .innerJoin('environments', 'environments.id', 'secrets.environment_id')
+    .innerJoin('secret_references', (join) =>
+      join
+        .onRef('secret_references.secret_id', '=', 'secrets.id')
+        .onRef('secret_references.version', '=', 'secrets.current_version'),
+    )
+    .select([
+      'secrets.id',
+      'secrets.name',
+      'environments.name as environment_name',
+      'secret_references.environment',
+      'secret_references.name as target',
+    ])
+    .where('secrets.project_id', '=', projectId)
+    .$if(name !== undefined, (query) => query.where('secret_references.name', '=', name!)) // Set: the line's condition.
+    .orderBy('secrets.name')
+    .orderBy('environments.name_key')
+    .execute()
+  return rows.map((row) => ({
+    secretId: row.id,
+    name: row.name,
+    environment: row.environment_name,
+    reference: toReference(row.environment, row.target),
+  }))
+}
+
+const toReference = (environment: string, name: string): Reference => ({
+  environment: environment || undefined,
+  name,
+})
 
 /** @throws a unique violation when the environment has a secret of this name. */
 export async function insertSecret(tx: Transaction, row: Tables['secrets']): Promise<void> {

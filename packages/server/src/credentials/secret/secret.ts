@@ -20,13 +20,23 @@ export interface StoredSecret {
   readonly updatedAt: Date
   readonly updatedBy: string | null
   readonly lastAccessedAt: Date | null
+  /** Whether the current value has references. */
+  readonly hasReferences: boolean
 }
 
 /** What a delivery needs of a secret, with its value still sealed. */
 export interface SealedSecret
   extends Pick<
     StoredSecret,
-    'id' | 'projectId' | 'environment' | 'isInDefault' | 'name' | 'type' | 'version' | 'lastAccessedAt'
+    | 'id'
+    | 'projectId'
+    | 'environment'
+    | 'isInDefault'
+    | 'name'
+    | 'type'
+    | 'version'
+    | 'lastAccessedAt'
+    | 'hasReferences'
   > {
   readonly sealed: Uint8Array
   readonly encoding: Encoding
@@ -36,6 +46,7 @@ export interface StoredVersion {
   readonly version: number
   readonly createdAt: Date
   readonly createdBy: string | null
+  readonly hasReferences: boolean
 }
 
 /** @throws AppError `request.invalid` when the name may not be given to a secret. */
@@ -59,6 +70,7 @@ export function toInfo(secret: StoredSecret): SecretInfo {
     lastAccessedAt: secret.lastAccessedAt?.toISOString() ?? null,
     nameWarning: nameWarning(secret.name) ?? null,
     isMasked: secret.isMasked,
+    hasReferences: secret.hasReferences,
   }
 }
 
@@ -68,17 +80,25 @@ export function toVersion(version: StoredVersion, current: number): SecretVersio
     createdAt: version.createdAt.toISOString(),
     createdBy: version.createdBy,
     isCurrent: version.version === current,
+    hasReferences: version.hasReferences,
   }
 }
 
-/** Puts an opened value into the answer: the last line that handles it. */
-export function toValue(secret: SealedSecret, value: Secret<Uint8Array>): SecretValue {
+/**
+ * Puts an opened value into the answer: the last line that handles it.
+ * @param encoding another than the stored value's where references were resolved: those give text.
+ */
+export function toValue(
+  secret: SealedSecret,
+  value: Secret<Uint8Array>,
+  encoding: Encoding = secret.encoding,
+): SecretValue {
   const bytes = value.reveal()
   return {
     name: secret.name,
     type: secret.type,
-    value: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString(secret.encoding),
-    encoding: secret.encoding,
+    value: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString(encoding),
+    encoding,
     version: secret.version,
     environment: secret.environment,
   }
