@@ -425,7 +425,7 @@ async function whyNotEnrolled(
 }
 
 /** Whether requests can be served, and if not, why. */
-async function readiness({ storage, servers, vault, audit }: Core): Promise<Readiness> {
+async function readiness({ storage, servers, rootKeys, vault, audit }: Core): Promise<Readiness> {
   const database = await storage.db
     .selectFrom('instance')
     .select('name')
@@ -437,6 +437,7 @@ async function readiness({ storage, servers, vault, audit }: Core): Promise<Read
     )
   const checks = {
     database,
+    recoveryKit: await rootKeys.kitHealth().catch(() => 'unknown'),
     rootKey: await servers.rootKeyHealth().catch(() => `ok: ${vault.rootFingerprint}`),
     audit: audit.problem === undefined ? 'ok' : `unavailable: ${audit.problem}`,
   }

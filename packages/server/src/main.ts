@@ -32,6 +32,8 @@ async function serve(): Promise<void> {
     const address = await server.listen()
     logger.info({ address, database: core.storage.dialect, rootKey: core.vault.rootFingerprint }, 'ready')
     if (core.newRootKeyPath) say(newRootKeyText(core.newRootKeyPath, core.vault.rootFingerprint))
+    else if (!(await core.rootKeys.hasProvenKit()))
+      logger.warn('the root key has no proven recovery kit: keyhold admin recovery-kit create')
     const code = await core.accounts.newSetupCode()
     if (code) say(setupText(config.publicUrl, code))
   }

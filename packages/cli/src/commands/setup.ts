@@ -86,6 +86,9 @@ export const command = defineCommand({
       }
       terminal.note(`${keyhold.url} is set up, and ${email} is its administrator`)
       terminal.note(`this machine is signed in: ${credentials.path}`)
+      terminal.hint(
+        "on the server's machine: keyhold admin recovery-kit create, so that its root key cannot be lost",
+      )
       terminal.hint('next: keyhold project create NAME')
     })
   },

@@ -1,12 +1,18 @@
 import { createToken, createUser, resetSecondFactor } from './accounts.ts'
 import { type AdminCommand, parseCommand, print, UsageError } from './command.ts'
+import { createKit, useKit, verifyKit } from './recovery-kit.ts'
 import { activate, cancel, prepare, retire, status } from './root-key.ts'
+import { instanceStatus } from './status.ts'
 
 /** Every command of `keyhold admin`, in the order of the help. */
 const commands: Readonly<Record<string, AdminCommand>> = {
+  status: instanceStatus,
   'create-user': createUser,
   'create-token': createToken,
   'reset-second-factor': resetSecondFactor,
+  'recovery-kit create': createKit,
+  'recovery-kit verify': verifyKit,
+  'recovery-kit use': useKit,
   'root-key status': status,
   'root-key prepare': prepare,
   'root-key activate': activate,

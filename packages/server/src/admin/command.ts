@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Asker, Operator } from '../access/caller.ts'
 import { type Core, composeCore } from '../compose.ts'
-import { readConfig } from '../config/config.ts'
+import { type Config, readConfig } from '../config/config.ts'
 import { env } from '../config/environment.ts'
 
 /** A mistake in the command line. */
@@ -50,6 +52,17 @@ export function operator(command: string): Asker<Operator> {
   return { caller: { kind: 'operator' }, origin: { traceId: 'admin', client: `keyhold admin ${command}` } }
 }
 
+/** Sees that there is an instance: in the wrong directory, a command would make a new one. @throws Error */
+export function assertInstance(): Config {
+  const config = readConfig(env)
+  if (config.databaseUrl === undefined && !existsSync(join(config.dataDir, 'keyhold.db'))) {
+    throw new Error(
+      `there is no database in ${config.dataDir}: run this where the server runs, with its variables`,
+    )
+  }
+  return config
+}
+
 /** Opens the instance for a command, and closes it afterwards. */
 export async function withCore<T>(work: (core: Core) => Promise<T>): Promise<T> {
   const core = await composeCore(readConfig(env))
@@ -74,6 +87,8 @@ export function print(text: string): void {
 export function newRootKeyText(path: string, fingerprint: string): string {
   return `
   A root key was made: ${path} (fingerprint ${fingerprint}).
-  Copy that file to a safe place outside this machine now. Without it nothing that is stored can be read.
+  Without it nothing that is stored can be read. Put it on paper, and prove that you have it:
+
+    npx keyhold admin recovery-kit create
 `
 }

@@ -63,6 +63,20 @@ export class RootKeys {
     }
   }
 
+  /** Whether somebody typed back the recovery kit of the current root key. */
+  async hasProvenKit(): Promise<boolean> {
+    const current = (await rootKeys(this.#storage.db)).find(({ state }) => state === 'current')
+    return current?.kit_proven_at != null
+  }
+
+  /** What the health check says of the recovery kit. It is no reason to send requests elsewhere. */
+  async kitHealth(): Promise<string> {
+    const current = (await rootKeys(this.#storage.db)).find(({ state }) => state === 'current')
+    return current?.kit_proven_at
+      ? `ok: proven on ${new Date(current.kit_proven_at).toISOString().slice(0, 10)}`
+      : 'missing: keyhold admin recovery-kit create'
+  }
+
   /** Lets `next` open the keyring beside the current root key. @returns whether it did not before. */
   prepare(asker: Self, next: RootKey): Promise<boolean> {
     return this.#access.perform(asker, 'root-key.prepare', instance, async (tx) => {
