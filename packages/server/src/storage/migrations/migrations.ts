@@ -12,7 +12,7 @@ import * as sessions from './0010-sessions.ts'
 import * as secondFactor from './0011-second-factor.ts'
 import * as deviceLogins from './0012-device-logins.ts'
 import * as auditSpans from './0013-audit-spans.ts'
-import * as rootKeys from './0016-root-keys.ts'
+import * as rootKeys from './0014-root-keys.ts'
 import * as references from './0015-references.ts'
 
 /** Every migration, oldest first. New ones are added at the end; landed ones never change. */
@@ -31,7 +31,7 @@ export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migra
     '0011-second-factor': { up: (db) => secondFactor.up(db, dialect) },
     '0012-device-logins': { up: (db) => deviceLogins.up(db, dialect) },
     '0013-audit-spans': { up: auditSpans.up },
-    '0016-root-keys': { up: (db) => rootKeys.up(db, dialect) },
+    '0014-root-keys': { up: (db) => rootKeys.up(db, dialect) },
     '0015-references': { up: references.up },
   }
 }
