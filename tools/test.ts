@@ -10,6 +10,7 @@ const root = join(import.meta.dirname, '..')
 const programs: Readonly<Record<string, string>> = {
   bash: 'bash',
   'dbus-run-session': 'dbus',
+  chromium: 'chromium',
   git: 'git',
   'gnome-keyring-daemon': 'gnome-keyring',
   gpg: 'gnupg',

@@ -21,6 +21,7 @@ const resources: Readonly<Record<string, string>> = {
   session: 'Signing in',
   sessions: 'Sessions',
   'second-factor': 'Second factor',
+  passkey: 'Passkeys',
   account: 'Accounts',
   repository: 'Connections to code repositories',
   'repository-provider': 'Code repository providers',

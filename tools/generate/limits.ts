@@ -42,6 +42,7 @@ const meanings: Record<keyof typeof limits, readonly [meaning: string, unit: str
   workspacesPerSecret: ['Workspaces that a secret names; more than these are all of them', ''],
   passwordLengthMin: ['Shortest password', 'characters'],
   passwordLengthMax: ['Longest password', 'characters'],
+  passkeysPerPerson: ['Passkeys of a person', ''],
   gpgKeysPerPerson: ['GPG keys of a person', ''],
   gpgPrivateKeyLength: ['Armored private GPG key to import', 'characters'],
   gpgPassphraseLength: ['Passphrase of a GPG key to import', 'characters'],

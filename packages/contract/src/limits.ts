@@ -48,6 +48,7 @@ export const limits = {
   pathsPerApiKey: 50,
   passwordLengthMin: 15,
   passwordLengthMax: 256,
+  passkeysPerPerson: 20,
   gpgKeysPerPerson: 10,
   /** Characters of an armored private key: one with RSA of 16,384 bits and some signatures of others. */
   gpgPrivateKeyLength: 200_000,

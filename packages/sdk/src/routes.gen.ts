@@ -7,6 +7,7 @@ import type * as audit from '@keyhold/contract/api/audit'
 import type * as credentials from '@keyhold/contract/api/credentials'
 import type * as deviceLogins from '@keyhold/contract/api/device-logins'
 import type * as gpgKeys from '@keyhold/contract/api/gpg-keys'
+import type * as passkeys from '@keyhold/contract/api/passkeys'
 import type * as personalSecrets from '@keyhold/contract/api/personal-secrets'
 import type * as projects from '@keyhold/contract/api/projects'
 import type * as reminders from '@keyhold/contract/api/reminders'
@@ -133,6 +134,11 @@ export const routeTable = {
     path: '/api/v1/projects/{projectId}/members/{accountId}',
     caller: 'person',
   },
+  'passkey.begin': { method: 'POST', path: '/api/v1/passkeys/options', caller: 'person' },
+  'passkey.create': { method: 'POST', path: '/api/v1/passkeys', caller: 'person' },
+  'passkey.delete': { method: 'POST', path: '/api/v1/passkeys/{passkeyId}/delete', caller: 'person' },
+  'passkey.list': { method: 'GET', path: '/api/v1/passkeys', caller: 'person' },
+  'passkey.update': { method: 'PATCH', path: '/api/v1/passkeys/{passkeyId}', caller: 'person' },
   'personal-secret.create': { method: 'POST', path: '/api/v1/personal-secrets', caller: 'person' },
   'personal-secret.delete': {
     method: 'DELETE',
@@ -233,7 +239,19 @@ export const routeTable = {
   'session.create': { method: 'POST', path: '/api/v1/session', caller: 'anyone' },
   'session.delete': { method: 'DELETE', path: '/api/v1/session', caller: 'person' },
   'session.get': { method: 'GET', path: '/api/v1/session', caller: 'person' },
+  'session.passkey': { method: 'POST', path: '/api/v1/session/passkey', caller: 'anyone' },
+  'session.passkey_begin': { method: 'POST', path: '/api/v1/session/passkey/options', caller: 'anyone' },
   'session.reauthenticate': { method: 'POST', path: '/api/v1/session/reauthenticate', caller: 'person' },
+  'session.reauthenticate_passkey': {
+    method: 'POST',
+    path: '/api/v1/session/reauthenticate/passkey',
+    caller: 'person',
+  },
+  'session.reauthenticate_passkey_begin': {
+    method: 'POST',
+    path: '/api/v1/session/reauthenticate/passkey/options',
+    caller: 'person',
+  },
   'sessions.end': { method: 'DELETE', path: '/api/v1/sessions/{sessionId}', caller: 'person' },
   'sessions.end_others': { method: 'DELETE', path: '/api/v1/sessions', caller: 'person' },
   'sessions.list': { method: 'GET', path: '/api/v1/sessions', caller: 'person' },
@@ -306,6 +324,11 @@ export interface ContractRoutes {
   'member.delete': typeof projects.removeMember
   'member.list': typeof projects.listMembers
   'member.update': typeof projects.updateMember
+  'passkey.begin': typeof passkeys.beginPasskey
+  'passkey.create': typeof passkeys.createPasskey
+  'passkey.delete': typeof passkeys.deletePasskey
+  'passkey.list': typeof passkeys.listPasskeys
+  'passkey.update': typeof passkeys.renamePasskey
   'personal-secret.create': typeof personalSecrets.createPersonalSecret
   'personal-secret.delete': typeof personalSecrets.deletePersonalSecret
   'personal-secret.get': typeof personalSecrets.getPersonalSecret
@@ -350,7 +373,11 @@ export interface ContractRoutes {
   'session.create': typeof accounts.signIn
   'session.delete': typeof accounts.signOut
   'session.get': typeof accounts.getSession
+  'session.passkey': typeof passkeys.signInByPasskey
+  'session.passkey_begin': typeof passkeys.beginPasskeySignIn
   'session.reauthenticate': typeof accounts.reauthenticate
+  'session.reauthenticate_passkey': typeof passkeys.confirmByPasskey
+  'session.reauthenticate_passkey_begin': typeof passkeys.beginPasskeyConfirmation
   'sessions.end': typeof accounts.endSession
   'sessions.end_others': typeof accounts.endOtherSessions
   'sessions.list': typeof accounts.listSessions

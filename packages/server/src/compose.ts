@@ -7,9 +7,13 @@ import type { Asker, Machine, Person } from './access/caller.ts'
 import { accountRoutes } from './accounts/accounts.routes.ts'
 import { Accounts } from './accounts/accounts.service.ts'
 import { findInstanceValue, setInstanceValueOnce } from './accounts/accounts.store.ts'
+import { Passkeys } from './accounts/passkey.service.ts'
+import { passkeyRoutes } from './accounts/passkeys.routes.ts'
 import { SecondFactors } from './accounts/second-factor.service.ts'
 import { settingsRoutes } from './accounts/settings.routes.ts'
 import { InstanceSettings } from './accounts/settings.service.ts'
+import { SignInLimits } from './accounts/sign-in.routes.ts'
+import { SignInAttempts } from './accounts/sign-in-attempts.ts'
 import { AuditLog } from './audit/audit-log.ts'
 import { AppError } from './base/app-error.ts'
 import { type Clock, systemClock } from './base/clock.ts'
@@ -83,6 +87,8 @@ export interface Core {
   readonly accessKeys: AccessKeys
   readonly settings: InstanceSettings
   readonly secondFactors: SecondFactors
+  readonly signInAttempts: SignInAttempts
+  readonly passkeys: Passkeys
   readonly inventory: Inventory
   readonly personalSecrets: PersonalSecrets
   readonly reminders: Reminders
@@ -145,6 +151,7 @@ export async function composeCore(
     const settings = new InstanceSettings(storage, access)
     const secondFactors = new SecondFactors(storage, access, vault, settings, clock)
     const accounts = new Accounts(storage, access, audit, secondFactors, clock)
+    const signInAttempts = new SignInAttempts(storage, clock)
     const accessTokens = new AccessTokens(storage, access, clock)
     const accessKeys = new AccessKeys(storage, access, audit, clock)
     const personalSecrets = new PersonalSecrets(storage, access, vault, clock)
@@ -174,6 +181,17 @@ export async function composeCore(
       accounts,
       settings,
       secondFactors,
+      signInAttempts,
+      passkeys: new Passkeys({
+        storage,
+        access,
+        audit,
+        accounts,
+        secondFactors,
+        attempts: signInAttempts,
+        clock,
+        publicUrl: config.publicUrl,
+      }),
       accessTokens,
       deviceLogins: new DeviceLogins(storage, access, accounts, accessTokens, clock),
       projects: new Projects(storage, access, accounts, clock),
@@ -307,10 +325,12 @@ export async function composeServer(
       })
     : async () => ''
 
-  accountRoutes(http, accounts, core.secondFactors, clock, async (tx, account, name) => {
+  const signInLimits = new SignInLimits(clock)
+  accountRoutes(http, accounts, core.secondFactors, signInLimits, async (tx, account, name) => {
     const created = await accessTokens.add(tx, account.id, { name, scopes: null, expiresAt: null })
     return created.token
   })
+  passkeyRoutes(http, core.passkeys, signInLimits)
   accessTokenRoutes(http, accessTokens, core.settings, clock)
   deviceLoginRoutes(http, core.deviceLogins, core.settings, clock, config.publicUrl)
   settingsRoutes(http, core.settings)
@@ -352,6 +372,7 @@ export async function composeServer(
         run: () => core.repositories.discardUnfinished(),
       },
       { name: 'audit-proofs', everyMs: MINUTE_MS, run: () => core.audit.prepare() },
+      { name: 'sign-in-attempts', everyMs: MINUTE_MS, run: () => core.signInAttempts.discardExpired() },
     ],
     (job, error) => logger.warn({ err: error, job: job.name }, 'a job failed'),
   )
@@ -419,7 +440,7 @@ async function whyNotEnrolled(
   who: Authenticated<Person, Machine>,
 ) {
   if (who.kind === 'machine' || who.caller.hasSecondFactor) return undefined
-  const isAboutSigningIn = /^(?:second-factor|session|account[.]password)/.test(row.id)
+  const isAboutSigningIn = /^(?:second-factor|passkey|session|account[.]password)/.test(row.id)
   if (isAboutSigningIn || !(await settings.current()).requireSecondFactor) return undefined
   return 'second_factor.required'
 }

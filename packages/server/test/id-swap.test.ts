@@ -29,6 +29,7 @@ interface Tenant {
   readonly userCode: string
   readonly personalSecret: { readonly id: string; readonly value: string }
   readonly gpgKey: { readonly id: string }
+  readonly passkey: { readonly id: string }
   readonly sshKey: { readonly fingerprint: string }
   readonly provider: { readonly id: string; readonly host: string }
   readonly connection: { readonly id: string }
@@ -45,6 +46,14 @@ interface Entry {
   /** String fields of the answer that hold something secret, on purpose. */
   readonly delivers?: readonly string[]
 }
+
+/** In the form of a browser's answer, and nobody's. */
+const noCredential = (response: object) => ({
+  id: 'AA',
+  rawId: 'AA',
+  type: 'public-key',
+  response: { clientDataJSON: 'AA', ...response },
+})
 
 /**
  * One entry per route, and no route without one: whoever adds a route says here what a good request is and which
@@ -84,6 +93,27 @@ const entries: Record<string, Entry> = {
   'second-factor.delete': {
     body: ({ owner }) => ({ password: owner.password, code: '000000' }),
     never: 'second_factor.not_found',
+  },
+  'passkey.list': {},
+  'passkey.begin': { body: ({ owner }) => ({ password: owner.password }) },
+  // What only an authenticator can answer: test/passkeys.test.ts.
+  'passkey.create': {
+    body: () => ({ name: 'laptop', credential: noCredential({ attestationObject: 'oA' }) }),
+    never: 'passkey.refused',
+  },
+  'passkey.update': { body: () => ({ name: 'renamed' }) },
+  'passkey.delete': {
+    body: ({ owner }) => ({ password: owner.password }),
+  },
+  'session.passkey_begin': {},
+  'session.passkey': {
+    body: () => ({ credential: noCredential({ authenticatorData: 'AA', signature: 'AA' }) }),
+    never: 'sign_in.passkey_failed',
+  },
+  'session.reauthenticate_passkey_begin': {},
+  'session.reauthenticate_passkey': {
+    body: () => ({ credential: noCredential({ authenticatorData: 'AA', signature: 'AA' }) }),
+    never: 'passkey.refused',
   },
   'sessions.list': {},
   'sessions.end': {},
@@ -280,6 +310,7 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
     recordIndex: (await server.core.audit.list({ actorId: owner.id }, 1)).records[0]!.index,
     personalSecret: { id: personal.id, value: personalValue },
     gpgKey: { id: gpgKey.id },
+    passkey: await addPasskey(server, owner),
     sshKey,
     apiKey: { id: apiKey.id, value: apiKeyValue },
     provider,
@@ -309,6 +340,26 @@ async function addProvider({ core, clock }: TestServer, host: string): Promise<{
   return { id, host }
 }
 
+/** Straight into the table: registering one would make it a second factor, which the password alone does not pass. */
+async function addPasskey({ core, clock }: TestServer, owner: TestPerson): Promise<{ id: string }> {
+  const id = newId('psk')
+  const row = {
+    id,
+    account_id: owner.id,
+    name: 'laptop',
+    credential_id: Buffer.from(id),
+    public_key: Buffer.from('a'),
+    sign_count: 0,
+    transports: '[]',
+    aaguid: '00000000-0000-0000-0000-000000000000',
+    is_synced: 0,
+    created_at: clock.now().getTime(),
+    last_used_at: null,
+  }
+  await core.storage.transaction((tx) => tx.insertInto('passkeys').values(row).execute())
+  return { id }
+}
+
 const paramNames = (row: AnyRoute): string[] => Object.keys(row.params?.properties ?? {})
 
 function idOf(param: string, own: Tenant): string {
@@ -322,6 +373,7 @@ function idOf(param: string, own: Tenant): string {
     accountId: member.id,
     accessTokenId: token.id,
     gpgKeyId: gpgKey.id,
+    passkeyId: own.passkey.id,
     personalSecretId: personalSecret.id,
     apiKeyId: apiKey.id,
     connectionId: connection.id,
@@ -378,6 +430,7 @@ async function state({ core }: TestServer): Promise<string> {
     'repository_authorizations',
     'data_keys',
     'gpg_keys',
+    'passkeys',
     'gpg_key_deployments',
     'ssh_identities',
     'ssh_keys',

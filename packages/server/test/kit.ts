@@ -22,9 +22,15 @@ export type TestDatabase = (typeof databases)[number]
 /** A clock that tests move. Starts now, since certificates and cookies are compared with the real one. */
 export class TestClock {
   #offsetMs = 0
+  #stoodAt: number | undefined
 
   now(): Date {
-    return new Date(Date.now() + this.#offsetMs)
+    return new Date((this.#stoodAt ?? Date.now()) + this.#offsetMs)
+  }
+
+  /** Goes on only by {@link advance}: for codes of 30 seconds on a busy machine. */
+  stand(): void {
+    this.#stoodAt ??= Date.now()
   }
 
   advance(ms: number): void {
@@ -164,9 +170,17 @@ export class TestServer {
       expires_at: now + 3_600_000,
       address: '192.0.2.7',
       client: 'a browser',
+      signed_in_by: 'password',
     }
     await this.core.storage.transaction((tx) => insertSession(tx, row))
     return id
+  }
+
+  /** Begins a session that was just authenticated, as {@link addSession} past the password. @returns the Cookie header. */
+  async newSession(person: TestPerson): Promise<string> {
+    const account = (await this.core.accounts.find(person.id))! // `!`: made by addPerson.
+    const { token } = await this.core.accounts.beginSession({ traceId: 'test' }, account, 'password')
+    return `keyhold_session=${token.reveal()}`
   }
 
   /** Signs in. @returns the Cookie header. */

@@ -12,6 +12,7 @@ describe.each(databases)('the second factor on %s', (database) => {
 
   beforeAll(async () => {
     ;({ server, stop } = await startServer(database))
+    server.clock.stand()
   })
   afterAll(() => stop())
   beforeEach(async () => {

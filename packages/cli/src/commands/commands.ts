@@ -133,6 +133,14 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
       disable: { summary: 'turn it off', load: () => import('./second-factor/disable.ts') },
     },
   },
+  passkey: {
+    summary: 'what signs you in without a password; added in a browser',
+    verbs: {
+      list: { summary: 'list your passkeys', load: () => import('./passkey/list.ts') },
+      rename: { summary: 'give a passkey another name', load: () => import('./passkey/rename.ts') },
+      delete: { summary: 'delete a passkey', load: () => import('./passkey/delete.ts') },
+    },
+  },
   session: {
     summary: 'where you are signed in with a browser',
     verbs: {

@@ -195,6 +195,8 @@ export const LiveSession = Type.Object({
   address: Nullable(Type.String()),
   /** What the browser says it is; `null`: not kept, or it says nothing. */
   client: Nullable(Type.String()),
+  /** `password`, `passkey`, or the label of an identity provider; `null`: not kept. */
+  signedInBy: Nullable(Type.String()),
   createdAt: Time,
   lastUsedAt: Time,
   expiresAt: Time,

@@ -7,6 +7,7 @@ import * as audit from './audit.ts'
 import * as credentials from './credentials.ts'
 import * as deviceLogins from './device-logins.ts'
 import * as gpgKeys from './gpg-keys.ts'
+import * as passkeys from './passkeys.ts'
 import * as personalSecrets from './personal-secrets.ts'
 import * as projects from './projects.ts'
 import * as reminders from './reminders.ts'
@@ -32,6 +33,7 @@ export const routes: readonly AnyRoute[] = [
   credentials,
   reminders,
   secondFactor,
+  passkeys,
   settings,
   personalSecrets,
   sshKeys,

@@ -9,14 +9,21 @@ export const SecondFactorCode = Type.String({
   description: 'Six digits of the authenticator, or a recovery code',
 })
 
+/** Offered with each change of factors (ASVS 7.4.3). */
+export const EndOtherSessions = Type.Optional(
+  Type.Boolean({ description: 'End your other browser sessions with it' }),
+)
+
 const ConfirmedPassword = Type.String({ minLength: 1, maxLength: 256, description: 'Your password' })
 const RecoveryCodes = Type.Array(Type.String(), {
   description: 'Each works once in place of a code; they are shown only now',
 })
 
 export const SecondFactor = Type.Object({
-  /** `null`: signing in takes the password alone. */
+  /** `null`: there is no authenticator. */
   totp: Nullable(Type.Object({ createdAt: Time, lastUsedAt: Nullable(Time) })),
+  /** How many there are. Without authenticator and passkey signing in takes the password alone. */
+  passkeys: Type.Integer(),
   recoveryCodesLeft: Type.Integer(),
   /** Administrators want everybody to have one. */
   isRequired: Type.Boolean(),
@@ -58,11 +65,14 @@ export const confirmTotp = route({
   id: 'second-factor.confirm',
   method: 'POST',
   path: '/api/v1/second-factor/totp/confirm',
-  summary: 'Turn the second factor on with a first code; answers recovery codes, once',
+  summary: 'Turn the authenticator on with a first code; answers recovery codes, once',
   caller: 'person',
   scope: 'second-factor:write',
   action: 'second-factor.create',
-  body: Type.Object({ code: SecondFactorCode }, { additionalProperties: false }),
+  body: Type.Object(
+    { code: SecondFactorCode, endOtherSessions: EndOtherSessions },
+    { additionalProperties: false },
+  ),
   status: 200,
   answer: Type.Object({ recoveryCodes: RecoveryCodes }),
   errors: ['second_factor.code_wrong', 'second_factor.not_begun'],
@@ -86,11 +96,14 @@ export const deleteSecondFactor = route({
   id: 'second-factor.delete',
   method: 'POST',
   path: '/api/v1/second-factor/delete',
-  summary: 'Turn the second factor off; takes the password and a code',
+  summary: 'Turn the authenticator off; takes the password and a code',
   caller: 'person',
   scope: 'second-factor:write',
   action: 'second-factor.delete',
-  body: Type.Object({ password: ConfirmedPassword, code: SecondFactorCode }, { additionalProperties: false }),
+  body: Type.Object(
+    { password: ConfirmedPassword, code: SecondFactorCode, endOtherSessions: EndOtherSessions },
+    { additionalProperties: false },
+  ),
   status: 204,
   errors: [
     'account.password_wrong',

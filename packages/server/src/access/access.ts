@@ -41,6 +41,9 @@ const needsFreshPassword: ReadonlySet<Action> = new Set([
   'gpg-key.revocation',
   'member.create',
   'member.update',
+  // Who has one is that person from then on.
+  'passkey.create',
+  'passkey.delete',
   // It may be any file of a workspace: what runs there reads the others, and who may enter is a file as well.
   'personal-secret.create',
   'personal-secret.update',

@@ -23,75 +23,31 @@ import {
   getSecondFactor,
   renewRecoveryCodes,
 } from '@keyhold/contract/api/second-factor'
-import type { ErrorCode } from '@keyhold/contract/errors'
 import { Secret } from '@keyhold/contract/secret'
 import type { Asker, Machine, Person } from '../access/caller.ts'
 import { AppError } from '../base/app-error.ts'
-import type { Clock } from '../base/clock.ts'
 import { randomKey } from '../base/ids.ts'
-import { FailedAttempts } from '../http/attempts.ts'
 import { cookieName } from '../http/credential.ts'
 import type { Http } from '../http/http.ts'
 import type { Transaction } from '../storage/tables.ts'
 import { type Account, emailKey, toAnswer } from './account.ts'
 import type { Accounts } from './accounts.service.ts'
 import type { SecondFactors } from './second-factor.service.ts'
-
-/** Wrong passwords per account, and per address, before both have to wait. */
-const WINDOW_MS = 5 * 60_000
-const PER_ACCOUNT_MAX = 10
-const PER_ADDRESS_MAX = 50
-const wrongGuess: ReadonlySet<ErrorCode> = new Set([
-  'sign_in.failed',
-  'setup.code_wrong',
-  'account.password_wrong',
-  'second_factor.code_wrong',
-])
+import type { SignInLimits } from './sign-in.routes.ts'
 
 /** @param addToken makes the access token that set-up may answer. */
 export function accountRoutes(
   http: Http<Person, Machine>,
   accounts: Accounts,
   secondFactors: SecondFactors,
-  clock: Clock,
+  limits: SignInLimits,
   addToken: (tx: Transaction, account: Account, name: string) => Promise<Secret<string>>,
 ): void {
-  const byAccount = new FailedAttempts(clock, PER_ACCOUNT_MAX, WINDOW_MS)
-  const byAddress = new FailedAttempts(clock, PER_ADDRESS_MAX, WINDOW_MS)
-
-  /**
-   * Runs a check of a password or code with both limits around it. Only wrong ones count.
-   * @param account undefined where there is none to protect.
-   */
-  async function limited<T>(
-    account: string | undefined,
-    address: string,
-    check: () => Promise<T>,
-  ): Promise<T> {
-    if (account !== undefined) byAccount.assertAllowed(account)
-    byAddress.assertAllowed(address)
-    // Counted before the answer is known, so that parallel guesses cannot all pass.
-    if (account !== undefined) byAccount.recordFailure(account)
-    byAddress.recordFailure(address)
-    const forgive = () => {
-      if (account !== undefined) byAccount.forgive(account)
-      byAddress.forgive(address)
-    }
-    try {
-      const result = await check()
-      forgive()
-      return result
-    } catch (error) {
-      if (!(error instanceof AppError && wrongGuess.has(error.code))) forgive()
-      throw error
-    }
-  }
-
   http.anyone(getSetup, async () => ({ isDone: await accounts.isSetUp() }))
 
   http.anyone(setUp, async ({ body, origin }) => {
     let accessToken: Secret<string> | undefined
-    const account = await limited(undefined, origin.address ?? '', () =>
+    const account = await limits.run(undefined, origin, () =>
       accounts.setUp(
         origin,
         new Secret(body.code),
@@ -108,9 +64,9 @@ export function accountRoutes(
   http.anyone(signIn, async ({ body, origin, isSecure, setHeader }) => {
     // One bucket per account, whether somebody guesses here or in a session.
     const known = await accounts.findByEmail(body.email)
-    const { token, person, account } = await limited(
+    const { token, person, account } = await limits.run(
       `person:${known?.id ?? emailKey(body.email)}`,
-      origin.address ?? '',
+      origin,
       () => accounts.signIn(origin, body.email, new Secret(body.password), body.code),
     )
     setHeader('set-cookie', sessionCookie(isSecure, token.reveal()))
@@ -124,7 +80,7 @@ export function accountRoutes(
   })
 
   http.person(reauthenticate, async ({ caller, origin, body }) => {
-    await limited(`person:${caller.accountId}`, origin.address ?? '', () =>
+    await limits.run(`person:${caller.accountId}`, origin, () =>
       accounts.reauthenticate({ caller, origin }, new Secret(body.password), body.code),
     )
     return undefined
@@ -143,7 +99,7 @@ export function accountRoutes(
     password: string,
     work: (account: Account) => Promise<T>,
   ): Promise<T> {
-    return limited(`person:${caller.accountId}`, origin.address ?? '', async () =>
+    return limits.run(`person:${caller.accountId}`, origin, async () =>
       work(await accounts.assertPassword({ caller, origin }, action, new Secret(password))),
     )
   }
@@ -170,8 +126,8 @@ export function accountRoutes(
   })
   http.person(confirmTotp, async ({ caller, origin, body }) =>
     revealed(
-      await limited(`person:${caller.accountId}`, origin.address ?? '', () =>
-        secondFactors.confirm({ caller, origin }, body.code),
+      await limits.run(`person:${caller.accountId}`, origin, () =>
+        secondFactors.confirm({ caller, origin }, body.code, body.endOtherSessions),
       ),
     ),
   )
@@ -184,7 +140,7 @@ export function accountRoutes(
   )
   http.person(deleteSecondFactor, ({ caller, origin, body }) =>
     withPassword({ caller, origin }, 'second-factor.delete', body.password, () =>
-      secondFactors.delete({ caller, origin }, body.code),
+      secondFactors.delete({ caller, origin }, body.code, body.endOtherSessions),
     ),
   )
 
@@ -208,7 +164,7 @@ export function accountRoutes(
   http.person(endOtherSessions, ({ caller, origin }) => accounts.endOtherSessions({ caller, origin }))
 
   http.person(changePassword, async ({ caller, origin, body }) => {
-    await limited(`person:${caller.accountId}`, origin.address ?? '', () =>
+    await limits.run(`person:${caller.accountId}`, origin, () =>
       accounts.changePassword(
         { caller, origin },
         new Secret(body.currentPassword),
@@ -244,11 +200,11 @@ export function accountRoutes(
 }
 
 /** Not readable by scripts, sent to this site only, gone with the browser session. */
-function sessionCookie(isSecure: boolean, token: string): string {
+export function sessionCookie(isSecure: boolean, token: string): string {
   return `${cookieName(isSecure)}=${token}; Path=/; HttpOnly; SameSite=Strict${isSecure ? '; Secure' : ''}`
 }
 
-function toSession(person: Person, account: Account): Session {
+export function toSession(person: Person, account: Account): Session {
   const { credential } = person
   return {
     account: toAnswer(account),

@@ -7,7 +7,7 @@ import { AppError, invalidField } from '../base/app-error.ts'
 import { type Clock, LAST_USED_STEP_MS } from '../base/clock.ts'
 import { hashToken, isToken, newId, newToken } from '../base/ids.ts'
 import type { Origin } from '../base/origin.ts'
-import { lockAccount } from '../storage/locks.ts'
+import { lockAccount, lockActiveAccount } from '../storage/locks.ts'
 import { type Storage, violatedUnique } from '../storage/storage.ts'
 import type { Queries, Transaction } from '../storage/tables.ts'
 import { sameBytes } from '../vault/same-bytes.ts'
@@ -18,6 +18,7 @@ import {
   deleteOwnSession,
   deleteSession,
   deleteSessionsOf,
+  endOtherSessions,
   findAccount,
   findAccountByEmail,
   findInstanceValue,
@@ -62,10 +63,25 @@ export interface LiveSession {
   /** From where it was begun, and with what; null for sessions begun before this was kept. */
   readonly address: string | null
   readonly client: string | null
+  readonly signedInBy: string | null
   readonly createdAt: Date
   readonly lastUsedAt: Date
   readonly expiresAt: Date
   readonly isCurrent: boolean
+}
+
+/** A session that was begun. */
+export interface BegunSession {
+  /** Answered once. */
+  readonly token: Secret<string>
+  readonly person: Person
+  readonly account: Account
+}
+
+/** What somebody gives with an access token to change their factors. */
+export interface FactorProof {
+  readonly password: Secret<string> | undefined
+  readonly code: string | undefined
 }
 
 /** People, their sessions, and the set-up of the instance. */
@@ -228,7 +244,7 @@ export class Accounts {
     email: string,
     password: Secret<string>,
     code?: string,
-  ): Promise<{ token: Secret<string>; person: Person; account: Account }> {
+  ): Promise<BegunSession> {
     const account = await this.findByEmail(email)
     const isRight = await isPassword(account?.passwordHash, password)
     const isKnown = account && isRight && account.disabledAt === null
@@ -250,6 +266,19 @@ export class Accounts {
       })
       throw new AppError(reason)
     }
+    return this.beginSession(origin, account, 'password')
+  }
+
+  /**
+   * Begins a session for somebody who has just proven who they are.
+   * @param within what has to happen in the same transaction. @throws AppError `auth.required` when disabled meanwhile.
+   */
+  async beginSession(
+    origin: Origin,
+    account: Account,
+    signedInBy: string,
+    within: (tx: Transaction) => Promise<void> = async () => {},
+  ): Promise<BegunSession> {
     const token = newToken(SESSION_PREFIX)
     const id = newId('ses')
     const now = this.#clock.now().getTime()
@@ -262,6 +291,9 @@ export class Accounts {
     } as const
     const person = toPerson(account, credential)
     await this.#access.perform({ caller: person, origin }, 'session.create', instance, async (tx) => {
+      // A session that begins while the account is being disabled would be there when it is enabled again.
+      await lockActiveAccount(tx, account.id)
+      await within(tx)
       await deleteEndedSessions(tx, account.id, now)
       await insertSession(tx, {
         id,
@@ -273,8 +305,9 @@ export class Accounts {
         expires_at: expiresAt,
         address: origin.address ?? null,
         client: origin.client ?? null,
+        signed_in_by: signedInBy,
       })
-      return { result: undefined, record: { target: { kind: 'session', id } } }
+      return { result: undefined, record: { target: { kind: 'session', id, name: `by ${signedInBy}` } } }
     })
     return { token: new Secret(token), person, account }
   }
@@ -306,6 +339,7 @@ export class Accounts {
         id: row.id,
         address: row.address,
         client: row.client,
+        signedInBy: row.signed_in_by,
         createdAt: new Date(row.created_at),
         lastUsedAt: new Date(row.last_used_at),
         expiresAt: new Date(row.expires_at),
@@ -325,11 +359,10 @@ export class Accounts {
 
   /** Ends all of the caller's sessions but the one that asks. */
   async endOtherSessions(asker: Asker<Person>): Promise<void> {
-    const { accountId, credential } = asker.caller
-    await this.#access.perform(asker, 'session.end', own(), async (tx) => {
-      await deleteSessionsOf(tx, accountId, credential.kind === 'session' ? credential.id : undefined)
-      return { result: undefined, record: {} }
-    })
+    await this.#access.perform(asker, 'session.end', own(), async (tx) => ({
+      result: undefined,
+      record: await endOtherSessions(tx, asker),
+    }))
   }
 
   async signOut(asker: Asker<Person>): Promise<void> {
@@ -342,15 +375,37 @@ export class Accounts {
 
   /** Confirms the password, so that acts which need it fresh are allowed for a while. */
   async reauthenticate(asker: Asker<Person>, password: Secret<string>, code?: string): Promise<void> {
-    const { credential } = asker.caller
     const account = await this.assertPassword(asker, 'session.reauthenticate', password)
     if (account.hasSecondFactor && !(await this.#secondFactors.accepts(account.id, code ?? '')))
       throw await this.#access.refuse(asker, 'session.reauthenticate', 'second_factor.code_wrong')
+    await this.confirmSession(asker)
+  }
+
+  /** Notes that the caller has just proven again who they are. @param within as {@link beginSession}'s. */
+  async confirmSession(
+    asker: Asker<Person>,
+    within: (tx: Transaction) => Promise<void> = async () => {},
+  ): Promise<void> {
+    const { credential } = asker.caller
     await this.#access.perform(asker, 'session.reauthenticate', instance, async (tx) => {
+      await within(tx)
       if (credential.kind === 'session')
         await setAuthenticated(tx, credential.id, this.#clock.now().getTime())
       return { result: undefined, record: { target: { kind: credential.kind, id: credential.id } } }
     })
+  }
+
+  /**
+   * Sees that a change of factors comes from its person, whatever the caller holds: a stolen token must not change who gets
+   * in. Sessions are fresh, which access/ sees to; a token comes with the password, and a code where there is a factor.
+   * @throws AppError `account.password_wrong`, `second_factor.code_wrong`, `request.invalid` without a password.
+   */
+  async assertFactorProof(asker: Asker<Person>, action: Action, proof: FactorProof): Promise<void> {
+    if (asker.caller.credential.kind === 'session') return
+    if (!proof.password) throw invalidField('password', 'is needed with an access token')
+    const account = await this.assertPassword(asker, action, proof.password)
+    if (account.hasSecondFactor && !(await this.#secondFactors.accepts(account.id, proof.code ?? '')))
+      throw await this.#access.refuse(asker, action, 'second_factor.code_wrong')
   }
 
   /**

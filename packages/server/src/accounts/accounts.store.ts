@@ -1,3 +1,4 @@
+import type { Asker, Person } from '../access/caller.ts'
 import type { Queries, Tables, Transaction } from '../storage/tables.ts'
 import { type Account, type AccountRow, emailKey, rowToAccount } from './account.ts'
 
@@ -90,7 +91,9 @@ export async function findLiveSession(
   tokenHash: Uint8Array,
   now: number,
   idleSince: number,
-): Promise<{ session: Omit<Tables['sessions'], 'address' | 'client'>; account: Account } | undefined> {
+): Promise<
+  { session: Omit<Tables['sessions'], 'address' | 'client' | 'signed_in_by'>; account: Account } | undefined
+> {
   const row = await db
     .selectFrom('sessions')
     .innerJoin('accounts', 'accounts.id', 'sessions.account_id')
@@ -141,6 +144,7 @@ export async function listLiveSessions(
       'expires_at',
       'address',
       'client',
+      'signed_in_by',
     ])
     .where('account_id', '=', accountId)
     .where('expires_at', '>', now)
@@ -182,6 +186,16 @@ export async function deleteSessionsOf(tx: Transaction, accountId: string, excep
   let query = tx.deleteFrom('sessions').where('account_id', '=', accountId)
   if (exceptId !== undefined) query = query.where('id', '!=', exceptId)
   await query.execute()
+}
+
+/** Ends the caller's sessions but the one that asks. @returns what the log says of it. */
+export async function endOtherSessions(
+  tx: Transaction,
+  { caller }: Asker<Person>,
+): Promise<{ action: 'session.end' }[]> {
+  const { credential } = caller
+  await deleteSessionsOf(tx, caller.accountId, credential.kind === 'session' ? credential.id : undefined)
+  return [{ action: 'session.end' }]
 }
 
 export async function findInstanceValue(db: Queries, name: string): Promise<string | undefined> {

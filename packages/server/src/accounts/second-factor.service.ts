@@ -6,7 +6,10 @@ import { AppError } from '../base/app-error.ts'
 import { type Clock, toDate } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
 import type { Storage } from '../storage/storage.ts'
+import type { Transaction } from '../storage/tables.ts'
 import type { Vault } from '../vault/vault.ts'
+import { endOtherSessions } from './accounts.store.ts'
+import { listPasskeys } from './passkey.store.ts'
 import * as store from './second-factor.store.ts'
 import { hashRecoveryCode, newRecoveryCodes, newTotpSecret, shownTotp, stepOf } from './second-factor.ts'
 import type { InstanceSettings } from './settings.service.ts'
@@ -14,11 +17,15 @@ import type { InstanceSettings } from './settings.service.ts'
 /** What a person's second factor is, without anything secret. */
 export interface SecondFactorState {
   readonly totp: { readonly createdAt: Date; readonly lastUsedAt: Date | null } | null
+  readonly passkeys: number
   readonly recoveryCodesLeft: number
   readonly isRequired: boolean
 }
 
-/** The second factor of signing in: codes of an authenticator, and recovery codes for when it is lost. */
+/**
+ * The second factor of signing in: codes of an authenticator or a passkey (passkey.service.ts), and recovery codes for when
+ * they are lost.
+ */
 export class SecondFactors {
   readonly #storage: Storage
   readonly #access: Access
@@ -38,15 +45,16 @@ export class SecondFactors {
     const { db } = this.#storage
     const { accountId, hasSecondFactor } = asker.caller
     return this.#access.check(asker, 'second-factor.read', own(), async () => {
-      const factor = hasSecondFactor ? await store.findFactor(db, accountId) : undefined
+      const factor = await store.findFactor(db, accountId)
       return {
-        totp: factor
+        totp: factor?.confirmed_at
           ? {
               createdAt: new Date(factor.created_at),
               lastUsedAt: toDate(factor.last_used_at),
             }
           : null,
-        recoveryCodesLeft: factor ? await store.countRecoveryCodes(db, accountId) : 0,
+        passkeys: (await listPasskeys(db, accountId)).length,
+        recoveryCodesLeft: hasSecondFactor ? await store.countRecoveryCodes(db, accountId) : 0,
         isRequired: (await this.#settings.current()).requireSecondFactor,
       }
     })
@@ -57,13 +65,13 @@ export class SecondFactors {
     const { accountId } = asker.caller
     const secret = newTotpSecret()
     await this.#access.perform(asker, 'second-factor.begin', own(), async (tx, grant) => {
-      const account = await store.findState(tx, accountId)
-      if (account?.second_factor_at != null) throw new AppError('second_factor.exists')
+      if ((await store.findFactor(tx, accountId))?.confirmed_at) throw new AppError('second_factor.exists')
       const now = this.#clock.now().getTime()
       const row = {
         id: newId('2fa'),
         account_id: accountId,
         created_at: now,
+        confirmed_at: null,
         last_step: 0,
         last_used_at: null,
       }
@@ -74,21 +82,39 @@ export class SecondFactors {
   }
 
   /** Turns the factor on. @returns recovery codes, which are nowhere else. @throws AppError `second_factor.code_wrong`. */
-  async confirm(asker: Asker<Person>, code: string): Promise<Secret<string>[]> {
+  async confirm(asker: Asker<Person>, code: string, endsOthers = false): Promise<Secret<string>[]> {
     const { accountId } = asker.caller
     return this.#access.perform(asker, 'second-factor.create', own(), async (tx) => {
-      const state = await store.findState(tx, accountId)
       const factor = await store.findFactor(tx, accountId)
-      if (!factor || state?.second_factor_at != null) throw new AppError('second_factor.not_begun')
+      if (!factor || factor.confirmed_at) throw new AppError('second_factor.not_begun')
       const now = this.#clock.now()
       const step = await stepOf(await store.openFactor(tx, this.#vault, factor), code, now)
       if (step === undefined || !(await store.takeStep(tx, factor, step, now.getTime())))
         throw new AppError('second_factor.code_wrong')
-      await store.setSecondFactorAt(tx, accountId, now.getTime())
-      const codes = newRecoveryCodes()
-      await store.replaceRecoveryCodes(tx, accountId, codes.map(hashRecoveryCode))
-      return { result: codes, record: {} }
+      await store.confirmFactor(tx, factor.id, now.getTime())
+      const result = await this.#newCodes(tx, accountId, now)
+      return { result, record: [{}, ...(endsOthers ? await endOtherSessions(tx, asker) : [])] }
     })
+  }
+
+  async #newCodes(tx: Transaction, accountId: string, now: Date): Promise<Secret<string>[]> {
+    const codes = newRecoveryCodes()
+    await store.replaceRecoveryCodes(tx, accountId, codes.map(hashRecoveryCode))
+    await store.setSecondFactorAt(tx, accountId, now.getTime())
+    return codes
+  }
+
+  /** Notes that an account has a factor now. @returns recovery codes when it is the first; otherwise none. */
+  async added(tx: Transaction, accountId: string): Promise<Secret<string>[]> {
+    const isFirst = (await store.findState(tx, accountId))?.second_factor_at == null
+    return isFirst ? this.#newCodes(tx, accountId, this.#clock.now()) : []
+  }
+
+  /** Notes that one of an account's factors is gone. @throws AppError `second_factor.required` for the last one. */
+  async removed(tx: Transaction, accountId: string): Promise<void> {
+    if (await store.isAnyFactor(tx, accountId)) return
+    if ((await this.#settings.current(tx)).requireSecondFactor) throw new AppError('second_factor.required')
+    await store.removeFactors(tx, accountId)
   }
 
   /** Replaces the recovery codes. The caller's password was asked for before. */
@@ -105,15 +131,16 @@ export class SecondFactors {
     })
   }
 
-  /** Turns the factor off. The caller's password was asked for before. */
-  async delete(asker: Asker<Person>, code: string): Promise<void> {
+  /** Turns the authenticator off. The caller's password was asked for before. */
+  async delete(asker: Asker<Person>, code: string, endsOthers = false): Promise<void> {
     const { accountId } = asker.caller
-    if ((await this.#settings.current()).requireSecondFactor)
-      throw await this.#access.refuse(asker, 'second-factor.delete', 'second_factor.required')
     await this.#assertCode(asker, 'second-factor.delete', code)
     await this.#access.perform(asker, 'second-factor.delete', own(), async (tx) => {
-      await store.removeFactor(tx, accountId)
-      return { result: undefined, record: {} }
+      if (!(await store.findFactor(tx, accountId))?.confirmed_at)
+        throw new AppError('second_factor.not_found')
+      await store.deleteFactor(tx, accountId)
+      await this.removed(tx, accountId)
+      return { result: undefined, record: [{}, ...(endsOthers ? await endOtherSessions(tx, asker) : [])] }
     })
   }
 
@@ -123,7 +150,7 @@ export class SecondFactors {
       throw await this.#access.refuse(asker, action, 'second_factor.code_wrong')
   }
 
-  /** Turns off somebody else's factor, who has lost it. @throws AppError `account.not_found`, `second_factor.not_found`. */
+  /** Turns off somebody else's factors, passkeys included, who has lost them. @throws AppError `account.not_found`, `second_factor.not_found`. */
   async reset(asker: Asker<Person | Operator>, accountId: string): Promise<void> {
     await this.#access.perform(asker, 'account.reset-second-factor', instance, async (tx) => {
       // One's own takes password and code, whatever role somebody has: a stolen token must not change who gets in.
@@ -132,7 +159,7 @@ export class SecondFactors {
       const state = await store.findState(tx, accountId)
       if (!state) throw new AppError('account.not_found')
       if (state.second_factor_at === null) throw new AppError('second_factor.not_found')
-      await store.removeFactor(tx, accountId)
+      await store.removeFactors(tx, accountId)
       return { result: undefined, record: { target: { kind: 'account', id: accountId, name: state.email } } }
     })
   }
@@ -149,7 +176,8 @@ export class SecondFactors {
       return this.#storage.transaction((tx) => store.takeRecoveryCode(tx, accountId, hash, now.getTime()))
     }
     const factor = await store.findFactor(this.#storage.db, accountId)
-    if (!factor) return false
+    // One that was begun and not confirmed may be anybody's.
+    if (!factor?.confirmed_at) return false
     const step = await stepOf(await store.openFactor(this.#storage.db, this.#vault, factor), digits, now)
     if (step === undefined) return false
     return this.#storage.transaction((tx) => store.takeStep(tx, factor, step, now.getTime()))

@@ -46,6 +46,11 @@ export async function openFactor(db: Queries, vault: Vault, factor: Factor): Pro
   return vault.open(db, `person:${factor.account_id}`, contextOf(factor), factor.sealed)
 }
 
+/** Lets a factor count from now on. */
+export async function confirmFactor(tx: Transaction, id: string, now: number): Promise<void> {
+  await tx.updateTable('totp_factors').set({ confirmed_at: now }).where('id', '=', id).execute()
+}
+
 /** Takes a time step: of two requests with one code, the second finds it taken. @returns whether it was free. */
 export async function takeStep(tx: Transaction, factor: Factor, step: number, now: number): Promise<boolean> {
   const { numUpdatedRows } = await tx
@@ -69,9 +74,28 @@ export async function setSecondFactorAt(
   await tx.updateTable('accounts').set({ second_factor_at: at }).where('id', '=', accountId).execute()
 }
 
-/** Leaves nothing of a factor: secret, recovery codes, and that there was one. */
-export async function removeFactor(tx: Transaction, accountId: string): Promise<void> {
+/** Whether an authenticator that was confirmed, or a passkey, is there. Recovery codes alone are no factor. */
+export async function isAnyFactor(db: Queries, accountId: string): Promise<boolean> {
+  const totp = await db
+    .selectFrom('totp_factors')
+    .select('id')
+    .where('account_id', '=', accountId)
+    .where('confirmed_at', 'is not', null)
+    .executeTakeFirst()
+  if (totp) return true
+  const passkey = await db
+    .selectFrom('passkeys')
+    .select('id')
+    .where('account_id', '=', accountId)
+    .limit(1)
+    .executeTakeFirst()
+  return passkey !== undefined
+}
+
+/** Leaves nothing of an account's factors: secret, passkeys, recovery codes, and that there was one. */
+export async function removeFactors(tx: Transaction, accountId: string): Promise<void> {
   await deleteFactor(tx, accountId)
+  await tx.deleteFrom('passkeys').where('account_id', '=', accountId).execute()
   await replaceRecoveryCodes(tx, accountId, [])
   await setSecondFactorAt(tx, accountId, null)
 }

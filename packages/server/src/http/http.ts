@@ -92,6 +92,8 @@ export interface Call<R extends AnyRoute, C> {
   readonly origin: Origin
   /** The request came over TLS, or over a trusted proxy that says so. */
   readonly isSecure: boolean
+  /** The value of a cookie, as the browser sent it. */
+  cookie(name: string): string | undefined
   /** Adds a header to the answer. */
   setHeader(name: string, value: string): void
 }
@@ -204,6 +206,7 @@ export class Http<P, M> {
           caller: who?.caller,
           origin,
           isSecure,
+          cookie: (name) => readCookie(request.raw, name),
           setHeader: (name, value) => void reply.header(name, value),
         })
         // What was asked for is done: that "last used" could not be kept must not be answered as its failure.

@@ -73,12 +73,13 @@ export interface Tables {
     /** Since when signing in takes a second factor. */
     second_factor_at: number | null
   }
-  /** Secrets of authenticators. One that is not confirmed has no `second_factor_at` in its account. */
+  /** Secrets of authenticators. One that is not confirmed does not count. */
   totp_factors: {
     account_id: string
     id: string
     sealed: Uint8Array
     created_at: number
+    confirmed_at: number | null
     /** The last time step whose code was used: no code works twice. */
     last_step: number
     last_used_at: number | null
@@ -95,6 +96,40 @@ export interface Tables {
     /** From where it was begun, and with what. */
     address: string | null
     client: string | null
+    /** By what: `password`, `passkey`, or the label of an identity provider. */
+    signed_in_by: string | null
+  }
+  passkeys: {
+    id: string
+    account_id: string
+    name: string
+    /** As the authenticator made it; unique on the instance. */
+    credential_id: Uint8Array
+    /** COSE_Key (RFC 9052 §7). */
+    public_key: Uint8Array
+    /** The highest that was seen; 0 for authenticators that do not count. */
+    sign_count: number
+    /** JSON array. */
+    transports: string
+    /** Model of the authenticator; zeros when it does not say. */
+    aaguid: string
+    /** 1 when it is backed up to other devices. */
+    is_synced: number
+    created_at: number
+    last_used_at: number | null
+  }
+  /** Sign-ins and confirmations that a browser has begun with a passkey or at an identity provider. Each is used once. */
+  sign_in_attempts: {
+    /** Hash of the cookie of that browser. */
+    browser_hash: Uint8Array
+    purpose: string
+    /** What the answer has to hold: WebAuthn's challenge, or OpenID Connect's state. */
+    challenge: string
+    /** Whose answer it has to be, and the session or token that began; null when nobody is signed in. */
+    account_id: string | null
+    credential_id: string | null
+    provider_id: string | null
+    expires_at: number
   }
   access_tokens: {
     id: string

@@ -14,11 +14,12 @@ export const command = defineCommand({
       if (sessions.length === 0)
         return sayEmpty(terminal, 'you are signed in with no browser', 'your tokens: keyhold token list')
       terminal.printTable(
-        ['ID', 'ADDRESS', 'CLIENT', 'BEGUN', 'LAST USED', 'ENDS'],
+        ['ID', 'ADDRESS', 'CLIENT', 'SIGNED IN BY', 'BEGUN', 'LAST USED', 'ENDS'],
         sessions.map((session) => [
           session.id,
           session.address ?? '',
           session.client ?? '',
+          session.signedInBy ?? '',
           shownTime(session.createdAt),
           shownTime(session.lastUsedAt),
           shownTime(session.expiresAt),
