@@ -23,6 +23,7 @@ const resources: Readonly<Record<string, string>> = {
   'second-factor': 'Second factor',
   passkey: 'Passkeys',
   account: 'Accounts',
+  invitation: 'Invitations',
   repository: 'Connections to code repositories',
   'repository-provider': 'Code repository providers',
   credential: 'All credentials of a person',

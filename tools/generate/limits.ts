@@ -49,6 +49,8 @@ const meanings: Record<keyof typeof limits, readonly [meaning: string, unit: str
   sshKeysPerPerson: ['SSH keys of a person', ''],
   sshPublicKeyLength: ['Line with a public SSH key', 'characters'],
   sshKeyCommentLength: ['Comment of a public SSH key, which is its title', 'characters'],
+  openInvitations: ['Invitations of the instance that were not accepted', ''],
+  projectsPerInvitation: ['Projects that an invitation makes somebody a member of', ''],
   auditPage: ['Records in one page of the audit log', ''],
   repositoryProviders: ['Code repository providers of the instance', ''],
   pendingRepositoryConnections: ['Connections of a person that were begun and not finished', ''],

@@ -111,6 +111,8 @@ const nextSteps: Partial<Record<string, string>> = {
   'gpg_key.exists': 'your GPG keys: keyhold gpg-key list',
   'gpg_key.limit': 'delete one first: keyhold gpg-key list',
   'integrity.answer': 'check KEYHOLD_URL; a proxy or another program may be answering there',
+  'invitation.exists': 'send it again: keyhold invitation resend EMAIL',
+  'invitation.link_invalid': 'ask whoever invited you to send it again; or sign in, if you used it already',
   'member.last_admin': 'make somebody else an Admin of the project first',
   'member.not_found': 'the members of the project: keyhold member list',
   'network.deadline': 'is Keyhold running, and is KEYHOLD_URL right? see "keyhold doctor"',

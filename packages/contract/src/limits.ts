@@ -57,6 +57,8 @@ export const limits = {
   /** Characters of a line with a public SSH key; also long enough to tell that it is a private one. */
   sshPublicKeyLength: 16_384,
   sshKeyCommentLength: 256,
+  openInvitations: 1_000,
+  projectsPerInvitation: 20,
   auditPage: 500,
   repositoryProviders: 200,
   /** Connections of a person that wait for the provider or for their confirmation code. */

@@ -7,6 +7,7 @@ import type * as audit from '@keyhold/contract/api/audit'
 import type * as credentials from '@keyhold/contract/api/credentials'
 import type * as deviceLogins from '@keyhold/contract/api/device-logins'
 import type * as gpgKeys from '@keyhold/contract/api/gpg-keys'
+import type * as invitations from '@keyhold/contract/api/invitations'
 import type * as passkeys from '@keyhold/contract/api/passkeys'
 import type * as personalSecrets from '@keyhold/contract/api/personal-secrets'
 import type * as projects from '@keyhold/contract/api/projects'
@@ -122,6 +123,12 @@ export const routeTable = {
     path: '/api/v1/gpg-keys/{gpgKeyId}/revocation-certificate',
     caller: 'person',
   },
+  'invitation.accept': { method: 'POST', path: '/api/v1/invitations/accept', caller: 'anyone' },
+  'invitation.create': { method: 'POST', path: '/api/v1/invitations', caller: 'person' },
+  'invitation.find': { method: 'POST', path: '/api/v1/invitations/find', caller: 'anyone' },
+  'invitation.list': { method: 'GET', path: '/api/v1/invitations', caller: 'person' },
+  'invitation.renew': { method: 'POST', path: '/api/v1/invitations/{invitationId}/renew', caller: 'person' },
+  'invitation.revoke': { method: 'DELETE', path: '/api/v1/invitations/{invitationId}', caller: 'person' },
   'member.create': { method: 'POST', path: '/api/v1/projects/{projectId}/members', caller: 'person' },
   'member.delete': {
     method: 'DELETE',
@@ -320,6 +327,12 @@ export interface ContractRoutes {
   'gpg-key.list': typeof gpgKeys.listGpgKeys
   'gpg-key.publish': typeof gpgKeys.publishGpgKey
   'gpg-key.revocation': typeof gpgKeys.revokeGpgKey
+  'invitation.accept': typeof invitations.acceptInvitation
+  'invitation.create': typeof invitations.createInvitation
+  'invitation.find': typeof invitations.findInvitation
+  'invitation.list': typeof invitations.listInvitations
+  'invitation.renew': typeof invitations.renewInvitation
+  'invitation.revoke': typeof invitations.revokeInvitation
   'member.create': typeof projects.addMember
   'member.delete': typeof projects.removeMember
   'member.list': typeof projects.listMembers

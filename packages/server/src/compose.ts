@@ -7,6 +7,8 @@ import type { Asker, Machine, Person } from './access/caller.ts'
 import { accountRoutes } from './accounts/accounts.routes.ts'
 import { Accounts } from './accounts/accounts.service.ts'
 import { findInstanceValue, setInstanceValueOnce } from './accounts/accounts.store.ts'
+import { invitationRoutes } from './accounts/invitation.routes.ts'
+import { Invitations } from './accounts/invitation.service.ts'
 import { Passkeys } from './accounts/passkey.service.ts'
 import { passkeyRoutes } from './accounts/passkeys.routes.ts'
 import { SecondFactors } from './accounts/second-factor.service.ts'
@@ -58,6 +60,7 @@ import { projectRoutes } from './projects/projects.routes.ts'
 import { Projects } from './projects/projects.service.ts'
 import { Schedule } from './schedule/schedule.ts'
 import { openStorage, type Storage } from './storage/storage.ts'
+import type { Transaction } from './storage/tables.ts'
 import { RootKeys } from './upkeep/root-keys.service.ts'
 import { Servers } from './upkeep/servers.ts'
 import { deriveRootKey, readRootKeyFiles } from './vault/root-key.ts'
@@ -85,6 +88,7 @@ export interface Core {
   readonly repositories: Repositories
   readonly repositoryProviders: RepositoryProviders
   readonly accessKeys: AccessKeys
+  readonly invitations: Invitations
   readonly settings: InstanceSettings
   readonly secondFactors: SecondFactors
   readonly signInAttempts: SignInAttempts
@@ -152,6 +156,8 @@ export async function composeCore(
     const secondFactors = new SecondFactors(storage, access, vault, settings, clock)
     const accounts = new Accounts(storage, access, audit, secondFactors, clock)
     const signInAttempts = new SignInAttempts(storage, clock)
+    const projects = new Projects(storage, access, accounts, clock)
+    const mailer = new Mailer(config.mail)
     const accessTokens = new AccessTokens(storage, access, clock)
     const accessKeys = new AccessKeys(storage, access, audit, clock)
     const personalSecrets = new PersonalSecrets(storage, access, vault, clock)
@@ -194,7 +200,17 @@ export async function composeCore(
       }),
       accessTokens,
       deviceLogins: new DeviceLogins(storage, access, accounts, accessTokens, clock),
-      projects: new Projects(storage, access, accounts, clock),
+      projects,
+      invitations: new Invitations({
+        storage,
+        access,
+        audit,
+        accounts,
+        projects,
+        mailer,
+        clock,
+        publicUrl: config.publicUrl,
+      }),
       secrets: new Secrets(storage, access, vault, clock),
       repositories,
       repositoryProviders: new RepositoryProviders(storage, access, vault, clock, outgoing),
@@ -208,7 +224,7 @@ export async function composeCore(
         settings,
         inventory,
         vault,
-        mailer: new Mailer(config.mail),
+        mailer,
         outgoing,
         clock,
         publicUrl: config.publicUrl,
@@ -326,11 +342,11 @@ export async function composeServer(
     : async () => ''
 
   const signInLimits = new SignInLimits(clock)
-  accountRoutes(http, accounts, core.secondFactors, signInLimits, async (tx, account, name) => {
-    const created = await accessTokens.add(tx, account.id, { name, scopes: null, expiresAt: null })
-    return created.token
-  })
+  const addToken = async (tx: Transaction, account: { id: string }, name: string) =>
+    (await accessTokens.add(tx, account.id, { name, scopes: null, expiresAt: null })).token
+  accountRoutes(http, accounts, core.secondFactors, signInLimits, addToken)
   passkeyRoutes(http, core.passkeys, signInLimits)
+  invitationRoutes(http, core.invitations, clock, addToken)
   accessTokenRoutes(http, accessTokens, core.settings, clock)
   deviceLoginRoutes(http, core.deviceLogins, core.settings, clock, config.publicUrl)
   settingsRoutes(http, core.settings)

@@ -249,6 +249,32 @@ describe.each(databases)('a server on %s', (database) => {
         ).status,
       )
 
+      const invited = await send('POST', '/api/v1/invitations', {
+        token,
+        body: { email: 'eve@example.com' },
+        delivers: true,
+      })
+      const invitation = canaries.add('invitation', invited.body.link.split('#token=')[1])
+      made((await send('POST', '/api/v1/invitations/find', { body: { token: invitation } })).status)
+      for (const name of ['', 'Eve'])
+        await send('POST', '/api/v1/invitations/accept', {
+          body: { token: invitation, name, password: canaries.make(`password of an invited person ${name}`) },
+        })
+      const device = await send('POST', '/api/v1/device-logins', { body: { name: 'box' }, delivers: true })
+      const { deviceCode, userCode } = device.body
+      canaries.add('device code', deviceCode)
+      await send('POST', '/api/v1/device-logins/token', { body: { deviceCode } })
+      const approved = await send('POST', '/api/v1/device-logins/approve', {
+        token,
+        body: { userCode },
+        delivers: true,
+      })
+      const onDevice = await send('POST', '/api/v1/device-logins/token', {
+        body: { deviceCode, confirmationCode: approved.body.confirmationCode },
+        delivers: true,
+      })
+      canaries.add('token of a device', onDevice.body.token)
+
       // Tokens and keys.
       const limited = await send('POST', '/api/v1/access-tokens', {
         token,

@@ -24,6 +24,7 @@ interface Tenant {
   readonly apiKey: { readonly id: string; readonly value: string }
   /** Place of an audit record of what they did. */
   readonly recordIndex: number
+  readonly invitationId: string
   readonly sessionId: string
   /** Of a machine that asks to be signed in. */
   readonly userCode: string
@@ -127,6 +128,17 @@ const entries: Record<string, Entry> = {
     delivers: ['temporaryPassword'],
   },
   'account.update': { body: () => ({ name: 'Renamed' }), foreignStatus: 403 },
+  'invitation.list': {},
+  'invitation.create': { body: () => ({ email: `${Math.random()}@example.com` }) },
+  'invitation.renew': { foreignStatus: 403 },
+  'invitation.revoke': { foreignStatus: 403 },
+  // The way to a right token leads through an administrator: test/invitations.test.ts.
+  'invitation.find': { body: () => ({ token: 'kh_inv_0' }), never: 'invitation.link_invalid' },
+  'invitation.accept': {
+    body: () => ({ token: 'kh_inv_0', name: 'First', password: 'password of who was invited' }),
+    never: 'invitation.link_invalid',
+    delivers: ['accessToken'],
+  },
   'access-token.list': {},
   'access-token.create': { body: () => ({ name: 'ci' }), delivers: ['token'] },
   'access-token.delete': {},
@@ -305,6 +317,7 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
     secret: { id: secretId, ...secret },
     key,
     token: { id: token.accessToken.id, value: token.token },
+    invitationId: await addInvitation(server, owner),
     sessionId: await server.addSession(owner),
     userCode,
     recordIndex: (await server.core.audit.list({ actorId: owner.id }, 1)).records[0]!.index,
@@ -360,6 +373,27 @@ async function addPasskey({ core, clock }: TestServer, owner: TestPerson): Promi
   return { id }
 }
 
+/** Straight into the table: not every tenant may invite. */
+async function addInvitation({ core, clock }: TestServer, owner: TestPerson): Promise<string> {
+  const id = newId('inv')
+  const now = clock.now().getTime()
+  const row = {
+    id,
+    email: `${id}@example.com`,
+    open_email_key: `${id}@example.com`,
+    role: 'member',
+    projects: '[]',
+    token_hash: Buffer.from(id),
+    invited_by: owner.id,
+    created_at: now,
+    expires_at: now + 7 * 86_400_000,
+    mailed_at: null,
+    accepted_at: null,
+  } as const
+  await core.storage.transaction((tx) => tx.insertInto('invitations').values(row).execute())
+  return id
+}
+
 const paramNames = (row: AnyRoute): string[] => Object.keys(row.params?.properties ?? {})
 
 function idOf(param: string, own: Tenant): string {
@@ -381,6 +415,7 @@ function idOf(param: string, own: Tenant): string {
     name: secret.name,
     index: String(own.recordIndex),
     sessionId: own.sessionId,
+    invitationId: own.invitationId,
   }
   const id = ids[param]
   if (id === undefined) throw new Error(`the parameter ${param} is new: say whose it is`)
@@ -416,6 +451,7 @@ async function state({ core }: TestServer): Promise<string> {
     'accounts',
     'access_tokens',
     'device_logins',
+    'invitations',
     'projects',
     'project_members',
     'environments',

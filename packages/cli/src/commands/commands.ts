@@ -252,6 +252,15 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
       enable: { summary: 'let a disabled account in again', load: () => import('./account/enable.ts') },
     },
   },
+  invitation: {
+    summary: 'links by which people make their own accounts',
+    verbs: {
+      list: { summary: 'list who is invited', load: () => import('./invitation/list.ts') },
+      create: { summary: 'invite somebody', load: () => import('./invitation/create.ts') },
+      resend: { summary: 'send an invitation again', load: () => import('./invitation/resend.ts') },
+      revoke: { summary: 'take an invitation back', load: () => import('./invitation/revoke.ts') },
+    },
+  },
   audit: {
     summary: 'who did what, when and from where',
     verbs: {
@@ -282,6 +291,10 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
   setup: {
     summary: 'make the first administrator of a new instance',
     load: () => import('./setup.ts'),
+  },
+  'accept-invitation': {
+    summary: 'make your account with the link that you were sent',
+    load: () => import('./accept-invitation.ts'),
   },
   login: {
     summary: 'sign in on this machine',

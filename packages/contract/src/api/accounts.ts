@@ -5,7 +5,7 @@ import { Email, Id, Name, Nullable, OneOf, Password, Time } from './shapes.ts'
 
 export const instanceRoles = ['admin', 'member'] as const
 export type InstanceRole = (typeof instanceRoles)[number]
-const InstanceRole = OneOf(['admin', 'member'])
+export const InstanceRole = OneOf(['admin', 'member'])
 
 export const Account = Type.Object({
   id: Id,

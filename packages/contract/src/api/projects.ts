@@ -5,7 +5,7 @@ import { Description, Email, Id, Name, Nullable, OneOf, PersonRef, Time } from '
 export const projectRoles = ['admin', 'regular', 'read_only'] as const
 export type ProjectRole = (typeof projectRoles)[number]
 /** Shown as Admin, Regular and Read Only. */
-const ProjectRole = OneOf(['admin', 'regular', 'read_only'])
+export const ProjectRole = OneOf(['admin', 'regular', 'read_only'])
 
 export const Project = Type.Object({
   id: Id,

@@ -7,6 +7,7 @@ import * as audit from './audit.ts'
 import * as credentials from './credentials.ts'
 import * as deviceLogins from './device-logins.ts'
 import * as gpgKeys from './gpg-keys.ts'
+import * as invitations from './invitations.ts'
 import * as passkeys from './passkeys.ts'
 import * as personalSecrets from './personal-secrets.ts'
 import * as projects from './projects.ts'
@@ -24,6 +25,7 @@ const isRoute = (value: unknown): value is AnyRoute =>
 /** Every route of the API, by resource: what the OpenAPI file, the reference and the tests are made from. */
 export const routes: readonly AnyRoute[] = [
   accounts,
+  invitations,
   accessTokens,
   deviceLogins,
   projects,

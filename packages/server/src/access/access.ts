@@ -39,6 +39,8 @@ const needsFreshPassword: ReadonlySet<Action> = new Set([
   'gpg-key.create',
   // Not a value, but whoever has it can make the key worthless.
   'gpg-key.revocation',
+  'invitation.create',
+  'invitation.renew',
   'member.create',
   'member.update',
   // Who has one is that person from then on.

@@ -140,7 +140,7 @@ export class Accounts {
     return this.#storage.transaction(async (tx) => {
       // Of two set-ups with the right code at once, one finds the code taken.
       if (!(await takeInstanceValue(tx, SETUP_CODE))) throw new AppError('setup.done')
-      const created = await this.#insert(tx, { ...account, role: 'admin' }, passwordHash)
+      const created = await this.add(tx, { ...account, role: 'admin', passwordHash })
       await also(tx, created)
       await this.#audit.appendIn(tx, {
         action: 'instance.setup',
@@ -160,14 +160,18 @@ export class Accounts {
       hashPassword(account.password),
     )
     return this.#access.perform(asker, 'account.create', instance, async (tx) => {
-      const result = await this.#insert(tx, account, passwordHash)
+      const result = await this.add(tx, { ...account, passwordHash })
       // An instance that an operator gave its first account needs no set-up code any more.
       await takeInstanceValue(tx, SETUP_CODE)
       return { result, record: { target: { kind: 'account', id: result.id, name: result.email } } }
     })
   }
 
-  async #insert(tx: Transaction, account: NewAccount, passwordHash: string): Promise<Account> {
+  /** Adds an account in a transaction that records it itself. @throws AppError `account.email_taken`. */
+  async add(
+    tx: Transaction,
+    { passwordHash, ...account }: Omit<NewAccount, 'password'> & { passwordHash: string },
+  ): Promise<Account> {
     const id = newId('usr')
     try {
       await insertAccount(tx, {

@@ -6,7 +6,7 @@ import type { Accounts } from '../accounts/accounts.service.ts'
 import { AppError } from '../base/app-error.ts'
 import type { Clock } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
-import { lockAccount } from '../storage/locks.ts'
+import { lockAccount, lockProject } from '../storage/locks.ts'
 import { type Storage, violatedUnique } from '../storage/storage.ts'
 import type { Transaction } from '../storage/tables.ts'
 import { ALL, type Environment, type Member, nameKey, type Project } from './project.ts'
@@ -149,6 +149,30 @@ export class Projects {
       const result = (await findMember(tx, projectId, account.id))!
       return { result, record: { target: { kind: 'member', id: account.id, name: account.email } } }
     })
+  }
+
+  /**
+   * Makes somebody a member of projects on the word of another person, where that one still is an Admin. Records nothing.
+   * @returns the projects where that was so.
+   */
+  async join(
+    tx: Transaction,
+    inviterId: string,
+    accountId: string,
+    wishes: readonly { projectId: string; role: ProjectRole }[],
+  ): Promise<{ id: string; name: string }[]> {
+    const joined: { id: string; name: string }[] = []
+    // In one order, so that two who join the same projects do not wait for each other.
+    for (const { projectId, role } of wishes.toSorted((a, b) => (a.projectId < b.projectId ? -1 : 1))) {
+      const project = await findProject(tx, projectId, inviterId)
+      if (!project) continue
+      await lockProject(tx, projectId)
+      if ((await findMember(tx, projectId, inviterId))?.role !== 'admin') continue
+      const now = this.#clock.now().getTime()
+      await insertMember(tx, { project_id: projectId, account_id: accountId, role, created_at: now })
+      joined.push({ id: projectId, name: project.name })
+    }
+    return joined
   }
 
   async updateMember(

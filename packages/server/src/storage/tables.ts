@@ -143,6 +143,22 @@ export interface Tables {
     expires_at: number | null
     last_used_at: number | null
   }
+  /** Links by which people make their own accounts. */
+  invitations: {
+    id: string
+    email: string
+    /** The address in its one form while it can be accepted: one at a time for each. */
+    open_email_key: string | null
+    role: 'admin' | 'member'
+    /** JSON array of project ids and roles. */
+    projects: string
+    token_hash: Uint8Array
+    invited_by: string
+    created_at: number
+    expires_at: number
+    mailed_at: number | null
+    accepted_at: number | null
+  }
   /** Machines that ask to be signed in. */
   device_logins: {
     id: string
