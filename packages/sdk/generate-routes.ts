@@ -18,6 +18,7 @@ import * as secrets from '@keyhold/contract/api/secrets'
 import * as settings from '@keyhold/contract/api/settings'
 import * as sshIdentity from '@keyhold/contract/api/ssh-identity'
 import * as sshKeys from '@keyhold/contract/api/ssh-keys'
+import * as workspaces from '@keyhold/contract/api/workspaces'
 import type { AnyRoute } from '@keyhold/contract/route'
 
 const resources = {
@@ -40,6 +41,7 @@ const resources = {
   settings,
   'ssh-identity': sshIdentity,
   'ssh-keys': sshKeys,
+  workspaces,
 }
 
 /**

@@ -10,6 +10,8 @@ const resources: Readonly<Record<string, string>> = {
   member: 'Members',
   environment: 'Environments',
   secret: 'Secrets',
+  workspace: 'Workspaces',
+  share: 'Shares of workspaces',
   'access-key': 'Access keys',
   'access-token': 'Access tokens',
   'personal-secret': 'Personal secrets',

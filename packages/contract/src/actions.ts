@@ -105,6 +105,10 @@ export const actions = {
   'session.reauthenticate': { line: 'Sign-in confirmed' },
   'settings.read': { line: 'Settings read' },
   'settings.update': { line: 'Settings updated' },
+  'share.create': { line: 'Workspace shared' },
+  'share.delete': { line: 'Share of a workspace ended' },
+  'share.list': { line: 'Shares of a workspace listed' },
+  'share.update': { line: 'Share of a workspace changed' },
   'ssh-identity.create': { line: 'SSH identity generated' },
   'ssh-identity.delete': { line: 'SSH identity deleted' },
   'ssh-identity.read': { line: 'SSH identity read' },
@@ -113,6 +117,10 @@ export const actions = {
   'ssh-key.delete': { line: 'SSH key removed' },
   'ssh-key.list': { line: 'SSH keys listed' },
   'ssh-key.use': { line: 'SSH key used' },
+  'workspace.create': { line: 'Workspace created' },
+  'workspace.delete': { line: 'Workspace deleted' },
+  'workspace.read': { line: 'Workspace read' },
+  'workspace.update': { line: 'Workspace updated' },
 } as const
 
 export type Action = keyof typeof actions
@@ -133,6 +141,9 @@ export const scopes = {
   'access-keys:read': "See projects' access keys",
   'access-keys:write':
     'Create, change and delete access keys; a key it makes can read all values of the project',
+  'workspaces:read': 'See your workspaces, with whom they are shared, and those that are shared with you',
+  'workspaces:write':
+    'Create, change, share and delete workspaces; whoever one is shared with as Admin sees its secrets',
   'access-tokens:read': 'See your access tokens',
   'access-tokens:write': 'Create and delete your access tokens',
   'credentials:read': 'See all your credentials in one list, never values',

@@ -138,6 +138,9 @@ export const errors = {
   'session.reauthentication_required': { status: 403, title: 'Confirm first that it is you' },
   'setup.code_wrong': { status: 403, title: 'The set-up code is wrong' },
   'setup.done': { status: 409, title: 'This instance is already set up' },
+  'share.exists': { status: 409, title: 'The workspace is shared with this person already' },
+  'share.limit': { status: 409, title: 'The workspace is shared with as many people as it can be' },
+  'share.not_found': { status: 404, title: 'Share not found' },
   'sign_in.code_required': { status: 401, title: 'Give a code of your authenticator, or a recovery code' },
   'sign_in.failed': { status: 401, title: 'E-mail address, password or code is wrong' },
   'sign_in.passkey_failed': { status: 401, title: 'The passkey does not sign you in here' },
@@ -153,6 +156,10 @@ export const errors = {
     title: 'The database does not answer; whether a change was made is not known',
   },
   'transport.insecure': { status: 403, title: 'Use HTTPS' },
+  'workspace.confirmation': { status: 400, title: 'Type the workspace name to confirm' },
+  'workspace.limit': { status: 409, title: 'You own as many workspaces as one person can' },
+  'workspace.name_taken': { status: 409, title: 'You own a workspace of this name already' },
+  'workspace.not_found': { status: 404, title: 'Workspace not found' },
 } as const
 
 export type ErrorCode = keyof typeof errors

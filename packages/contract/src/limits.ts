@@ -16,6 +16,9 @@ export const limits = {
   urlLength: 2048,
   descriptionLength: 1_000,
   environmentsPerProject: 100,
+  environmentsPerWorkspace: 20,
+  workspacesPerPerson: 200,
+  sharesPerWorkspace: 100,
   secretsPerEnvironment: 1_000,
   secretsPerImport: 400,
   /** Bytes of all values of an environment together: with those of All, what one answer delivers. */

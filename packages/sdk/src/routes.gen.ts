@@ -18,6 +18,7 @@ import type * as secrets from '@keyhold/contract/api/secrets'
 import type * as settings from '@keyhold/contract/api/settings'
 import type * as sshIdentity from '@keyhold/contract/api/ssh-identity'
 import type * as sshKeys from '@keyhold/contract/api/ssh-keys'
+import type * as workspaces from '@keyhold/contract/api/workspaces'
 
 /** What has to be known of a route to call it. `isText`: the answer is not JSON. */
 export interface RouteEntry {
@@ -266,12 +267,29 @@ export const routeTable = {
   'settings.update': { method: 'PATCH', path: '/api/v1/settings', caller: 'person' },
   'setup.create': { method: 'POST', path: '/api/v1/setup', caller: 'anyone' },
   'setup.get': { method: 'GET', path: '/api/v1/setup', caller: 'anyone' },
+  'share.create': { method: 'POST', path: '/api/v1/workspaces/{workspaceId}/shares', caller: 'person' },
+  'share.delete': {
+    method: 'DELETE',
+    path: '/api/v1/workspaces/{workspaceId}/shares/{accountId}',
+    caller: 'person',
+  },
+  'share.list': { method: 'GET', path: '/api/v1/workspaces/{workspaceId}/shares', caller: 'person' },
+  'share.update': {
+    method: 'PATCH',
+    path: '/api/v1/workspaces/{workspaceId}/shares/{accountId}',
+    caller: 'person',
+  },
   'ssh-identity.create': { method: 'POST', path: '/api/v1/ssh-identity', caller: 'person' },
   'ssh-identity.delete': { method: 'DELETE', path: '/api/v1/ssh-identity', caller: 'person' },
   'ssh-identity.get': { method: 'GET', path: '/api/v1/ssh-identity', caller: 'person' },
   'ssh-key.create': { method: 'POST', path: '/api/ssh/keys', caller: 'person' },
   'ssh-key.delete': { method: 'DELETE', path: '/api/ssh/keys', caller: 'person' },
   'ssh-key.list': { method: 'GET', path: '/api/ssh/keys', caller: 'person' },
+  'workspace.create': { method: 'POST', path: '/api/v1/workspaces', caller: 'person' },
+  'workspace.delete': { method: 'DELETE', path: '/api/v1/workspaces/{workspaceId}', caller: 'person' },
+  'workspace.get': { method: 'GET', path: '/api/v1/workspaces/{workspaceId}', caller: 'person' },
+  'workspace.list': { method: 'GET', path: '/api/v1/workspaces', caller: 'person' },
+  'workspace.update': { method: 'PATCH', path: '/api/v1/workspaces/{workspaceId}', caller: 'person' },
 } as const satisfies Record<string, RouteEntry>
 
 /** Each route's row in the contract, of which the types of parameters, query, body and answer are derived. */
@@ -398,10 +416,19 @@ export interface ContractRoutes {
   'settings.update': typeof settings.updateSettings
   'setup.create': typeof accounts.setUp
   'setup.get': typeof accounts.getSetup
+  'share.create': typeof workspaces.createShare
+  'share.delete': typeof workspaces.deleteShare
+  'share.list': typeof workspaces.listShares
+  'share.update': typeof workspaces.updateShare
   'ssh-identity.create': typeof sshIdentity.createSshIdentity
   'ssh-identity.delete': typeof sshIdentity.deleteSshIdentity
   'ssh-identity.get': typeof sshIdentity.getSshIdentity
   'ssh-key.create': typeof sshKeys.createSshKey
   'ssh-key.delete': typeof sshKeys.deleteSshKey
   'ssh-key.list': typeof sshKeys.listSshKeys
+  'workspace.create': typeof workspaces.createWorkspace
+  'workspace.delete': typeof workspaces.deleteWorkspace
+  'workspace.get': typeof workspaces.getWorkspace
+  'workspace.list': typeof workspaces.listWorkspaces
+  'workspace.update': typeof workspaces.updateWorkspace
 }

@@ -66,6 +66,8 @@ import { Servers } from './upkeep/servers.ts'
 import { deriveRootKey, readRootKeyFiles } from './vault/root-key.ts'
 import { chooseRootKey } from './vault/rotation.ts'
 import { Vault } from './vault/vault.ts'
+import { workspaceRoutes } from './workspaces/workspaces.routes.ts'
+import { Workspaces } from './workspaces/workspaces.service.ts'
 
 /** Wrong tokens and keys per address and minute before the address has to wait. */
 const WRONG_CREDENTIALS_MAX = 120
@@ -84,6 +86,7 @@ export interface Core {
   readonly accessTokens: AccessTokens
   readonly deviceLogins: DeviceLogins
   readonly projects: Projects
+  readonly workspaces: Workspaces
   readonly secrets: Secrets
   readonly repositories: Repositories
   readonly repositoryProviders: RepositoryProviders
@@ -211,6 +214,7 @@ export async function composeCore(
         clock,
         publicUrl: config.publicUrl,
       }),
+      workspaces: new Workspaces(storage, access, accounts, projects, clock),
       secrets: new Secrets(storage, access, vault, clock),
       repositories,
       repositoryProviders: new RepositoryProviders(storage, access, vault, clock, outgoing),
@@ -353,6 +357,7 @@ export async function composeServer(
   inventoryRoutes(http, core.inventory)
   reminderRoutes(http, core.reminders, clock)
   projectRoutes(http, core.projects)
+  workspaceRoutes(http, core.workspaces)
   secretRoutes(http, core.secrets)
   repositoryRoutes(http, core.repositories, core.repositoryProviders, config.publicUrl, (accountId) =>
     core.sshIdentities.publicKeyOf(accountId),

@@ -28,6 +28,7 @@ interface Tenant {
   readonly sessionId: string
   /** Of a machine that asks to be signed in. */
   readonly userCode: string
+  readonly workspace: { readonly id: string; readonly name: string }
   readonly personalSecret: { readonly id: string; readonly value: string }
   readonly gpgKey: { readonly id: string }
   readonly passkey: { readonly id: string }
@@ -156,6 +157,15 @@ const entries: Record<string, Entry> = {
   'project.get': {},
   'project.update': { body: () => ({ description: 'changed' }) },
   'project.delete': { query: ({ project }) => `confirm=${encodeURIComponent(project.name)}` },
+  'workspace.list': {},
+  'workspace.create': { body: () => ({ name: `New ${Math.random()}` }) },
+  'workspace.get': {},
+  'workspace.update': { body: () => ({ description: 'changed' }) },
+  'workspace.delete': { query: ({ workspace }) => `confirm=${encodeURIComponent(workspace.name)}` },
+  'share.list': {},
+  'share.create': { body: (_own, other) => ({ email: other.owner.email, level: 'view' }) },
+  'share.update': { body: () => ({ level: 'edit' }) },
+  'share.delete': {},
   'member.list': {},
   'member.create': { body: (_own, other) => ({ email: other.owner.email, role: 'read_only' }) },
   'member.update': { body: () => ({ role: 'read_only' }) },
@@ -277,6 +287,14 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
   const { id: secretId } = await server.addSecret(owner, project.id, { ...secret, environment: name })
   const key = await server.addKey(owner, project.id, { permission: 'read_write' })
   await server.addMember(owner, project.id, member, 'regular')
+  const workspace = await server.ok('POST', '/api/v1/workspaces', {
+    token: owner.token,
+    body: { name: `workspace ${tenants}` },
+  })
+  await server.ok('POST', `/api/v1/workspaces/${workspace.id}/shares`, {
+    token: owner.token,
+    body: { email: member.email, level: 'admin' },
+  })
   // An address that is refused before anything is sent.
   const hook = { token: owner.token, body: { url: 'https://127.0.0.1/hook' } }
   await server.ok('PUT', '/api/v1/reminder-webhook', hook)
@@ -321,6 +339,7 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
     sessionId: await server.addSession(owner),
     userCode,
     recordIndex: (await server.core.audit.list({ actorId: owner.id }, 1)).records[0]!.index,
+    workspace: { id: workspace.id, name: workspace.name },
     personalSecret: { id: personal.id, value: personalValue },
     gpgKey: { id: gpgKey.id },
     passkey: await addPasskey(server, owner),
@@ -398,7 +417,7 @@ const paramNames = (row: AnyRoute): string[] => Object.keys(row.params?.properti
 
 function idOf(param: string, own: Tenant): string {
   const { project, environment, secret, key, member, token, personalSecret, apiKey } = own
-  const { provider, connection, gpgKey } = own
+  const { provider, connection, gpgKey, workspace } = own
   const ids: Record<string, string> = {
     projectId: project.id,
     environmentId: environment.id,
@@ -406,6 +425,7 @@ function idOf(param: string, own: Tenant): string {
     accessKeyId: key.id,
     accountId: member.id,
     accessTokenId: token.id,
+    workspaceId: workspace.id,
     gpgKeyId: gpgKey.id,
     passkeyId: own.passkey.id,
     personalSecretId: personalSecret.id,
@@ -428,7 +448,9 @@ const missingId = (param: string, existing: string): string =>
     ? 'NO_SUCH_NAME'
     : param === 'index'
       ? '999999999'
-      : `${existing.split('_')[0]}_${'0'.repeat(20)}`
+      : param === 'workspaceId'
+        ? 'ws-000000000000'
+        : `${existing.split('_')[0]}_${'0'.repeat(20)}`
 
 /** @param whose the tenant that each parameter is of, or `none` for an id of nothing. */
 function pathOf(row: AnyRoute, own: Tenant, whose: Readonly<Record<string, Tenant | 'none'>> = {}): string {
@@ -453,6 +475,9 @@ async function state({ core }: TestServer): Promise<string> {
     'device_logins',
     'invitations',
     'projects',
+    'workspaces',
+    'workspace_shares',
+    'workspace_environments',
     'project_members',
     'environments',
     'secrets',

@@ -76,6 +76,31 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
       unset: { summary: 'delete a secret', load: () => import('./secret/unset.ts') },
     },
   },
+  workspace: {
+    summary: 'development environments, which get secrets',
+    verbs: {
+      list: {
+        summary: 'list your workspaces, and those that are shared with you',
+        load: () => import('./workspace/list.ts'),
+      },
+      create: { summary: 'create a workspace', load: () => import('./workspace/create.ts') },
+      show: { summary: 'show a workspace', load: () => import('./workspace/show.ts') },
+      update: {
+        summary: 'change a workspace, or which projects it gets secrets of',
+        load: () => import('./workspace/update.ts'),
+      },
+      delete: { summary: 'delete a workspace with its secrets', load: () => import('./workspace/delete.ts') },
+    },
+  },
+  share: {
+    summary: 'who may do what in a workspace',
+    verbs: {
+      list: { summary: 'see with whom a workspace is shared', load: () => import('./share/list.ts') },
+      add: { summary: 'share a workspace with a person', load: () => import('./share/add.ts') },
+      update: { summary: 'change what a person may do in it', load: () => import('./share/update.ts') },
+      remove: { summary: 'end a share, or leave a workspace', load: () => import('./share/remove.ts') },
+    },
+  },
   'access-key': {
     summary: 'how machines use a project',
     verbs: {

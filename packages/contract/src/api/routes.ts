@@ -18,6 +18,7 @@ import * as secrets from './secrets.ts'
 import * as settings from './settings.ts'
 import * as sshIdentity from './ssh-identity.ts'
 import * as sshKeys from './ssh-keys.ts'
+import * as workspaces from './workspaces.ts'
 
 const isRoute = (value: unknown): value is AnyRoute =>
   typeof value === 'object' && value !== null && 'path' in value && 'method' in value
@@ -31,6 +32,7 @@ export const routes: readonly AnyRoute[] = [
   projects,
   secrets,
   accessKeys,
+  workspaces,
   repositories,
   credentials,
   reminders,

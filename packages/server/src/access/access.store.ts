@@ -1,4 +1,5 @@
 import type { ProjectRole } from '@keyhold/contract/api/projects'
+import type { WorkspaceLevel } from '@keyhold/contract/api/workspaces'
 import type { Queries } from '../storage/tables.ts'
 
 /** The project's name and the person's role in it; undefined for outsiders and for projects that do not exist. */
@@ -25,4 +26,24 @@ export async function isActiveAccount(db: Queries, accountId: string): Promise<b
     .where('disabled_at', 'is', null)
     .executeTakeFirst()
   return row !== undefined
+}
+
+/** The workspace's name and what the person is in it; undefined for others and for workspaces that do not exist. */
+export async function findWorkspaceLevel(
+  db: Queries,
+  workspaceId: string,
+  accountId: string,
+): Promise<{ name: string; level: WorkspaceLevel } | undefined> {
+  const row = await db
+    .selectFrom('workspaces')
+    .leftJoin('workspace_shares', (join) =>
+      join
+        .onRef('workspace_shares.workspace_id', '=', 'workspaces.id')
+        .on('workspace_shares.account_id', '=', accountId),
+    )
+    .select(['workspaces.name', 'workspaces.owner_id', 'workspace_shares.level'])
+    .where('workspaces.id', '=', workspaceId)
+    .executeTakeFirst()
+  const level = row?.owner_id === accountId ? 'owner' : row?.level
+  return row && level ? { name: row.name, level } : undefined
 }

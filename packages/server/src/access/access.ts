@@ -1,19 +1,21 @@
 import type { Action } from '@keyhold/contract/actions'
 import type { ProjectRole } from '@keyhold/contract/api/projects'
+import type { WorkspaceLevel } from '@keyhold/contract/api/workspaces'
 import type { ErrorCode } from '@keyhold/contract/errors'
 import type { AuditEntry, AuditLog } from '../audit/audit-log.ts'
 import { AppError } from '../base/app-error.ts'
 import type { Clock } from '../base/clock.ts'
-import { lockActiveAccount, lockProject } from '../storage/locks.ts'
+import { lockActiveAccount, lockProject, lockWorkspace } from '../storage/locks.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Queries, Transaction } from '../storage/tables.ts'
 import type { Owner } from '../vault/vault.ts'
-import { findMembership, isActiveAccount } from './access.store.ts'
+import { findMembership, findWorkspaceLevel, isActiveAccount } from './access.store.ts'
 import { type Asker, toActor } from './caller.ts'
-import { instanceRules, machineRules, ownActions, projectRules } from './rules.ts'
+import { instanceRules, machineRules, ownActions, projectRules, workspaceRules } from './rules.ts'
 
 /** What was typed in place of an id may be a value, and is not recorded. */
 const PROJECT_ID = /^prj_[0-9a-z]{20}$/
+const WORKSPACE_ID = /^ws-[0-9a-z]{8,61}$/
 
 /** How long a confirmed password lets a browser session reveal values. */
 const FRESH_PASSWORD_MS = 10 * 60_000
@@ -53,7 +55,11 @@ const needsFreshPassword: ReadonlySet<Action> = new Set([
   'repository-provider.create',
   'repository-provider.update',
   'settings.update',
+  'share.create',
+  'share.update',
   'ssh-key.create',
+  // It links environments of projects, and whoever the workspace is shared with gets their values.
+  'workspace.update',
 ])
 
 /** What is acted on, as far as rights go. */
@@ -70,6 +76,7 @@ export type Scope =
       /** What in the project is asked for, as far as the request says: for the record of a refusal or failure. */
       readonly about: RecordDetail
     }
+  | { readonly kind: 'workspace'; readonly workspaceId: string; readonly about: RecordDetail }
 
 export const instance: Scope = { kind: 'instance' }
 export const own = (about: RecordDetail = {}): Scope => ({ kind: 'own', about })
@@ -82,12 +89,24 @@ export const inProject = (
   about,
 })
 
+export const inWorkspace = (workspaceId: string, about: RecordDetail = {}): Scope => ({
+  kind: 'workspace',
+  workspaceId,
+  about,
+})
+
 /** The outcome of a decision that was "yes". */
 export interface Permit {
   readonly project?: { readonly id: string; readonly name: string }
   /** The person's role in the project. */
   readonly role?: ProjectRole
+  readonly workspace?: { readonly id: string; readonly name: string }
+  /** What the person is in the workspace. */
+  readonly level?: WorkspaceLevel
 }
+
+/** A decision that was "no", and where it was made, as far as the caller may know of it. */
+type Refusal = { readonly refused: ErrorCode } & Pick<Permit, 'project' | 'workspace'>
 
 /** What the audit log should say beyond who, what and where. */
 export type RecordDetail = Pick<
@@ -175,6 +194,7 @@ export class Access {
         // … and once more inside, where rights taken away meanwhile count.
         // Locked before: who waits for the removal of a member is decided on after it.
         if (scope.kind === 'project') await lockProject(tx, scope.projectId)
+        else if (scope.kind === 'workspace') await lockWorkspace(tx, scope.workspaceId)
         else if (scope.kind === 'own' && asker.caller.kind === 'person')
           await lockActiveAccount(tx, asker.caller.accountId)
         const current = await this.#find(tx, asker, action, scope)
@@ -244,40 +264,28 @@ export class Access {
   async #decide(db: Queries, asker: Asker, action: Action, scope: Scope): Promise<Permit> {
     const decision = await this.#find(db, asker, action, scope)
     if (!('refused' in decision)) return decision
-    const project =
-      decision.project ??
-      (scope.kind === 'project' && PROJECT_ID.test(scope.projectId) ? { id: scope.projectId } : undefined)
-    const about = scope.kind === 'instance' ? {} : scope.about
-    await this.#recordRefusal(asker, action, { ...(project && { project }), ...about }, decision.refused)
+    await this.#recordRefusal(asker, action, placeOf(scope, decision), decision.refused)
     throw new AppError(decision.refused)
   }
 
   /** The decision: a permit, or the error to refuse with. */
-  async #find(
-    db: Queries,
-    asker: Asker,
-    action: Action,
-    scope: Scope,
-  ): Promise<Permit | { refused: ErrorCode; project?: { id: string; name: string } }> {
+  async #find(db: Queries, asker: Asker, action: Action, scope: Scope): Promise<Permit | Refusal> {
     const decision = await this.#findRight(db, asker, action, scope)
     const { caller } = asker
     if ('refused' in decision || caller.kind !== 'person' || caller.credential.kind !== 'session')
       return decision
     const age = this.#clock.now().getTime() - caller.credential.authenticatedAt.getTime()
     if (age <= FRESH_PASSWORD_MS || !needsFreshPassword.has(action)) return decision
+    const { project, workspace } = decision
     return {
       refused: 'session.reauthentication_required',
-      ...(decision.project && { project: decision.project }),
+      ...(project && { project }),
+      ...(workspace && { workspace }),
     }
   }
 
   /** What role, permission and membership say. Missing and not-yours are the same. */
-  async #findRight(
-    db: Queries,
-    { caller }: Asker,
-    action: Action,
-    scope: Scope,
-  ): Promise<Permit | { refused: ErrorCode; project?: { id: string; name: string } }> {
+  async #findRight(db: Queries, { caller }: Asker, action: Action, scope: Scope): Promise<Permit | Refusal> {
     if (caller.kind === 'operator') return {}
     if (scope.kind === 'instance') {
       const needed = caller.kind === 'person' ? instanceRules[action] : undefined
@@ -287,6 +295,14 @@ export class Access {
     }
     if (scope.kind === 'own')
       return caller.kind === 'person' && ownActions.has(action) ? {} : { refused: 'access.refused' }
+    if (scope.kind === 'workspace') {
+      const { workspaceId: id } = scope
+      const found = caller.kind === 'person' && (await findWorkspaceLevel(db, id, caller.accountId))
+      if (!found) return { refused: 'workspace.not_found' }
+      const workspace = { id, name: found.name }
+      const isAllowed = workspaceRules[action]?.includes(found.level)
+      return isAllowed ? { workspace, level: found.level } : { refused: 'access.refused', workspace }
+    }
     if (caller.kind === 'access-key') {
       if (caller.project.id !== scope.projectId) return { refused: 'project.not_found' }
       const isAllowed = machineRules[action]?.includes(caller.permission)
@@ -305,6 +321,7 @@ export class Access {
       outcome: 'success',
       actor: toActor(asker.caller),
       ...(permit.project && { project: permit.project }),
+      ...(permit.workspace && { workspace: permit.workspace.id }),
       ...record,
       origin: asker.origin,
     }
@@ -320,7 +337,7 @@ export class Access {
     asker: Asker,
     action: Action,
     scope: Scope,
-    { project }: Permit,
+    { project, workspace }: Permit,
     error: unknown,
   ): Promise<void> {
     if (!(error instanceof AppError) || error.status >= 500) return
@@ -335,14 +352,31 @@ export class Access {
       reason: error.code,
       actor: toActor(caller),
       ...(project && { project }),
+      ...(workspace && { workspace: workspace.id }),
       ...about,
       origin,
     })
   }
 }
 
+/** Where a refused action was to take place. What was typed in place of an id is left out. */
+function placeOf(scope: Scope, { project, workspace }: Refusal): RecordDetail {
+  if (scope.kind === 'instance') return {}
+  const { about } = scope
+  if (scope.kind === 'project') {
+    const place = project ?? (PROJECT_ID.test(scope.projectId) ? { id: scope.projectId } : undefined)
+    return { ...(place && { project: place }), ...about }
+  }
+  if (scope.kind === 'workspace') {
+    const id = workspace?.id ?? (WORKSPACE_ID.test(scope.workspaceId) ? scope.workspaceId : undefined)
+    return { ...(id !== undefined && { workspace: id }), ...about }
+  }
+  return about
+}
+
 /** Whose values a grant of this scope is for. */
 function ownerOf({ caller }: Asker, scope: Scope): Owner {
   if (scope.kind === 'project') return `project:${scope.projectId}`
+  if (scope.kind === 'workspace') return `workspace:${scope.workspaceId}`
   return scope.kind === 'own' && caller.kind === 'person' ? `person:${caller.accountId}` : 'instance'
 }

@@ -1,5 +1,6 @@
 import type { Action } from '@keyhold/contract/actions'
 import type { ProjectRole } from '@keyhold/contract/api/projects'
+import type { WorkspaceLevel } from '@keyhold/contract/api/workspaces'
 
 /*
  * Who may do what, as tables. What is not listed is refused.
@@ -39,6 +40,22 @@ export const projectRules: Partial<Record<Action, readonly ProjectRole[]>> = {
   'audit.read': admins,
 }
 
+const owners: readonly WorkspaceLevel[] = ['owner']
+const trusted: readonly WorkspaceLevel[] = ['owner', 'admin']
+const anyLevel: readonly WorkspaceLevel[] = ['owner', 'admin', 'edit', 'view']
+
+/** What the owner of a workspace and those it is shared with may do in it (acceptance 6.1). */
+export const workspaceRules: Partial<Record<Action, readonly WorkspaceLevel[]>> = {
+  'workspace.read': anyLevel,
+  'workspace.update': owners,
+  'workspace.delete': owners,
+  'share.list': trusted,
+  'share.create': owners,
+  'share.update': owners,
+  // Those it is shared with may leave; whose share it is, the service looks at.
+  'share.delete': anyLevel,
+}
+
 /** What an access key may do in its project. No key deletes anything (acceptance KEY-5). */
 export const machineRules: Partial<Record<Action, readonly ('read' | 'read_write')[]>> = {
   'project.read': ['read', 'read_write'],
@@ -52,6 +69,7 @@ export const machineRules: Partial<Record<Action, readonly ('read' | 'read_write
 /** What people may do on the instance, outside projects. `member` includes administrators. */
 export const instanceRules: Partial<Record<Action, 'member' | 'admin'>> = {
   'project.create': 'member',
+  'workspace.create': 'member',
   'account.password': 'member',
   'session.create': 'member',
   'session.reauthenticate': 'member',

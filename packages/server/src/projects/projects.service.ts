@@ -280,6 +280,23 @@ export class Projects {
     })
   }
 
+  /**
+   * The environment of a project that the person is a member of, by its name.
+   * @throws AppError `project.not_found`, `environment.not_found`
+   */
+  async findReadableEnvironment(
+    tx: Transaction,
+    accountId: string,
+    projectId: string,
+    name: string,
+  ): Promise<string> {
+    if (!(await findProject(tx, projectId, accountId))) throw new AppError('project.not_found')
+    const environments = await listEnvironments(tx, projectId)
+    const found = environments.find((environment) => nameKey(environment.name) === nameKey(name))
+    if (!found) throw new AppError('environment.not_found')
+    return found.id
+  }
+
   /** Ids of the projects whose audit records the person may read. */
   async listAdministered(accountId: string): Promise<string[]> {
     return listAdministered(this.#storage.db, accountId)

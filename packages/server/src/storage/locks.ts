@@ -37,3 +37,13 @@ export async function lockActiveAccount(tx: Transaction, id: string): Promise<vo
     .executeTakeFirstOrThrow()
   if (numUpdatedRows === 0n) throw new AppError('auth.required')
 }
+
+/** As {@link lockProject}, of a workspace. @throws AppError `workspace.not_found` when it was deleted meanwhile. */
+export async function lockWorkspace(tx: Transaction, id: string): Promise<void> {
+  const { numUpdatedRows } = await tx
+    .updateTable('workspaces')
+    .set((eb) => ({ name: eb.ref('name') }))
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
+  if (numUpdatedRows === 0n) throw new AppError('workspace.not_found')
+}

@@ -210,6 +210,24 @@ export interface Tables {
     created_at: number
   }
 
+  workspaces: {
+    id: string
+    owner_id: string
+    name: string
+    /** Case-folded, NFKC; unique among the owner's. */
+    name_key: string
+    description: string
+    created_at: number
+  }
+  workspace_shares: {
+    workspace_id: string
+    account_id: string
+    level: 'view' | 'edit' | 'admin'
+    created_at: number
+  }
+  /** Environments of projects whose secrets a workspace gets, the first of them first. */
+  workspace_environments: { workspace_id: string; environment_id: string; position: number }
+
   secrets: {
     id: string
     project_id: string

@@ -16,6 +16,7 @@ import * as rootKeys from './0014-root-keys.ts'
 import * as references from './0015-references.ts'
 import * as passkeys from './0016-passkeys.ts'
 import * as invitations from './0017-invitations.ts'
+import * as workspaces from './0018-workspaces.ts'
 
 /** Every migration, oldest first. New ones are added at the end; landed ones never change. */
 export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migration> {
@@ -37,5 +38,6 @@ export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migra
     '0015-references': { up: references.up },
     '0016-passkeys': { up: (db) => passkeys.up(db, dialect) },
     '0017-invitations': { up: (db) => invitations.up(db, dialect) },
+    '0018-workspaces': { up: workspaces.up },
   }
 }

@@ -1,0 +1,33 @@
+import { connected } from '../../client.ts'
+import { defineCommand, jsonOption } from '../../command.ts'
+import { environmentOption, readEnvironments } from './find-workspace.ts'
+
+export const command = defineCommand({
+  usage: 'NAME [--description=TEXT] [--environment=PROJECT/ENVIRONMENT]…',
+  description: 'You become its owner. The id is printed on standard output.',
+  arguments: [{ name: 'NAME', summary: 'name of the workspace' }],
+  options: {
+    description: { type: 'string', placeholder: 'TEXT', summary: 'what the workspace is for' },
+    environment: environmentOption,
+    json: jsonOption,
+  },
+  examples: [
+    { does: 'create a workspace', command: 'keyhold workspace create api --description="the API"' },
+    {
+      does: 'with the secrets of an environment',
+      command: 'keyhold workspace create api --environment=shop/development',
+    },
+  ],
+  run: ({ options, args, env, terminal }) =>
+    connected(env, 'person', async (keyhold) => {
+      const [name = ''] = args
+      const { description } = options
+      const environments = await readEnvironments(keyhold, options.environment)
+      const workspace = await keyhold.call('workspace.create', {
+        body: { name, ...(description !== undefined && { description }), environments },
+      })
+      if (options.json) return terminal.printJson(workspace)
+      terminal.note(`workspace ${workspace.name} created`)
+      terminal.print(workspace.id)
+    }),
+})

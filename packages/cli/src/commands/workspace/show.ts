@@ -1,0 +1,27 @@
+import { connected } from '../../client.ts'
+import { defineCommand, jsonOption } from '../../command.ts'
+import { shownTime } from '../../present.ts'
+import { findWorkspace, shownLevel } from './find-workspace.ts'
+
+export const command = defineCommand({
+  usage: 'WORKSPACE [--json]',
+  arguments: [{ name: 'WORKSPACE', summary: 'name or id' }],
+  options: { json: jsonOption },
+  examples: [{ does: 'show a workspace', command: 'keyhold workspace show api' }],
+  run: ({ options, args, env, terminal }) =>
+    connected(env, 'person', async (keyhold) => {
+      const workspace = await findWorkspace(keyhold, args[0] ?? '')
+      if (options.json) return terminal.printJson(workspace)
+      terminal.print(`Name         ${workspace.name}`)
+      terminal.print(`Id           ${workspace.id}`)
+      terminal.print(`Owner        ${workspace.owner.name} (${workspace.owner.email})`)
+      terminal.print(`You are      ${shownLevel[workspace.level]}`)
+      terminal.print(`Created      ${shownTime(workspace.createdAt)}`)
+      terminal.print(`Description  ${workspace.description}`)
+      for (const [i, { project, environment, isAvailable }] of workspace.environments.entries()) {
+        const title = i === 0 ? 'Secrets of  ' : '            '
+        const lost = isAvailable ? '' : ', of which the owner is no longer a member: nothing is delivered'
+        terminal.print(`${title} ${project}/${environment}${lost}`)
+      }
+    }),
+})

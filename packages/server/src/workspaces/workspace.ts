@@ -1,0 +1,73 @@
+import type {
+  Share as ShareAnswer,
+  ShareLevel,
+  Workspace as WorkspaceAnswer,
+  WorkspaceLevel,
+} from '@keyhold/contract/api/workspaces'
+import { newId } from '../base/ids.ts'
+
+export interface PersonRef {
+  readonly id: string
+  readonly name: string
+  readonly email: string
+}
+
+/** An environment of a project whose secrets the workspace gets. */
+export interface LinkedEnvironment {
+  readonly id: string
+  readonly environment: string
+  readonly projectId: string
+  readonly project: string
+  /** The owner is still a member of the project. */
+  readonly isAvailable: boolean
+}
+
+export interface Workspace {
+  readonly id: string
+  readonly name: string
+  readonly description: string
+  readonly owner: PersonRef
+  /** What the person who asks is in it. */
+  readonly level: WorkspaceLevel
+  /** In the order in which they count. */
+  readonly environments: readonly LinkedEnvironment[]
+  readonly createdAt: Date
+}
+
+export interface Share {
+  readonly person: PersonRef
+  readonly level: ShareLevel
+  readonly createdAt: Date
+}
+
+const ID_LENGTH = 12
+
+/**
+ * Makes a workspace id, `ws-` and 60 random bits. It is the host name that `ssh` is given: lower case, and never all
+ * digits, which OpenSSH takes for an address (acceptance 6.7).
+ */
+export function newWorkspaceId(): string {
+  for (;;) {
+    const id = newId('').slice(1, 1 + ID_LENGTH)
+    if (/[a-z]/.test(id)) return `ws-${id}`
+  }
+}
+
+export function toWorkspaceAnswer(workspace: Workspace): WorkspaceAnswer {
+  const { environments, level } = workspace
+  return {
+    id: workspace.id,
+    name: workspace.name,
+    description: workspace.description,
+    owner: workspace.owner,
+    level,
+    // Where its secrets come from is no business of those who may not even know that there are any (acceptance C29).
+    environments: level === 'view' ? [] : environments.map(({ id: _, ...environment }) => environment),
+    createdAt: workspace.createdAt.toISOString(),
+  }
+}
+
+export const toShareAnswer = (share: Share): ShareAnswer => ({
+  ...share,
+  createdAt: share.createdAt.toISOString(),
+})
