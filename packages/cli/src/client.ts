@@ -106,6 +106,7 @@ const nextSteps: Partial<Record<string, string>> = {
   'device_login.access_denied': 'begin again: keyhold login',
   'device_login.expired_token': 'begin again: keyhold login',
   'device_login.not_found': 'compare it with what "keyhold login" printed; it is good for 10 minutes',
+  'environment.changed': 'look again at what would change: keyhold environment restore … --dry-run',
   'environment.not_found': 'the environments of the project: keyhold environment list',
   'environment.name_taken': 'the environments of the project: keyhold environment list',
   'gpg_key.exists': 'your GPG keys: keyhold gpg-key list',

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: references are written so
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { run } from './kit.ts'
 import { type RealServer, startRealServer } from './real-server.ts'

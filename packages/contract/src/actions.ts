@@ -34,6 +34,7 @@ export const actions = {
   'environment.create': { line: 'Environment created' },
   'environment.delete': { line: 'Environment deleted' },
   'environment.list': { line: 'Environments listed' },
+  'environment.restore': { line: 'Environment restored' },
   'environment.update': { line: 'Environment updated' },
   'gpg-key.create': { line: 'GPG key created' },
   'gpg-key.delete': { line: 'GPG key deleted' },

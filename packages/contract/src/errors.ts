@@ -47,6 +47,7 @@ export const errors = {
   'device_login.expired_token': { status: 400, title: 'The sign-in took too long, or is over; begin again' },
   'device_login.not_found': { status: 404, title: 'No machine asks to be signed in with this code' },
   'device_login.slow_down': { status: 400, title: 'Ask less often whether the sign-in is approved' },
+  'environment.changed': { status: 409, title: 'The environment changed since you looked at it' },
   'environment.confirmation': { status: 400, title: 'Type the environment name to confirm' },
   'environment.default': { status: 409, title: 'The environment All cannot be renamed or deleted' },
   'environment.limit': { status: 409, title: 'A project has at most 100 environments' },

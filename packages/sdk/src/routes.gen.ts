@@ -108,6 +108,16 @@ export const routeTable = {
     caller: 'person',
   },
   'environment.list': { method: 'GET', path: '/api/v1/projects/{projectId}/environments', caller: 'person' },
+  'environment.restore': {
+    method: 'POST',
+    path: '/api/v1/projects/{projectId}/environments/{environmentId}/restore',
+    caller: 'person',
+  },
+  'environment.restore_preview': {
+    method: 'GET',
+    path: '/api/v1/projects/{projectId}/environments/{environmentId}/restore',
+    caller: 'person',
+  },
   'environment.update': {
     method: 'PATCH',
     path: '/api/v1/projects/{projectId}/environments/{environmentId}',
@@ -337,6 +347,8 @@ export interface ContractRoutes {
   'environment.create': typeof projects.createEnvironment
   'environment.delete': typeof projects.deleteEnvironment
   'environment.list': typeof projects.listEnvironments
+  'environment.restore': typeof secrets.restoreEnvironment
+  'environment.restore_preview': typeof secrets.previewRestore
   'environment.update': typeof projects.updateEnvironment
   'gpg-key.create': typeof gpgKeys.createGpgKey
   'gpg-key.delete': typeof gpgKeys.deleteGpgKey

@@ -72,6 +72,7 @@ import { Workspaces } from './workspaces/workspaces.service.ts'
 /** Wrong tokens and keys per address and minute before the address has to wait. */
 const WRONG_CREDENTIALS_MAX = 120
 const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
 /** How often people are looked for who have to be reminded of something. */
 const REMINDERS_MS = 60 * MINUTE_MS
 
@@ -392,6 +393,7 @@ export async function composeServer(
         everyMs: MINUTE_MS,
         run: () => core.repositories.discardUnfinished(),
       },
+      { name: 'deleted-secrets', everyMs: HOUR_MS, run: () => core.secrets.forgetDeleted() },
       { name: 'audit-proofs', everyMs: MINUTE_MS, run: () => core.audit.prepare() },
       { name: 'sign-in-attempts', everyMs: MINUTE_MS, run: () => core.signInAttempts.discardExpired() },
     ],

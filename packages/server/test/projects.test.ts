@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { routes } from '@keyhold/contract/api/routes'
 import { limits } from '@keyhold/contract/limits'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -18,6 +19,8 @@ const matrix: Record<string, readonly [admin: number, regular: number, readOnly:
     'environment.list': [200, 200, 200, 404],
     'environment.create': [201, 201, 403, 404],
     'environment.update': [200, 200, 403, 404],
+    'environment.restore_preview': [200, 200, 200, 404],
+    'environment.restore': [200, 200, 403, 404],
     'environment.delete': [204, 204, 403, 404],
     'secret.list': [200, 200, 200, 404],
     'secret.create': [201, 201, 403, 404],
@@ -38,6 +41,8 @@ const matrix: Record<string, readonly [admin: number, regular: number, readOnly:
     'access-key.regenerate': [200, 200, 403, 404],
     'access-key.delete': [204, 204, 403, 404],
   }
+
+const NOTHING = createHash('sha256').digest('hex')
 
 /** What a route is recorded as, where that is not its own action: each secret, and a value that was the same. */
 const recordedAs: Readonly<Record<string, string>> = {
@@ -112,6 +117,8 @@ describe.each(databases)('projects on %s', (database) => {
         'member.update': { role: 'regular' },
         'environment.create': { name: `made-${count}` },
         'environment.update': { description: `changed ${count}` },
+        // The state of an environment without secrets: SHA-256 of nothing.
+        'environment.restore': { at: new Date().toISOString(), expectedState: NOTHING },
         'secret.create': { name: `MADE_${count}`, type: 'token', value: 'some value' },
         'secret.update': { value: `changed ${count}` },
         'secret.reveal': {},
@@ -126,6 +133,7 @@ describe.each(databases)('projects on %s', (database) => {
         'access-key.delete': `?confirm=${about.accessKeyId}`,
         'secret.compare': '?left=All&right=staging',
         'secret.references': '?environment=staging',
+        'environment.restore_preview': `?at=${new Date().toISOString()}`,
       }
       const url = row.path.replaceAll(/\{(\w+)\}/g, (_, name: keyof Fixture) => String(about[name]))
       return server.request(row.method, url + (queries[row.id] ?? ''), {

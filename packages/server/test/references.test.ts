@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: references are written so
 import { limits } from '@keyhold/contract/limits'
 import { Secret } from '@keyhold/contract/secret'
 import fc from 'fast-check'

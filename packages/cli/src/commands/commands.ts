@@ -42,6 +42,10 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
         load: () => import('./environment/compare.ts'),
       },
       update: { summary: 'change an environment', load: () => import('./environment/update.ts') },
+      restore: {
+        summary: 'take the secrets of an environment back to an earlier time',
+        load: () => import('./environment/restore.ts'),
+      },
       delete: {
         summary: 'delete an environment with its secrets',
         load: () => import('./environment/delete.ts'),

@@ -324,6 +324,67 @@ export const importSecrets = route({
   errors: ['project.not_found', 'environment.not_found', 'secret.exists', 'secret.limit'],
 })
 
+const EnvironmentParams = Type.Object({ projectId: Id, environmentId: Id })
+
+export const RestoreChange = Type.Object({
+  name: Type.String(),
+  /** What a restore does: `added` comes back, `changed` has its earlier value again, `removed` was not there then. */
+  change: OneOf(['added', 'changed', 'removed']),
+})
+export type RestoreChange = Static<typeof RestoreChange>
+
+const Restore = Type.Object({
+  at: Time,
+  changes: Type.Array(RestoreChange),
+  /** Secrets deleted longer than 30 days ago are not kept: before that, some may be missing here. */
+  isComplete: Type.Boolean(),
+  /** What the environment is now, as `expectedState` of the restore. */
+  state: Type.String(),
+})
+
+export const previewRestore = route({
+  id: 'environment.restore_preview',
+  method: 'GET',
+  path: '/api/v1/projects/{projectId}/environments/{environmentId}/restore',
+  summary: 'Say what would change if an environment were taken back to an earlier time; names, never values',
+  caller: 'person',
+  scope: 'secrets:read',
+  action: 'secret.list',
+  params: EnvironmentParams,
+  query: Type.Object({ at: Time }),
+  status: 200,
+  answer: Restore,
+  errors: ['project.not_found', 'environment.not_found'],
+})
+
+export const restoreEnvironment = route({
+  id: 'environment.restore',
+  method: 'POST',
+  path: '/api/v1/projects/{projectId}/environments/{environmentId}/restore',
+  summary: "Take an environment's own secrets back to an earlier time, all or none, as new versions",
+  caller: 'person',
+  scope: 'secrets:write',
+  action: 'environment.restore',
+  params: EnvironmentParams,
+  body: Type.Object(
+    {
+      at: Time,
+      /** `state` of the preview. Refuse with `environment.changed` when it is another by now. */
+      expectedState: Type.String({ minLength: 1, maxLength: 100 }),
+    },
+    { additionalProperties: false },
+  ),
+  status: 200,
+  answer: Restore,
+  errors: [
+    'project.not_found',
+    'environment.not_found',
+    'environment.changed',
+    'secret.limit',
+    'session.reauthentication_required',
+  ],
+})
+
 export const compareEnvironments = route({
   id: 'secret.compare',
   method: 'GET',

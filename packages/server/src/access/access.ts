@@ -36,6 +36,8 @@ const needsFreshPassword: ReadonlySet<Action> = new Set([
   'account.reset-second-factor',
   'api-key.update',
   'audit.export',
+  // Values that somebody replaced for a reason come back, all at once.
+  'environment.restore',
   'device-login.approve',
   // A key of somebody else's, deployed to code hosts, signs as this person.
   'gpg-key.create',

@@ -23,6 +23,7 @@ export const projectRules: Partial<Record<Action, readonly ProjectRole[]>> = {
   'environment.create': editors,
   'environment.update': editors,
   'environment.delete': editors,
+  'environment.restore': editors,
   'secret.list': everyone,
   'secret.read': everyone,
   'secret.create': editors,

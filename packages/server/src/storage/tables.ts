@@ -245,6 +245,9 @@ export interface Tables {
     last_accessed_at: number | null
     /** Of the current version. */
     has_references: number
+    /** When it was last deleted and came back. */
+    gone_from: number | null
+    gone_until: number | null
   }
   secret_versions: {
     secret_id: string
@@ -256,6 +259,22 @@ export interface Tables {
     /** 1 when `${NAME}` in the value stands for another secret; part of what the value is bound to. */
     has_references: number
   }
+  /** Deleted ones, kept for a while for restores: see secret/deleted-secret.store.ts. */
+  deleted_secrets: Pick<
+    Tables['secrets'],
+    | 'id'
+    | 'project_id'
+    | 'environment_id'
+    | 'name'
+    | 'type'
+    | 'description'
+    | 'current_version'
+    | 'created_at'
+    | 'gone_from'
+    | 'gone_until'
+  > & { deleted_at: number }
+  deleted_secret_versions: Tables['secret_versions']
+  deleted_secret_references: Tables['secret_references']
   /** The names that values refer to, so that they are found without opening anything. */
   secret_references: {
     secret_id: string

@@ -1,6 +1,7 @@
 import * as api from '@keyhold/contract/api/secrets'
 import type { Machine, Person } from '../../access/caller.ts'
 import type { Http } from '../../http/http.ts'
+import type { RestorePlan } from './environment-restore.ts'
 import type { Secrets } from './secret.service.ts'
 import { toInfo, toVersion } from './secret.ts'
 
@@ -30,6 +31,27 @@ export function secretRoutes(http: Http<Person, Machine>, secrets: Secrets): voi
     )
     return { created: [...created], updated: [...updated], unchanged: [...unchanged] }
   })
+  http.person(api.previewRestore, async ({ caller, origin, params, query }) =>
+    toRestore(
+      await secrets.previewRestore(
+        { caller, origin },
+        params.projectId,
+        params.environmentId,
+        new Date(query.at),
+      ),
+    ),
+  )
+  http.person(api.restoreEnvironment, async ({ caller, origin, params, body }) =>
+    toRestore(
+      await secrets.restoreTo(
+        { caller, origin },
+        params.projectId,
+        params.environmentId,
+        new Date(body.at),
+        body.expectedState,
+      ),
+    ),
+  )
   http.person(api.compareEnvironments, async ({ caller, origin, params, query }) => ({
     secrets: await secrets.compare({ caller, origin }, params.projectId, query.left, query.right),
   }))
@@ -83,3 +105,10 @@ export function secretRoutes(http: Http<Person, Machine>, secrets: Secrets): voi
     }),
   )
 }
+
+const toRestore = ({ at, changes, isComplete, state }: RestorePlan) => ({
+  at: at.toISOString(),
+  changes: changes.map(({ name, change }) => ({ name, change })),
+  isComplete,
+  state,
+})

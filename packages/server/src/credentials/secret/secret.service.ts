@@ -2,19 +2,27 @@ import type { SecretType, SecretValue, UnresolvedSecret } from '@keyhold/contrac
 import type { FieldError } from '@keyhold/contract/errors'
 import { limits } from '@keyhold/contract/limits'
 import { nearMatches } from '@keyhold/contract/names'
-import type { Secret } from '@keyhold/contract/secret'
+import { Secret } from '@keyhold/contract/secret'
 import { isMasked as isValueMasked } from '@keyhold/masking'
 import { type Access, type Grant, inProject, type RecordDetail, type Scope } from '../../access/access.ts'
 import type { Asker, Machine, Person } from '../../access/caller.ts'
 import { AppError, invalidField } from '../../base/app-error.ts'
 import { type Clock, LAST_USED_STEP_MS } from '../../base/clock.ts'
-import { newId } from '../../base/ids.ts'
+import { hashToken, newId } from '../../base/ids.ts'
 import { type Plaintext, parseValue } from '../../base/secret-value.ts'
 import { ALL, nameKey } from '../../projects/project.ts'
 import { type Storage, violatedUnique } from '../../storage/storage.ts'
 import type { Queries, Transaction } from '../../storage/tables.ts'
 import { sameBytes } from '../../vault/same-bytes.ts'
 import type { Vault } from '../../vault/vault.ts'
+import {
+  bringBack,
+  findDeletedVersion,
+  forgetDeleted,
+  keepDeleted,
+  listVersionsAt,
+} from './deleted-secret.store.ts'
+import { DELETED_KEPT_MS, planRestore, type RestorePlan, type RestoreStep } from './environment-restore.ts'
 import { type Reading, ReferenceResolver } from './reference-resolver.ts'
 import { type Reference, referencesOf, shownReference } from './references.ts'
 import * as store from './secret.store.ts'
@@ -106,6 +114,11 @@ const notFoundReasons = [
   'the secret was not added to this project and environment',
   'it was added after this program started: restart the terminal or program',
 ]
+
+/** What goes makes room for what comes. */
+const ORDER = { removed: 0, changed: 1, added: 2 }
+
+const EMPTY = new Secret(new Uint8Array())
 
 /** Projects' secrets. */
 export class Secrets {
@@ -279,6 +292,8 @@ export class Secrets {
         updated_by: by,
         last_accessed_at: null,
         has_references: hasReferences ? 1 : 0,
+        gone_from: null,
+        gone_until: null,
       })
     } catch (error) {
       throw violatedUnique(error) ? new AppError('secret.exists', {}, error) : error
@@ -295,7 +310,7 @@ export class Secrets {
 
   async #change(
     tx: Transaction,
-    grant: Grant<'secret.update' | 'secret.import'>,
+    grant: Grant<'secret.update' | 'secret.import' | 'environment.restore'>,
     asker: Asker<Person | Machine>,
     before: StoredSecret,
     change: SecretChange,
@@ -370,13 +385,129 @@ export class Secrets {
     return { result, record: { changed, ...secretRecord(result) } }
   }
 
-  /** Deletes a secret with all its versions. */
+  /** Deletes a secret with all its versions. For a while it can come back, with its environment: see {@link restoreTo}. */
   async delete(asker: Asker<Person | Machine>, projectId: string, key: SecretKey): Promise<void> {
     await this.#access.perform(asker, 'secret.delete', inProject(projectId, attempt(key)), async (tx) => {
       const secret = await this.#findToChange(tx, projectId, key)
-      if (!(await store.deleteSecret(tx, secret.id))) throw new AppError('secret.not_found')
+      await this.#delete(tx, secret)
       return { result: undefined, record: secretRecord(secret) }
     })
+  }
+
+  async #delete(tx: Transaction, secret: StoredSecret): Promise<void> {
+    await keepDeleted(tx, secret.id, this.#clock.now().getTime())
+    if (!(await store.deleteSecret(tx, secret.id))) throw new AppError('secret.not_found')
+  }
+
+  /** What a restore of an environment would do. Opens nothing. */
+  async previewRestore(
+    asker: Asker<Person>,
+    projectId: string,
+    environmentId: string,
+    at: Date,
+  ): Promise<RestorePlan> {
+    return this.#access.check(asker, 'secret.list', inProject(projectId), async () => {
+      await this.#environmentById(this.#storage.db, projectId, environmentId)
+      return this.#planRestore(this.#storage.db, projectId, environmentId, at)
+    })
+  }
+
+  /**
+   * Takes an environment's own secrets back to what they were at a time: earlier values become new versions, deleted
+   * secrets come back with theirs, later ones are deleted. All or none.
+   * @param expectedState what the plan said that was looked at. @throws AppError `environment.changed`
+   */
+  async restoreTo(
+    asker: Asker<Person>,
+    projectId: string,
+    environmentId: string,
+    at: Date,
+    expectedState: string,
+  ): Promise<RestorePlan> {
+    return this.#access.perform(asker, 'environment.restore', inProject(projectId), async (tx, grant) => {
+      const { name: environment } = await this.#environmentById(tx, projectId, environmentId)
+      const plan = await this.#planRestore(tx, projectId, environmentId, at)
+      if (plan.state !== expectedState) throw new AppError('environment.changed')
+      const target = { kind: 'environment', id: environmentId, name: environment }
+      const records: RecordDetail[] = [{ environment, target }]
+      for (const step of plan.changes.toSorted((a, b) => ORDER[a.change] - ORDER[b.change])) {
+        const record = await this.#restoreOne(tx, grant, asker, projectId, step)
+        if (record) records.push(record)
+      }
+      return { result: plan, record: records }
+    })
+  }
+
+  async #restoreOne(
+    tx: Transaction,
+    grant: Grant<'environment.restore'>,
+    asker: Asker<Person>,
+    projectId: string,
+    { name, change, now, earlier }: RestoreStep,
+  ): Promise<RecordDetail | null> {
+    if (change === 'removed') {
+      const secret = (await store.findSecret(tx, projectId, now!.id))! // There, under the project's lock.
+      await this.#delete(tx, secret)
+      return { action: 'secret.delete', ...secretRecord(secret) }
+    }
+    // The plan has an earlier version of all but what is removed.
+    const { id, version, isDeleted } = earlier!
+    const sealed = isDeleted
+      ? await findDeletedVersion(tx, id, version)
+      : await store
+          .findSecret(tx, projectId, id)
+          .then((secret) => secret && store.findVersion(tx, secret, version))
+    if (!sealed) throw new AppError('secret.version_not_found')
+    const value = Buffer.from((await store.openValue(tx, this.#vault, grant, sealed)).reveal())
+    const { encoding, hasReferences } = sealed
+    if (change === 'added') {
+      await bringBack(tx, id, {
+        updated_at: this.#clock.now().getTime(),
+        updated_by: callerId(asker),
+        is_masked: isValueMasked(value) ? 1 : 0,
+      })
+      await this.#assertRoom(tx, (await store.findSecret(tx, projectId, id))!.environmentId, 0, EMPTY)
+    }
+    const before = (await store.findSecret(tx, projectId, now?.id ?? id))!
+    const made = await this.#change(tx, grant, asker, before, {
+      value: value.toString(encoding),
+      encoding,
+      hasReferences,
+    }).catch((error: unknown) => {
+      // The type may have changed since, and the earlier value not fit it. Which secret that is has to be said.
+      if (!(error instanceof AppError) || error.code !== 'request.invalid') throw error
+      throw invalidField(name, 'the earlier value does not fit the type it has now')
+    })
+    if (change === 'added') return { action: 'secret.create', ...secretRecord(made.result) }
+    return made.record && { action: 'secret.update', ...made.record }
+  }
+
+  async #planRestore(db: Queries, projectId: string, environmentId: string, at: Date): Promise<RestorePlan> {
+    const clockNow = this.#clock.now().getTime()
+    if (at.getTime() > clockNow) throw invalidField('at', 'is in the future')
+    const all = await store.listSecrets(db, projectId)
+    const live = all.filter((secret) => secret.environmentId === environmentId)
+    const earlier = await listVersionsAt(db, environmentId, at.getTime())
+    return {
+      at,
+      changes: planRestore(live, earlier),
+      isComplete: at.getTime() >= clockNow - DELETED_KEPT_MS,
+      state: hashToken(live.map(({ id, version, type }) => `${id} ${version} ${type}`).join('\n')).toString(
+        'hex',
+      ),
+    }
+  }
+
+  async #environmentById(db: Queries, projectId: string, id: string): Promise<{ id: string; name: string }> {
+    const environment = await store.findEnvironmentById(db, projectId, id)
+    if (!environment) throw new AppError('environment.not_found')
+    return environment
+  }
+
+  /** Forgets what was deleted too long ago to come back. Run by the schedule. */
+  async forgetDeleted(): Promise<void> {
+    const before = this.#clock.now().getTime() - DELETED_KEPT_MS
+    await this.#storage.transaction((tx) => forgetDeleted(tx, before))
   }
 
   /**

@@ -41,7 +41,7 @@ const sealedColumns = [
   'secret_versions.has_references',
 ] as const
 
-interface SecretRow extends Readonly<Tables['secrets']> {
+interface SecretRow extends Readonly<Omit<Tables['secrets'], 'gone_from' | 'gone_until'>> {
   environment_name: string
   is_default: number
 }
@@ -106,6 +106,19 @@ export async function findEnvironmentByKey(
     .select(['id', 'name'])
     .where('project_id', '=', projectId)
     .where('name_key', '=', key)
+    .executeTakeFirst()
+}
+
+export async function findEnvironmentById(
+  db: Queries,
+  projectId: string,
+  id: string,
+): Promise<{ id: string; name: string } | undefined> {
+  return db
+    .selectFrom('environments')
+    .select(['id', 'name'])
+    .where('project_id', '=', projectId)
+    .where('id', '=', id)
     .executeTakeFirst()
 }
 
@@ -256,7 +269,7 @@ export async function listVersions(db: Queries, secretId: string): Promise<Store
 export async function openValue(
   db: Queries,
   vault: Vault,
-  grant: Grant<'secret.read' | 'secret.update' | 'secret.import' | 'secret.compare'>,
+  grant: Grant<'secret.read' | 'secret.update' | 'secret.import' | 'secret.compare' | 'environment.restore'>,
   secret: SealedSecret,
 ): Promise<Secret<Uint8Array>> {
   Grant.assertFor(grant, `project:${secret.projectId}`)
@@ -274,7 +287,7 @@ function valueContext(secret: Pick<StoredSecret, 'id' | 'name' | 'version' | 'ha
 export async function insertVersion(
   tx: Transaction,
   vault: Vault,
-  grant: Grant<'secret.create' | 'secret.update' | 'secret.import'>,
+  grant: Grant<'secret.create' | 'secret.update' | 'secret.import' | 'environment.restore'>,
   secret: Pick<StoredSecret, 'id' | 'projectId' | 'name' | 'version' | 'hasReferences'>,
   value: Secret<Uint8Array>,
   row: {

@@ -17,6 +17,7 @@ import * as references from './0015-references.ts'
 import * as passkeys from './0016-passkeys.ts'
 import * as invitations from './0017-invitations.ts'
 import * as workspaces from './0018-workspaces.ts'
+import * as deletedSecrets from './0019-deleted-secrets.ts'
 
 /** Every migration, oldest first. New ones are added at the end; landed ones never change. */
 export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migration> {
@@ -39,5 +40,6 @@ export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migra
     '0016-passkeys': { up: (db) => passkeys.up(db, dialect) },
     '0017-invitations': { up: (db) => invitations.up(db, dialect) },
     '0018-workspaces': { up: workspaces.up },
+    '0019-deleted-secrets': { up: (db) => deletedSecrets.up(db, dialect) },
   }
 }
