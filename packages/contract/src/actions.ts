@@ -26,6 +26,8 @@ export const actions = {
   'api-key.use': { line: 'API key used' },
   'audit.export': { line: 'Audit log exported' },
   'audit.read': { line: 'Audit log read' },
+  'backup.create': { line: 'Backup made' },
+  'backup.restore': { line: 'Restored from a backup' },
   'credential.list': { line: 'Credentials listed' },
   'device-login.approve': { line: 'Sign-in of a machine approved' },
   'device-login.deny': { line: 'Sign-in of a machine denied' },

@@ -61,6 +61,7 @@ import { Projects } from './projects/projects.service.ts'
 import { Schedule } from './schedule/schedule.ts'
 import { openStorage, type Storage } from './storage/storage.ts'
 import type { Transaction } from './storage/tables.ts'
+import { Backups } from './upkeep/backups.service.ts'
 import { RootKeys } from './upkeep/root-keys.service.ts'
 import { Servers } from './upkeep/servers.ts'
 import { deriveRootKey, readRootKeyFiles } from './vault/root-key.ts'
@@ -106,6 +107,8 @@ export interface Core {
   readonly apiKeys: ApiKeys
   readonly servers: Servers
   readonly rootKeys: RootKeys
+  readonly backups: Backups
+  readonly instanceId: string
   /** Where a new root key was written, when this start made one. */
   readonly newRootKeyPath?: string
   close(): Promise<void>
@@ -239,6 +242,8 @@ export async function composeCore(
       sshKeys,
       apiKeys,
       servers,
+      backups: new Backups(storage, access, audit, vault),
+      instanceId,
       rootKeys: new RootKeys(storage, access, vault, servers, clock),
       ...(isNewRootKey && { newRootKeyPath: files[0]!.path }),
       close: async () => {

@@ -1,4 +1,5 @@
 import { createToken, createUser, resetSecondFactor } from './accounts.ts'
+import { backup, restore, verifyBackup } from './backup.ts'
 import { type AdminCommand, parseCommand, print, UsageError } from './command.ts'
 import { createKit, useKit, verifyKit } from './recovery-kit.ts'
 import { activate, cancel, prepare, retire, status } from './root-key.ts'
@@ -10,6 +11,9 @@ const commands: Readonly<Record<string, AdminCommand>> = {
   'create-user': createUser,
   'create-token': createToken,
   'reset-second-factor': resetSecondFactor,
+  backup,
+  'backup verify': verifyBackup,
+  restore,
   'recovery-kit create': createKit,
   'recovery-kit verify': verifyKit,
   'recovery-kit use': useKit,

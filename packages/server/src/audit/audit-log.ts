@@ -1,7 +1,13 @@
-import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
+import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
 import type { Action, Outcome } from '@keyhold/contract/actions'
 import type { AuditRecord } from '@keyhold/contract/api/audit'
-import { exportCheckpoint, exportHeader, exportRecord } from '@keyhold/contract/audit-export'
+import {
+  type AuditVerification,
+  exportCheckpoint,
+  exportHeader,
+  exportRecord,
+  verifyAuditExport,
+} from '@keyhold/contract/audit-export'
 import { formatAuditProof } from '@keyhold/contract/audit-proof'
 import {
   checkpointBody,
@@ -281,11 +287,24 @@ export class AuditLog {
     yield exportCheckpoint(tree.size, head)
   }
 
+  /** Verifies the whole log as anybody can from outside: each record, their order, and every checkpoint. */
+  verify(): Promise<AuditVerification> {
+    return verifyAuditExport(linesOf(this.export()), {
+      sha256,
+      verifySignature: (_publicKey, signature, message) => verify(null, message, this.#signingKey, signature),
+      verifierKey: this.verifierKey,
+    })
+  }
+
   /** Waits for what is being written and lets go of the writer. */
   async close(): Promise<void> {
     clearTimeout(this.#retry)
     await this.#writer.close()
   }
+}
+
+async function* linesOf(pages: AsyncIterable<string>): AsyncGenerator<string> {
+  for await (const page of pages) yield* page.split('\n').slice(0, -1)
 }
 
 /** What the health check says. A database server's own words may name hosts and users; SQLite's are about the disk. */

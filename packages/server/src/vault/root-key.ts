@@ -129,7 +129,7 @@ function writeNewFile(path: string, text: string): void {
 }
 
 /** Makes names in a directory stay after a power cut. */
-function syncDirectory(path: string): void {
+export function syncDirectory(path: string): void {
   const directory = openSync(path, 'r')
   try {
     fsyncSync(directory)

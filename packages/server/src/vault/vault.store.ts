@@ -127,6 +127,17 @@ export async function findDataKey(db: Queries, id: string): Promise<DataKeyRow |
     .executeTakeFirst()
 }
 
+/** Data keys in the order of their ids, those after one of them. */
+export async function listDataKeys(db: Queries, after: string, limit: number): Promise<DataKeyRow[]> {
+  return db
+    .selectFrom('data_keys')
+    .select(['id', 'owner', 'keyring_version', 'wrapped', 'uses', 'created_at', 'retired_at'])
+    .where('id', '>', after)
+    .orderBy('id')
+    .limit(limit)
+    .execute()
+}
+
 /** Counts one more use of the owner's sealing key and returns it; the row stays locked until the transaction ends. */
 export async function useCurrentDataKey(tx: Transaction, owner: string): Promise<DataKeyRow | undefined> {
   return tx

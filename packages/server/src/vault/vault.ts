@@ -23,6 +23,7 @@ import {
   countKeyringUse,
   type DataKeyRow,
   findDataKey,
+  listDataKeys,
   listKeyring,
   listRootKeys,
   listWraps,
@@ -184,6 +185,18 @@ export class Vault {
     this.#dataKeys.set(row.id, { key, owner: row.owner })
     if (this.#dataKeys.size > CACHED_KEYS_MAX) this.#dataKeys.delete(this.#dataKeys.keys().next().value!)
     return key
+  }
+
+  /** Unwraps every data key. @returns how many there are. @throws AppError `secret.unreadable` when one does not open. */
+  async verifyDataKeys(db: Queries): Promise<number> {
+    let count = 0
+    for (let after = ''; ; ) {
+      const rows = await listDataKeys(db, after, 1_000)
+      for (const row of rows) this.#unwrap(row)
+      count += rows.length
+      if (rows.length < 1_000) return count
+      after = rows.at(-1)!.id // `!`: a full page.
+    }
   }
 
   /**
