@@ -28,6 +28,7 @@ export const cryptoUsers: Readonly<Record<string, string>> = {
   'packages/server/src/base/ssh-public-key.ts': 'fingerprints of SSH keys; points of the NIST curves',
   'packages/server/src/accounts/password.ts': 'Argon2id',
   'packages/server/src/accounts/second-factor.ts': 'SHA-256 of recovery codes',
+  'packages/server/src/accounts/oidc-client.ts': 'PKCE verifiers and nonces (HMAC)',
   'packages/server/src/audit/leaf.ts': 'SHA-256 of the audit tree',
   'packages/server/src/audit/audit-log.ts': 'Ed25519 signatures of checkpoints',
   'packages/server/src/credentials/inventory/reminder-webhook.ts': 'HMAC-SHA-256 of what is sent to webhooks',

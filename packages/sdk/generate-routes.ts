@@ -6,6 +6,7 @@ import * as audit from '@keyhold/contract/api/audit'
 import * as credentials from '@keyhold/contract/api/credentials'
 import * as deviceLogins from '@keyhold/contract/api/device-logins'
 import * as gpgKeys from '@keyhold/contract/api/gpg-keys'
+import * as identityProviders from '@keyhold/contract/api/identity-providers'
 import * as invitations from '@keyhold/contract/api/invitations'
 import * as passkeys from '@keyhold/contract/api/passkeys'
 import * as personalSecrets from '@keyhold/contract/api/personal-secrets'
@@ -30,6 +31,7 @@ const resources = {
   credentials,
   'device-logins': deviceLogins,
   'gpg-keys': gpgKeys,
+  'identity-providers': identityProviders,
   passkeys,
   invitations,
   'personal-secrets': personalSecrets,

@@ -24,6 +24,8 @@ const resources: Readonly<Record<string, string>> = {
   sessions: 'Sessions',
   'second-factor': 'Second factor',
   passkey: 'Passkeys',
+  'identity-link': 'Links to identity providers',
+  'identity-provider': 'Identity providers',
   account: 'Accounts',
   invitation: 'Invitations',
   repository: 'Connections to code repositories',

@@ -55,6 +55,7 @@ const meanings: Record<keyof typeof limits, readonly [meaning: string, unit: str
   openInvitations: ['Invitations of the instance that were not accepted', ''],
   projectsPerInvitation: ['Projects that an invitation makes somebody a member of', ''],
   auditPage: ['Records in one page of the audit log', ''],
+  identityProviders: ['Identity providers of the instance', ''],
   repositoryProviders: ['Code repository providers of the instance', ''],
   pendingRepositoryConnections: ['Connections of a person that were begun and not finished', ''],
   repositoryUrlLength: ['Base URL of a self-hosted provider', 'characters'],

@@ -44,6 +44,14 @@ export const actions = {
   'gpg-key.publish': { line: 'GPG key deployed' },
   'gpg-key.revocation': { line: 'GPG revocation certificate made' },
   'gpg-key.sign': { line: 'GPG key used' },
+  'identity-link.create': { line: 'Identity provider linked' },
+  'identity-link.delete': { line: 'Identity provider unlinked' },
+  'identity-link.list': { line: 'Identity links listed' },
+  'identity-provider.create': { line: 'Identity provider registered' },
+  'identity-provider.delete': { line: 'Identity provider removed' },
+  'identity-provider.list': { line: 'Identity providers listed' },
+  'identity-provider.test': { line: 'Identity provider tested' },
+  'identity-provider.update': { line: 'Identity provider updated' },
   'instance.setup': { line: 'Instance set up' },
   'invitation.accept': { line: 'Invitation accepted' },
   'invitation.create': { line: 'Invitation created' },
@@ -174,7 +182,8 @@ export const scopes = {
   'reminders:write': 'Choose where reminders of expiry and rotation are sent, which name your credentials',
   'audit:read': 'Read and export the audit log',
   'settings:read': 'See the settings of the instance',
-  'settings:write': 'Change the settings of the instance and its code repository providers (administrators)',
+  'settings:write':
+    'Change the settings of the instance, its code repository and identity providers (administrators)',
 } as const
 
 export type Scope = keyof typeof scopes

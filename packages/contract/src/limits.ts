@@ -63,6 +63,7 @@ export const limits = {
   openInvitations: 1_000,
   projectsPerInvitation: 20,
   auditPage: 500,
+  identityProviders: 20,
   repositoryProviders: 200,
   /** Connections of a person that wait for the provider or for their confirmation code. */
   pendingRepositoryConnections: 10,

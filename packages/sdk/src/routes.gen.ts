@@ -7,8 +7,9 @@ import type * as audit from '@keyhold/contract/api/audit'
 import type * as credentials from '@keyhold/contract/api/credentials'
 import type * as deviceLogins from '@keyhold/contract/api/device-logins'
 import type * as gpgKeys from '@keyhold/contract/api/gpg-keys'
-import type * as invitations from '@keyhold/contract/api/invitations'
+import type * as identityProviders from '@keyhold/contract/api/identity-providers'
 import type * as passkeys from '@keyhold/contract/api/passkeys'
+import type * as invitations from '@keyhold/contract/api/invitations'
 import type * as personalSecrets from '@keyhold/contract/api/personal-secrets'
 import type * as projects from '@keyhold/contract/api/projects'
 import type * as reminders from '@keyhold/contract/api/reminders'
@@ -134,6 +135,26 @@ export const routeTable = {
     path: '/api/v1/gpg-keys/{gpgKeyId}/revocation-certificate',
     caller: 'person',
   },
+  'identity-link.create': { method: 'POST', path: '/api/v1/identity-links', caller: 'person' },
+  'identity-link.delete': { method: 'DELETE', path: '/api/v1/identity-links/{linkId}', caller: 'person' },
+  'identity-link.list': { method: 'GET', path: '/api/v1/identity-links', caller: 'person' },
+  'identity-provider.create': { method: 'POST', path: '/api/v1/identity-providers', caller: 'person' },
+  'identity-provider.delete': {
+    method: 'DELETE',
+    path: '/api/v1/identity-providers/{providerId}',
+    caller: 'person',
+  },
+  'identity-provider.list': { method: 'GET', path: '/api/v1/identity-providers', caller: 'person' },
+  'identity-provider.test': {
+    method: 'POST',
+    path: '/api/v1/identity-providers/{providerId}/test',
+    caller: 'person',
+  },
+  'identity-provider.update': {
+    method: 'PATCH',
+    path: '/api/v1/identity-providers/{providerId}',
+    caller: 'person',
+  },
   'invitation.accept': { method: 'POST', path: '/api/v1/invitations/accept', caller: 'anyone' },
   'invitation.create': { method: 'POST', path: '/api/v1/invitations', caller: 'person' },
   'invitation.find': { method: 'POST', path: '/api/v1/invitations/find', caller: 'anyone' },
@@ -257,8 +278,10 @@ export const routeTable = {
   'session.create': { method: 'POST', path: '/api/v1/session', caller: 'anyone' },
   'session.delete': { method: 'DELETE', path: '/api/v1/session', caller: 'person' },
   'session.get': { method: 'GET', path: '/api/v1/session', caller: 'person' },
+  'session.options': { method: 'GET', path: '/api/v1/session/options', caller: 'anyone' },
   'session.passkey': { method: 'POST', path: '/api/v1/session/passkey', caller: 'anyone' },
   'session.passkey_begin': { method: 'POST', path: '/api/v1/session/passkey/options', caller: 'anyone' },
+  'session.provider_begin': { method: 'POST', path: '/api/v1/session/identity-provider', caller: 'anyone' },
   'session.reauthenticate': { method: 'POST', path: '/api/v1/session/reauthenticate', caller: 'person' },
   'session.reauthenticate_passkey': {
     method: 'POST',
@@ -270,6 +293,12 @@ export const routeTable = {
     path: '/api/v1/session/reauthenticate/passkey/options',
     caller: 'person',
   },
+  'session.reauthenticate_provider_begin': {
+    method: 'POST',
+    path: '/api/v1/session/reauthenticate/identity-provider',
+    caller: 'person',
+  },
+  'session.second_factor': { method: 'POST', path: '/api/v1/session/second-factor', caller: 'person' },
   'sessions.end': { method: 'DELETE', path: '/api/v1/sessions/{sessionId}', caller: 'person' },
   'sessions.end_others': { method: 'DELETE', path: '/api/v1/sessions', caller: 'person' },
   'sessions.list': { method: 'GET', path: '/api/v1/sessions', caller: 'person' },
@@ -357,6 +386,14 @@ export interface ContractRoutes {
   'gpg-key.list': typeof gpgKeys.listGpgKeys
   'gpg-key.publish': typeof gpgKeys.publishGpgKey
   'gpg-key.revocation': typeof gpgKeys.revokeGpgKey
+  'identity-link.create': typeof identityProviders.createIdentityLink
+  'identity-link.delete': typeof identityProviders.deleteIdentityLink
+  'identity-link.list': typeof identityProviders.listIdentityLinks
+  'identity-provider.create': typeof identityProviders.createIdentityProvider
+  'identity-provider.delete': typeof identityProviders.deleteIdentityProvider
+  'identity-provider.list': typeof identityProviders.listIdentityProviders
+  'identity-provider.test': typeof identityProviders.testIdentityProvider
+  'identity-provider.update': typeof identityProviders.updateIdentityProvider
   'invitation.accept': typeof invitations.acceptInvitation
   'invitation.create': typeof invitations.createInvitation
   'invitation.find': typeof invitations.findInvitation
@@ -416,11 +453,15 @@ export interface ContractRoutes {
   'session.create': typeof accounts.signIn
   'session.delete': typeof accounts.signOut
   'session.get': typeof accounts.getSession
+  'session.options': typeof identityProviders.getSignInOptions
   'session.passkey': typeof passkeys.signInByPasskey
   'session.passkey_begin': typeof passkeys.beginPasskeySignIn
+  'session.provider_begin': typeof identityProviders.beginProviderSignIn
   'session.reauthenticate': typeof accounts.reauthenticate
   'session.reauthenticate_passkey': typeof passkeys.confirmByPasskey
   'session.reauthenticate_passkey_begin': typeof passkeys.beginPasskeyConfirmation
+  'session.reauthenticate_provider_begin': typeof identityProviders.beginProviderConfirmation
+  'session.second_factor': typeof identityProviders.giveSecondFactor
   'sessions.end': typeof accounts.endSession
   'sessions.end_others': typeof accounts.endOtherSessions
   'sessions.list': typeof accounts.listSessions

@@ -7,10 +7,14 @@ import type { Asker, Machine, Person } from './access/caller.ts'
 import { accountRoutes } from './accounts/accounts.routes.ts'
 import { Accounts } from './accounts/accounts.service.ts'
 import { findInstanceValue, setInstanceValueOnce } from './accounts/accounts.store.ts'
+import { IdentityProviders } from './accounts/identity-provider.service.ts'
+import { identityProviderRoutes } from './accounts/identity-providers.routes.ts'
 import { invitationRoutes } from './accounts/invitation.routes.ts'
 import { Invitations } from './accounts/invitation.service.ts'
+import { OidcClient } from './accounts/oidc-client.ts'
 import { Passkeys } from './accounts/passkey.service.ts'
 import { passkeyRoutes } from './accounts/passkeys.routes.ts'
+import { ProviderSignIns } from './accounts/provider-sign-in.service.ts'
 import { SecondFactors } from './accounts/second-factor.service.ts'
 import { settingsRoutes } from './accounts/settings.routes.ts'
 import { InstanceSettings } from './accounts/settings.service.ts'
@@ -98,6 +102,8 @@ export interface Core {
   readonly secondFactors: SecondFactors
   readonly signInAttempts: SignInAttempts
   readonly passkeys: Passkeys
+  readonly identityProviders: IdentityProviders
+  readonly providerSignIns: ProviderSignIns
   readonly inventory: Inventory
   readonly personalSecrets: PersonalSecrets
   readonly reminders: Reminders
@@ -165,6 +171,7 @@ export async function composeCore(
     const signInAttempts = new SignInAttempts(storage, clock)
     const projects = new Projects(storage, access, accounts, clock)
     const mailer = new Mailer(config.mail)
+    const oidc = new OidcClient(outgoing, vault.deriveKey('provider-sign-in'))
     const accessTokens = new AccessTokens(storage, access, clock)
     const accessKeys = new AccessKeys(storage, access, audit, clock)
     const personalSecrets = new PersonalSecrets(storage, access, vault, clock)
@@ -202,6 +209,18 @@ export async function composeCore(
         accounts,
         secondFactors,
         attempts: signInAttempts,
+        clock,
+        publicUrl: config.publicUrl,
+      }),
+      identityProviders: new IdentityProviders({ storage, access, vault, clock, outgoing, oidc }),
+      providerSignIns: new ProviderSignIns({
+        storage,
+        access,
+        audit,
+        accounts,
+        attempts: signInAttempts,
+        oidc,
+        vault,
         clock,
         publicUrl: config.publicUrl,
       }),
@@ -357,6 +376,13 @@ export async function composeServer(
   accountRoutes(http, accounts, core.secondFactors, signInLimits, addToken)
   passkeyRoutes(http, core.passkeys, signInLimits)
   invitationRoutes(http, core.invitations, clock, addToken)
+  identityProviderRoutes(http, {
+    providers: core.identityProviders,
+    signIns: core.providerSignIns,
+    accounts,
+    limits: signInLimits,
+    publicUrl: config.publicUrl,
+  })
   accessTokenRoutes(http, accessTokens, core.settings, clock)
   deviceLoginRoutes(http, core.deviceLogins, core.settings, clock, config.publicUrl)
   settingsRoutes(http, core.settings)
@@ -448,12 +474,24 @@ export async function composeServer(
   }
 }
 
+/** What somebody may do whom an identity provider has named and who has a second factor here. */
+const finishesSignIn: ReadonlySet<string> = new Set([
+  'session.get',
+  'session.delete',
+  'session.second_factor',
+  'session.reauthenticate',
+  'session.reauthenticate_passkey_begin',
+  'session.reauthenticate_passkey',
+])
+
 /** The wrong kind of caller, a token without the scope, a temporary password. */
 function whyNotAdmitted(row: AnyRoute, who: Authenticated<Person, Machine>) {
   if (row.caller !== who.kind) return row.path.includes('/projects/') ? 'project.not_found' : 'access.refused'
   if (who.kind === 'machine') return undefined
   const { credential, mustChangePassword } = who.caller
   const isAboutSession = row.id === 'account.password' || row.id.startsWith('session.')
+  if (credential.kind === 'session' && credential.needsSecondFactor && !finishesSignIn.has(row.id))
+    return 'session.second_factor_required'
   if (mustChangePassword && !isAboutSession) return 'account.password_change_required'
   if (credential.kind !== 'access-token' || credential.scopes === null) return undefined
   // Without a scope on the row: reading who one is suits any token, the rest needs a whole one.
@@ -468,7 +506,7 @@ async function whyNotEnrolled(
   who: Authenticated<Person, Machine>,
 ) {
   if (who.kind === 'machine' || who.caller.hasSecondFactor) return undefined
-  const isAboutSigningIn = /^(?:second-factor|passkey|session|account[.]password)/.test(row.id)
+  const isAboutSigningIn = /^(?:second-factor|passkey|identity-link|session|account[.]password)/.test(row.id)
   if (isAboutSigningIn || !(await settings.current()).requireSecondFactor) return undefined
   return 'second_factor.required'
 }

@@ -2,6 +2,7 @@ import { scopeNames } from '@keyhold/contract/actions'
 import { routes } from '@keyhold/contract/api/routes'
 import { errors } from '@keyhold/contract/errors'
 import type { AnyRoute } from '@keyhold/contract/route'
+import { Secret } from '@keyhold/contract/secret'
 import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -32,6 +33,7 @@ interface Tenant {
   readonly personalSecret: { readonly id: string; readonly value: string }
   readonly gpgKey: { readonly id: string }
   readonly passkey: { readonly id: string }
+  readonly identityProvider: { readonly id: string }
   readonly sshKey: { readonly fingerprint: string }
   readonly provider: { readonly id: string; readonly host: string }
   readonly connection: { readonly id: string }
@@ -117,6 +119,35 @@ const entries: Record<string, Entry> = {
     body: () => ({ credential: noCredential({ authenticatorData: 'AA', signature: 'AA' }) }),
     never: 'passkey.refused',
   },
+  'session.options': {},
+  'session.provider_begin': {
+    body: () => ({ providerId: 'idp_00000000000000000000' }),
+    never: 'identity_provider.not_found',
+  },
+  'session.reauthenticate_provider_begin': {
+    body: () => ({ providerId: 'idp_00000000000000000000' }),
+    never: 'identity_provider.not_found',
+  },
+  'session.second_factor': { body: () => ({ code: '000000' }), never: 'session.complete' },
+  'identity-provider.list': {},
+  'identity-provider.create': {
+    body: () => ({
+      issuer: `https://sso-${Math.random()}.example`,
+      label: 'SSO',
+      clientId: 'id',
+      clientSecret: 'client-secret',
+    }),
+  },
+  'identity-provider.update': { body: () => ({ label: 'renamed' }), foreignStatus: 403 },
+  'identity-provider.delete': { foreignStatus: 403 },
+  'identity-provider.test': { foreignStatus: 403 },
+  // Linking takes a browser's session: test/provider-sign-in.test.ts.
+  'identity-link.list': {},
+  'identity-link.create': {
+    body: () => ({ providerId: 'idp_00000000000000000000' }),
+    never: 'access.refused',
+  },
+  'identity-link.delete': { never: 'access.refused', foreignStatus: 403 },
   'sessions.list': {},
   'sessions.end': {},
   'sessions.end_others': {},
@@ -348,6 +379,7 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
     personalSecret: { id: personal.id, value: personalValue },
     gpgKey: { id: gpgKey.id },
     passkey: await addPasskey(server, owner),
+    identityProvider: await addIdentityProvider(server, `https://sso-${tenants}.example`),
     sshKey,
     apiKey: { id: apiKey.id, value: apiKeyValue },
     provider,
@@ -375,6 +407,24 @@ async function addProvider({ core, clock }: TestServer, host: string): Promise<{
   } as const
   await core.storage.transaction((tx) => tx.insertInto('repository_providers').values(row).execute())
   return { id, host }
+}
+
+/** Straight into the table: there are more tenants here than an instance has providers. */
+async function addIdentityProvider({ core, clock }: TestServer, issuer: string): Promise<{ id: string }> {
+  const id = newId('idp')
+  const now = clock.now().getTime()
+  const row = { id, issuer, label: 'SSO', client_id: 'id', secret_version: 1, rules: '{}' }
+  await core.storage.transaction(async (tx) => {
+    const context = ['keyhold/v1/identity-provider-secret', id, issuer, 1]
+    const secret = new Secret<Uint8Array>(Buffer.from('client-secret'))
+    const sealed_client_secret = await core.vault.seal(tx, 'instance', context, secret)
+    const times = { created_at: now, updated_at: now }
+    await tx
+      .insertInto('identity_providers')
+      .values({ ...row, ...times, sealed_client_secret })
+      .execute()
+  })
+  return { id }
 }
 
 /** Straight into the table: registering one would make it a second factor, which the password alone does not pass. */
@@ -420,7 +470,7 @@ async function addInvitation({ core, clock }: TestServer, owner: TestPerson): Pr
 
 const paramNames = (row: AnyRoute): string[] => Object.keys(row.params?.properties ?? {})
 
-function idOf(param: string, own: Tenant): string {
+function idOf(param: string, own: Tenant, row?: AnyRoute): string {
   const { project, environment, secret, key, member, token, personalSecret, apiKey } = own
   const { provider, connection, gpgKey, workspace } = own
   const ids: Record<string, string> = {
@@ -441,8 +491,12 @@ function idOf(param: string, own: Tenant): string {
     index: String(own.recordIndex),
     sessionId: own.sessionId,
     invitationId: own.invitationId,
+    linkId: 'idl_00000000000000000000',
   }
-  const id = ids[param]
+  const id =
+    param === 'providerId' && row?.path.includes('/identity-providers/')
+      ? own.identityProvider.id
+      : ids[param]
   if (id === undefined) throw new Error(`the parameter ${param} is new: say whose it is`)
   return id
 }
@@ -461,7 +515,7 @@ const missingId = (param: string, existing: string): string =>
 function pathOf(row: AnyRoute, own: Tenant, whose: Readonly<Record<string, Tenant | 'none'>> = {}): string {
   const path = row.path.replaceAll(/\{(\w+)\}/g, (_all, param: string) => {
     const of = whose[param] ?? own
-    return of === 'none' ? missingId(param, idOf(param, own)) : idOf(param, of)
+    return of === 'none' ? missingId(param, idOf(param, own, row)) : idOf(param, of, row)
   })
   // Conditions that would hold for the victim: only the ids stand in the way. A machine's environments are its own.
   const victim = Object.values(whose).find((one): one is Tenant => one !== 'none' && one !== own)
@@ -498,6 +552,8 @@ async function state({ core }: TestServer): Promise<string> {
     'data_keys',
     'gpg_keys',
     'passkeys',
+    'identity_providers',
+    'identity_links',
     'gpg_key_deployments',
     'ssh_identities',
     'ssh_keys',

@@ -171,6 +171,7 @@ export class TestServer {
       address: '192.0.2.7',
       client: 'a browser',
       signed_in_by: 'password',
+      second_factor: null,
     }
     await this.core.storage.transaction((tx) => insertSession(tx, row))
     return id

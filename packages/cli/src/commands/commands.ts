@@ -267,6 +267,22 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
       },
     },
   },
+  'identity-provider': {
+    summary: 'where people sign in besides here, by OpenID Connect (administrators)',
+    verbs: {
+      list: { summary: 'list identity providers', load: () => import('./identity-provider/list.ts') },
+      add: { summary: 'register an identity provider', load: () => import('./identity-provider/add.ts') },
+      edit: {
+        summary: 'change whom an identity provider lets in, or its client',
+        load: () => import('./identity-provider/edit.ts'),
+      },
+      test: {
+        summary: 'find out whether an identity provider answers as it should',
+        load: () => import('./identity-provider/test.ts'),
+      },
+      remove: { summary: 'remove an identity provider', load: () => import('./identity-provider/remove.ts') },
+    },
+  },
   account: {
     summary: 'your own password, and the accounts of the instance',
     verbs: {

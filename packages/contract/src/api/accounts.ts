@@ -26,6 +26,8 @@ export const Session = Type.Object({
   /** When the password was last confirmed; acts that need it fresh are refused 10 minutes later. `null` for an access token. */
   authenticatedAt: Nullable(Time),
   expiresAt: Nullable(Time),
+  /** Begun at an identity provider: until a code or a passkey follows, nothing else is allowed. */
+  needsSecondFactor: Type.Boolean(),
 })
 export type Session = Static<typeof Session>
 
@@ -130,7 +132,12 @@ export const changePassword = route({
   caller: 'person',
   action: 'account.password',
   body: Type.Object(
-    { currentPassword: Type.String({ minLength: 1, maxLength: 256 }), newPassword: Password },
+    {
+      currentPassword: Type.Optional(
+        Type.String({ minLength: 1, maxLength: 256, description: 'Unless you have none yet' }),
+      ),
+      newPassword: Password,
+    },
     { additionalProperties: false },
   ),
   status: 204,

@@ -7,6 +7,7 @@ import * as audit from './audit.ts'
 import * as credentials from './credentials.ts'
 import * as deviceLogins from './device-logins.ts'
 import * as gpgKeys from './gpg-keys.ts'
+import * as identityProviders from './identity-providers.ts'
 import * as invitations from './invitations.ts'
 import * as passkeys from './passkeys.ts'
 import * as personalSecrets from './personal-secrets.ts'
@@ -38,6 +39,7 @@ export const routes: readonly AnyRoute[] = [
   reminders,
   secondFactor,
   passkeys,
+  identityProviders,
   settings,
   personalSecrets,
   sshKeys,

@@ -10,7 +10,7 @@ import type { Storage } from '../storage/storage.ts'
 import type { Queries, Transaction } from '../storage/tables.ts'
 import type { Owner } from '../vault/vault.ts'
 import { findMembership, findWorkspaceLevel, isActiveAccount } from './access.store.ts'
-import { type Asker, toActor } from './caller.ts'
+import { type Asker, type Person, toActor } from './caller.ts'
 import { instanceRules, machineRules, ownActions, projectRules, workspaceRules } from './rules.ts'
 
 /** What was typed in place of an id may be a value, and is not recorded. */
@@ -45,9 +45,15 @@ const needsFreshPassword: ReadonlySet<Action> = new Set([
   'gpg-key.revocation',
   'invitation.create',
   'invitation.renew',
+  // Whoever says who somebody is can be anybody.
+  'identity-provider.create',
+  'identity-provider.update',
+  'identity-provider.delete',
   'member.create',
   'member.update',
   // Who has one is that person from then on.
+  'identity-link.create',
+  'identity-link.delete',
   'passkey.create',
   'passkey.delete',
   // It may be any file of a workspace: what runs there reads the others, and who may enter is a file as well.
@@ -276,14 +282,19 @@ export class Access {
     const { caller } = asker
     if ('refused' in decision || caller.kind !== 'person' || caller.credential.kind !== 'session')
       return decision
-    const age = this.#clock.now().getTime() - caller.credential.authenticatedAt.getTime()
-    if (age <= FRESH_PASSWORD_MS || !needsFreshPassword.has(action)) return decision
+    if (this.isFresh(caller) || !needsFreshPassword.has(action)) return decision
     const { project, workspace } = decision
     return {
       refused: 'session.reauthentication_required',
       ...(project && { project }),
       ...(workspace && { workspace }),
     }
+  }
+
+  /** Whether somebody has just proven who they are, in a browser. A token never does: it may be in other hands. */
+  isFresh({ credential }: Person): boolean {
+    if (credential.kind !== 'session') return false
+    return this.#clock.now().getTime() - credential.authenticatedAt.getTime() <= FRESH_PASSWORD_MS
   }
 
   /** What role, permission and membership say. Missing and not-yours are the same. */

@@ -10,7 +10,7 @@ export interface Person {
   readonly role: 'admin' | 'member'
   /** The password was set by an administrator; until it is changed nothing else is allowed. */
   readonly mustChangePassword: boolean
-  /** Signing in takes a code besides the password. */
+  /** Signing in takes more than a password; or an identity provider that is trusted to asked for more. */
   readonly hasSecondFactor: boolean
   readonly credential:
     | {
@@ -18,6 +18,8 @@ export interface Person {
         readonly id: string
         readonly authenticatedAt: Date
         readonly expiresAt: Date
+        /** Begun at an identity provider; until a code or a passkey follows, nothing else is allowed. */
+        readonly needsSecondFactor?: boolean
       }
     | {
         readonly kind: 'access-token'

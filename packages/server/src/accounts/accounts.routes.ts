@@ -167,7 +167,7 @@ export function accountRoutes(
     await limits.run(`person:${caller.accountId}`, origin, () =>
       accounts.changePassword(
         { caller, origin },
-        new Secret(body.currentPassword),
+        body.currentPassword === undefined ? undefined : new Secret(body.currentPassword),
         new Secret(body.newPassword),
       ),
     )
@@ -210,5 +210,6 @@ export function toSession(person: Person, account: Account): Session {
     account: toAnswer(account),
     authenticatedAt: credential.kind === 'session' ? credential.authenticatedAt.toISOString() : null,
     expiresAt: credential.expiresAt?.toISOString() ?? null,
+    needsSecondFactor: credential.kind === 'session' && credential.needsSecondFactor === true,
   }
 }

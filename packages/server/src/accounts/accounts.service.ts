@@ -9,7 +9,7 @@ import { hashToken, isToken, newId, newToken } from '../base/ids.ts'
 import type { Origin } from '../base/origin.ts'
 import { lockAccount, lockActiveAccount } from '../storage/locks.ts'
 import { type Storage, violatedUnique } from '../storage/storage.ts'
-import type { Queries, Transaction } from '../storage/tables.ts'
+import type { Queries, Tables, Transaction } from '../storage/tables.ts'
 import { sameBytes } from '../vault/same-bytes.ts'
 import { type Account, emailKey } from './account.ts'
 import {
@@ -30,12 +30,14 @@ import {
   listLiveSessions,
   lockAccounts,
   setAuthenticated,
+  setComplete,
   setInstanceValue,
   takeInstanceValue,
   touchSession,
   updateAccount,
 } from './accounts.store.ts'
-import { hashPassword, isPassword } from './password.ts'
+import { listPasskeys } from './passkey.store.ts'
+import { hashPassword, isPassword, NO_PASSWORD } from './password.ts'
 import type { SecondFactors } from './second-factor.service.ts'
 
 const SESSION_PREFIX = 'kh_ses_'
@@ -193,6 +195,20 @@ export class Accounts {
     return (await findAccount(tx, id))!
   }
 
+  /** Makes an account that an identity provider signs in. Decides and records nothing. @throws AppError `account.email_taken`. */
+  async addWithoutPassword(
+    tx: Transaction,
+    account: Pick<NewAccount, 'email' | 'name' | 'role'>,
+  ): Promise<Account> {
+    return this.add(tx, { ...account, passwordHash: NO_PASSWORD })
+  }
+
+  /** Whether a password or a passkey signs somebody in. */
+  async hasOtherWayIn(db: Queries, accountId: string): Promise<boolean> {
+    const account = await findAccount(db, accountId)
+    return account?.passwordHash !== NO_PASSWORD || (await listPasskeys(db, accountId)).length > 0
+  }
+
   async list(asker: Asker<Person>): Promise<Account[]> {
     return this.#access.check(asker, 'account.list', instance, () => listAccounts(this.#storage.db))
   }
@@ -282,18 +298,19 @@ export class Accounts {
     account: Account,
     signedInBy: string,
     within: (tx: Transaction) => Promise<void> = async () => {},
+    proven?: { readonly secondFactor: 'pending' | 'provider' | null; readonly authenticatedAt: number },
   ): Promise<BegunSession> {
     const token = newToken(SESSION_PREFIX)
     const id = newId('ses')
     const now = this.#clock.now().getTime()
     const expiresAt = now + SESSION_MS
-    const credential = {
-      kind: 'session',
+    const { secondFactor, authenticatedAt } = proven ?? { secondFactor: null, authenticatedAt: now }
+    const person = sessionPerson(account, {
       id,
-      authenticatedAt: new Date(now),
-      expiresAt: new Date(expiresAt),
-    } as const
-    const person = toPerson(account, credential)
+      authenticated_at: authenticatedAt,
+      expires_at: expiresAt,
+      second_factor: secondFactor,
+    })
     await this.#access.perform({ caller: person, origin }, 'session.create', instance, async (tx) => {
       // A session that begins while the account is being disabled would be there when it is enabled again.
       await lockActiveAccount(tx, account.id)
@@ -304,12 +321,13 @@ export class Accounts {
         account_id: account.id,
         token_hash: hashToken(token),
         created_at: now,
-        authenticated_at: now,
+        authenticated_at: authenticatedAt,
         last_used_at: now,
         expires_at: expiresAt,
         address: origin.address ?? null,
         client: origin.client ?? null,
         signed_in_by: signedInBy,
+        second_factor: secondFactor,
       })
       return { result: undefined, record: { target: { kind: 'session', id, name: `by ${signedInBy}` } } }
     })
@@ -320,17 +338,25 @@ export class Accounts {
   async authenticateSession(token: string): Promise<Person | undefined> {
     if (!isToken(SESSION_PREFIX, token)) return undefined
     const now = this.#clock.now().getTime()
-    const live = await findLiveSession(this.#storage.db, hashToken(token), now, now - SESSION_IDLE_MS)
+    const live = await findLiveSession(
+      this.#storage.db,
+      { tokenHash: hashToken(token) },
+      now,
+      now - SESSION_IDLE_MS,
+    )
     if (!live) return undefined
     if (now - live.session.last_used_at > LAST_USED_STEP_MS) {
       await this.#storage.transaction((tx) => touchSession(tx, live.session.id, now))
     }
-    return toPerson(live.account, {
-      kind: 'session',
-      id: live.session.id,
-      authenticatedAt: new Date(live.session.authenticated_at),
-      expiresAt: new Date(live.session.expires_at),
-    })
+    return sessionPerson(live.account, live.session)
+  }
+
+  /** Who holds a session that something was begun in; undefined when it has ended since. */
+  async findSessionPerson(accountId: string | null, id: string | null): Promise<Person | undefined> {
+    if (accountId === null || id === null) return undefined
+    const now = this.#clock.now().getTime()
+    const live = await findLiveSession(this.#storage.db, { id, accountId }, now, now - SESSION_IDLE_MS)
+    return live && sessionPerson(live.account, live.session)
   }
 
   /** The caller's browser sessions that have not ended, last used first. */
@@ -416,8 +442,12 @@ export class Accounts {
    * Changes the caller's own password and ends their other sessions.
    * @throws AppError `account.password_wrong`; `request.invalid` for the same password, which others may know.
    */
-  async changePassword(asker: Asker<Person>, current: Secret<string>, next: Secret<string>): Promise<void> {
-    const account = await this.assertPassword(asker, 'account.password', current)
+  async changePassword(
+    asker: Asker<Person>,
+    current: Secret<string> | undefined,
+    next: Secret<string>,
+  ): Promise<void> {
+    const account = await this.#assertMayChangePassword(asker, current)
     if (await isPassword(account.passwordHash, next)) throw invalidField('newPassword', 'is the one you have')
     const passwordHash = await hashPassword(next)
     const { accountId, credential } = asker.caller
@@ -432,12 +462,56 @@ export class Accounts {
     })
   }
 
+  /** Whoever has no password yet has just proven who they are in another way. */
+  async #assertMayChangePassword(
+    asker: Asker<Person>,
+    current: Secret<string> | undefined,
+  ): Promise<Account> {
+    const account = await this.find(asker.caller.accountId)
+    if (account?.passwordHash === NO_PASSWORD) {
+      if (this.#access.isFresh(asker.caller)) return account
+      throw await this.#access.refuse(asker, 'account.password', 'session.reauthentication_required')
+    }
+    if (!current) throw invalidField('currentPassword', 'is needed')
+    return this.assertPassword(asker, 'account.password', current)
+  }
+
+  /** Finishes a sign-in that an identity provider began. @throws AppError `second_factor.code_wrong`, `session.complete`. */
+  async giveSecondFactor(asker: Asker<Person>, code: string): Promise<void> {
+    const { accountId, credential } = asker.caller
+    if (credential.kind !== 'session' || !credential.needsSecondFactor) throw new AppError('session.complete')
+    if (!(await this.#secondFactors.accepts(accountId, code)))
+      throw await this.#access.refuse(asker, 'session.reauthenticate', 'second_factor.code_wrong')
+    await this.#access.perform(asker, 'session.reauthenticate', instance, async (tx) => {
+      await setComplete(tx, credential.id)
+      return {
+        result: undefined,
+        record: { target: { kind: 'session', id: credential.id }, changed: ['secondFactor'] },
+      }
+    })
+  }
+
   /** @throws AppError `account.password_wrong`, recorded as a refusal of the action. */
   async assertPassword(asker: Asker<Person>, action: Action, password: Secret<string>): Promise<Account> {
     const account = await this.find(asker.caller.accountId)
     if ((await isPassword(account?.passwordHash, password)) && account) return account
     throw await this.#access.refuse(asker, action, 'account.password_wrong')
   }
+}
+
+/** Somebody by a row of their sessions. */
+function sessionPerson(
+  account: Account,
+  session: Pick<Tables['sessions'], 'id' | 'authenticated_at' | 'expires_at' | 'second_factor'>,
+): Person {
+  const person = toPerson(account, {
+    kind: 'session',
+    id: session.id,
+    authenticatedAt: new Date(session.authenticated_at),
+    expiresAt: new Date(session.expires_at),
+    needsSecondFactor: session.second_factor === 'pending',
+  })
+  return { ...person, hasSecondFactor: account.hasSecondFactor || session.second_factor === 'provider' }
 }
 
 export function toPerson(account: Account, credential: Person['credential']): Person {

@@ -88,14 +88,22 @@ export async function insertSession(tx: Transaction, row: Tables['sessions']): P
 /** A session that has not ended, of an account that is not disabled. */
 export async function findLiveSession(
   db: Queries,
-  tokenHash: Uint8Array,
+  by: { readonly tokenHash: Uint8Array } | { readonly id: string; readonly accountId: string },
   now: number,
   idleSince: number,
 ): Promise<
-  { session: Omit<Tables['sessions'], 'address' | 'client' | 'signed_in_by'>; account: Account } | undefined
+  | {
+      session: Omit<Tables['sessions'], 'address' | 'client' | 'signed_in_by' | 'token_hash'>
+      account: Account
+    }
+  | undefined
 > {
-  const row = await db
-    .selectFrom('sessions')
+  const sessions = db.selectFrom('sessions')
+  const wanted =
+    'tokenHash' in by
+      ? sessions.where('sessions.token_hash', '=', by.tokenHash)
+      : sessions.where('sessions.id', '=', by.id).where('sessions.account_id', '=', by.accountId)
+  const row = await wanted
     .innerJoin('accounts', 'accounts.id', 'sessions.account_id')
     .select(accountColumns)
     .select([
@@ -104,8 +112,8 @@ export async function findLiveSession(
       'sessions.authenticated_at',
       'sessions.last_used_at',
       'sessions.expires_at',
+      'sessions.second_factor',
     ])
-    .where('sessions.token_hash', '=', tokenHash)
     .where('sessions.expires_at', '>', now)
     .where('sessions.last_used_at', '>', idleSince)
     .where('accounts.disabled_at', 'is', null)
@@ -116,7 +124,7 @@ export async function findLiveSession(
       session: {
         id: row.session_id,
         account_id: row.id,
-        token_hash: tokenHash,
+        second_factor: row.second_factor,
         created_at: row.session_created_at,
         authenticated_at: row.authenticated_at,
         last_used_at: row.last_used_at,
@@ -132,7 +140,7 @@ export async function listLiveSessions(
   accountId: string,
   now: number,
   idleSince: number,
-): Promise<Omit<Tables['sessions'], 'token_hash'>[]> {
+): Promise<Omit<Tables['sessions'], 'token_hash' | 'second_factor'>[]> {
   return db
     .selectFrom('sessions')
     .select([
@@ -170,6 +178,17 @@ export async function touchSession(tx: Transaction, id: string, now: number): Pr
 
 export async function setAuthenticated(tx: Transaction, id: string, now: number): Promise<void> {
   await tx.updateTable('sessions').set({ authenticated_at: now }).where('id', '=', id).execute()
+  await setComplete(tx, id)
+}
+
+/** Notes that the second factor followed, where one was to come. */
+export async function setComplete(tx: Transaction, id: string): Promise<void> {
+  await tx
+    .updateTable('sessions')
+    .set({ second_factor: null })
+    .where('id', '=', id)
+    .where('second_factor', '=', 'pending')
+    .execute()
 }
 
 export async function deleteSession(tx: Transaction, id: string): Promise<void> {

@@ -45,17 +45,20 @@ export async function hashPassword(password: Secret<string>): Promise<string> {
   return `$argon2id$v=19$m=${memory},t=${passes},p=${parallelism}$${encode(salt)}$${encode(digest)}`
 }
 
+/** In place of a hash, of accounts that only an identity provider signs in. */
+export const NO_PASSWORD = ''
+
 /** A hash that no password has, to spend the same time on people who do not exist. */
 const nobodysHash = `$argon2id$v=19$m=${PARAMETERS.memory},t=${PARAMETERS.passes},p=${PARAMETERS.parallelism}$${'A'.repeat(22)}$${'A'.repeat(43)}`
 
 /** Compares a password with a stored hash, taking as long when there is none. */
 export async function isPassword(stored: string | undefined, password: Secret<string>): Promise<boolean> {
   const match = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/.exec(
-    stored ?? nobodysHash,
+    stored || nobodysHash,
   )
   if (!match) throw new Error('a stored password hash is malformed')
   const [memory, passes, parallelism] = match.slice(1, 4).map(Number) as [number, number, number] // `as`: three groups.
   const expected = Buffer.from(match[5]!, 'base64')
   const actual = await hash(password, Buffer.from(match[4]!, 'base64'), { memory, passes, parallelism })
-  return timingSafeEqual(actual, expected) && stored !== undefined
+  return timingSafeEqual(actual, expected) && stored !== undefined && stored !== NO_PASSWORD
 }

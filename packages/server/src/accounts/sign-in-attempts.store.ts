@@ -11,12 +11,12 @@ export async function insertAttempt(tx: Transaction, row: SignInAttempt): Promis
 export async function takeAttempt(
   tx: Transaction,
   browserHash: Uint8Array,
-  purpose: string,
+  purposes: readonly string[],
 ): Promise<SignInAttempt | undefined> {
   return tx
     .deleteFrom('sign_in_attempts')
     .where('browser_hash', '=', browserHash)
-    .where('purpose', '=', purpose)
+    .where('purpose', 'in', purposes)
     .returning([
       'browser_hash',
       'purpose',

@@ -17,7 +17,12 @@ const BROWSER_PREFIX = 'kh_browser_'
 const CHALLENGE_BYTES = 32
 
 /** What an attempt is for. An answer to one is none to another. */
-export type Purpose = 'passkey-sign-in' | 'passkey-confirm' | 'passkey-create'
+const providerPurposes = ['provider-sign-in', 'provider-link', 'provider-confirm'] as const
+export type Purpose =
+  | 'passkey-sign-in'
+  | 'passkey-confirm'
+  | 'passkey-create'
+  | (typeof providerPurposes)[number]
 
 /** An attempt that was begun: what is asked, and what the browser has to bring along with the answer. */
 export interface BegunAttempt {
@@ -63,14 +68,34 @@ export class SignInAttempts {
     browserToken: Secret<string> | undefined,
     caller?: Person,
   ): Promise<SignInAttempt | undefined> {
-    const token = browserToken?.reveal()
-    if (token === undefined || !isToken(BROWSER_PREFIX, token)) return undefined
-    const attempt = await this.#storage.transaction((tx) => takeAttempt(tx, hashToken(token), purpose))
-    if (!attempt || attempt.expires_at <= this.#clock.now().getTime()) return undefined
+    const attempt = await this.#take([purpose], browserToken)
+    if (!attempt) return undefined
     const isTheirs =
       attempt.account_id === (caller?.accountId ?? null) &&
       attempt.credential_id === (caller?.credential.id ?? null)
     return isTheirs ? attempt : undefined
+  }
+
+  /**
+   * As {@link take}, for what an identity provider answers, whatever it is for. Whoever began it has to be looked up: the
+   * cookie of a session does not come along when another site sends a browser here.
+   */
+  async takeOfProvider(
+    providerId: string,
+    browserToken: Secret<string> | undefined,
+  ): Promise<SignInAttempt | undefined> {
+    const attempt = await this.#take(providerPurposes, browserToken)
+    return attempt?.provider_id === providerId ? attempt : undefined
+  }
+
+  async #take(
+    purposes: readonly Purpose[],
+    browserToken: Secret<string> | undefined,
+  ): Promise<SignInAttempt | undefined> {
+    const token = browserToken?.reveal()
+    if (token === undefined || !isToken(BROWSER_PREFIX, token)) return undefined
+    const attempt = await this.#storage.transaction((tx) => takeAttempt(tx, hashToken(token), purposes))
+    return attempt && attempt.expires_at > this.#clock.now().getTime() ? attempt : undefined
   }
 
   async discardExpired(): Promise<void> {

@@ -98,6 +98,34 @@ export interface Tables {
     client: string | null
     /** By what: `password`, `passkey`, or the label of an identity provider. */
     signed_in_by: string | null
+    /**
+     * What an identity provider that signed in means for it: `pending` when a code or passkey is still to come, `provider`
+     * when the provider has asked for one. null: what the account says.
+     */
+    second_factor: 'pending' | 'provider' | null
+  }
+  identity_providers: {
+    id: string
+    /** As the provider writes it; unique. Never changes: links are bound to it. */
+    issuer: string
+    label: string
+    client_id: string
+    sealed_client_secret: Uint8Array | null
+    secret_version: number
+    /** JSON: whom it lets in, and what its word is worth. */
+    rules: string
+    created_at: number
+    updated_at: number
+  }
+  identity_links: {
+    id: string
+    account_id: string
+    provider_id: string
+    /** As the provider writes it; unique for the provider. */
+    subject: string
+    email: string | null
+    created_at: number
+    last_used_at: number | null
   }
   passkeys: {
     id: string

@@ -18,6 +18,7 @@ import * as passkeys from './0016-passkeys.ts'
 import * as invitations from './0017-invitations.ts'
 import * as workspaces from './0018-workspaces.ts'
 import * as deletedSecrets from './0019-deleted-secrets.ts'
+import * as identityProviders from './0020-identity-providers.ts'
 
 /** Every migration, oldest first. New ones are added at the end; landed ones never change. */
 export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migration> {
@@ -41,5 +42,6 @@ export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migra
     '0017-invitations': { up: (db) => invitations.up(db, dialect) },
     '0018-workspaces': { up: workspaces.up },
     '0019-deleted-secrets': { up: (db) => deletedSecrets.up(db, dialect) },
+    '0020-identity-providers': { up: (db) => identityProviders.up(db, dialect) },
   }
 }
