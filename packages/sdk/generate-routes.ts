@@ -3,6 +3,7 @@ import * as accessTokens from '@keyhold/contract/api/access-tokens'
 import * as accounts from '@keyhold/contract/api/accounts'
 import * as apiKeys from '@keyhold/contract/api/api-keys'
 import * as audit from '@keyhold/contract/api/audit'
+import * as auditDestinations from '@keyhold/contract/api/audit-destinations'
 import * as credentials from '@keyhold/contract/api/credentials'
 import * as deviceLogins from '@keyhold/contract/api/device-logins'
 import * as gpgKeys from '@keyhold/contract/api/gpg-keys'
@@ -28,6 +29,7 @@ const resources = {
   accounts,
   'api-keys': apiKeys,
   audit,
+  'audit-destinations': auditDestinations,
   credentials,
   'device-logins': deviceLogins,
   'gpg-keys': gpgKeys,

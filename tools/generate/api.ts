@@ -34,6 +34,7 @@ const resources: Readonly<Record<string, string>> = {
   'reminder-webhook': 'Reminders',
   settings: 'Settings',
   audit: 'Audit log',
+  'audit-destination': 'Where the audit log is sent',
   setup: 'Set-up',
 }
 

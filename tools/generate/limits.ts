@@ -54,6 +54,7 @@ const meanings: Record<keyof typeof limits, readonly [meaning: string, unit: str
   sshKeyCommentLength: ['Comment of a public SSH key, which is its title', 'characters'],
   openInvitations: ['Invitations of the instance that were not accepted', ''],
   projectsPerInvitation: ['Projects that an invitation makes somebody a member of', ''],
+  auditDestinations: ['Destinations that the audit log is sent to', ''],
   auditPage: ['Records in one page of the audit log', ''],
   identityProviders: ['Identity providers of the instance', ''],
   repositoryProviders: ['Code repository providers of the instance', ''],

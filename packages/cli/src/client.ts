@@ -124,6 +124,8 @@ const nextSteps: Partial<Record<string, string>> = {
   'personal_secret.not_found': 'your personal secrets: keyhold secret list --personal',
   'personal_secret.taken': 'what you have: keyhold secret list --personal',
   'project.not_found': 'the projects you are a member of: keyhold project list',
+  'audit_destination.exists': 'see how far it is: keyhold audit-destination list',
+  'audit_destination.not_found': 'those that there are: keyhold audit-destination list',
   'reminder_webhook.not_found': 'set one: keyhold reminder-webhook set URL',
   'repository_connection.confirmation': 'begin again: keyhold repository connect HOST',
   'repository_connection.exists': 'change it: keyhold repository switch HOST --method=ssh',

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -104,4 +104,38 @@ test('SEC-27: `audit list --follow` prints what comes, in the order of the log, 
   expect(new Set(indexes()).size).toBe(4)
   follow.child.kill('SIGINT')
   await follow.ended
+})
+
+test('L3: what was sent to a file is what `audit verify` compares an export with', async () => {
+  const add = await run(['audit-destination', 'add', 'file:sent.log', '--records=all'], admin)
+  expect(add, add.stderr).toMatchObject({ code: 0 })
+  const sent = join(server.dataDir, 'audit', 'sent.log')
+  await waitFor(() => existsSync(sent) && readFileSync(sent, 'utf8').includes('\ncheckpoint\t'))
+  const list = await run(['audit-destination', 'list', '--json'], admin)
+  expect(JSON.parse(list.stdout)).toMatchObject([
+    { target: 'file:sent.log', isSentRecords: true, lastFailure: null },
+  ])
+  const exported = join(server.dataDir, 'export.log')
+  writeFileSync(exported, (await run(['audit', 'export'], admin)).stdout)
+  const offline = { PATH: admin.PATH ?? '' }
+  const verify = (checkpoint: string) =>
+    run(['audit', 'verify', exported, `--checkpoint=${checkpoint}`], offline)
+  expect(await verify(sent)).toMatchObject({ code: 0 })
+  expect(await run(['audit', 'verify', sent], offline)).toMatchObject({ code: 0 })
+  // What a collector of syslog or webhooks wrote around it does not matter; the file of "audit check" is one, too.
+  const { checkpoint } = JSON.parse((await run(['audit', 'checkpoint', '--json'], admin)).stdout)
+  const collected = join(server.dataDir, 'collected.log')
+  writeFileSync(collected, `Nov 22 host keyhold ${JSON.stringify({ size: 1, checkpoint })}\n`)
+  writeFileSync(exported, (await run(['audit', 'export'], admin)).stdout)
+  expect(await verify(collected)).toMatchObject({ code: 0 })
+  expect((await check()).code).toBe(0)
+  writeFileSync(exported, (await run(['audit', 'export'], admin)).stdout)
+  expect(await verify(file)).toMatchObject({ code: 0 })
+  const cut = readFileSync(exported, 'utf8').split('\n').slice(0, 6)
+  writeFileSync(exported, `${cut.join('\n')}\n`)
+  expect((await verify(sent)).code).toBe(1)
+  expect((await run(['audit-destination', 'remove', 'file:nothing', '--yes'], admin)).code).toBe(1)
+  const removed = await run(['audit-destination', 'remove', 'file:sent.log', '--yes'], admin)
+  expect(removed, removed.stderr).toMatchObject({ code: 0 })
+  expect((await run(['audit-destination', 'list'], admin)).stderr).toContain('sent nowhere')
 })

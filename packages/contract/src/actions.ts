@@ -24,6 +24,9 @@ export const actions = {
   'api-key.list': { line: 'API keys listed' },
   'api-key.update': { line: 'API key updated' },
   'api-key.use': { line: 'API key used' },
+  'audit-destination.create': { line: 'Audit destination added' },
+  'audit-destination.delete': { line: 'Audit destination removed' },
+  'audit-destination.list': { line: 'Audit destinations listed' },
   'audit.export': { line: 'Audit log exported' },
   'audit.read': { line: 'Audit log read' },
   'backup.create': { line: 'Backup made' },
@@ -183,7 +186,7 @@ export const scopes = {
   'audit:read': 'Read and export the audit log',
   'settings:read': 'See the settings of the instance',
   'settings:write':
-    'Change the settings of the instance, its code repository and identity providers (administrators)',
+    'Change the settings of the instance, its providers and where the audit log is sent (administrators)',
 } as const
 
 export type Scope = keyof typeof scopes

@@ -54,7 +54,7 @@ export interface VerifyOptions {
   ) => boolean | Promise<boolean>
   /** The key you trust, `name+hash+key`. Without it the key in the file is used, which proves less: see docs/audit-log.md. */
   readonly verifierKey?: string
-  /** A checkpoint kept from earlier: the file must contain the tree it signed. */
+  /** Checkpoints kept from earlier, as {@link checkpointsIn} finds them: the file must contain the trees they signed. */
   readonly earlierCheckpoint?: string
 }
 
@@ -69,7 +69,9 @@ export async function verifyAuditExport(
   const { sha256 } = options
   const tree = new MerkleTree(sha256)
   let key: VerifierKey | undefined
-  let earlier: Checkpoint | undefined
+  /** Those kept from earlier, smallest first; what was compared is taken away. */
+  let earlier: Checkpoint[] = []
+  let compared = 0
   let line = 0
   let covered = -1
   let checkpoints = 0
@@ -91,8 +93,9 @@ export async function verifyAuditExport(
         return fail('the log names another verifier key than the one you trust')
       }
       if (options.earlierCheckpoint !== undefined) {
-        earlier = await openCheckpoint(sha256, options.verifySignature, options.earlierCheckpoint, key)
-        if (!earlier) return fail('the earlier checkpoint is not signed by this log')
+        const opened = await openAll(options, key)
+        if (!opened) return fail('the earlier checkpoint is not signed by this log')
+        earlier = opened
       }
     } else if (fields[0] === 'record' && fields.length === 3) {
       const problem = appendRecord(tree, sha256, fields[1]!, fields[2]!)
@@ -119,20 +122,61 @@ export async function verifyAuditExport(
     } else {
       return fail('this line is neither a record nor a checkpoint', tree.size)
     }
-    if (earlier?.size === tree.size && line > 1 && !sameBytes(earlier.root, tree.root())) {
-      return fail(`the first ${tree.size} records differ from those of the earlier checkpoint`)
+    for (; line > 1 && earlier[0]?.size === tree.size; earlier.shift()) {
+      if (!sameBytes(earlier[0].root, tree.root()))
+        return fail(
+          `the records ${compared} to ${tree.size - 1} differ from those of the earlier checkpoint of ${tree.size}`,
+          compared,
+        )
+      compared = tree.size
     }
   }
   if (line === 0) return fail('the file is empty')
   if (covered !== tree.size)
     return fail('the log does not end with a checkpoint: its end was cut off', tree.size)
-  if (earlier && earlier.size > tree.size) {
+  const last = earlier.at(-1)
+  if (last) {
     return fail(
-      `the earlier checkpoint signs ${earlier.size} records, but the log has only ${tree.size}`,
+      `the earlier checkpoint signs ${last.size} records, but the log has only ${tree.size}: it was cut, or rolled back`,
       tree.size,
     )
   }
   return { ok: true, size: tree.size, root: toBase64(tree.root()), checkpoints }
+}
+
+/**
+ * Finds checkpoints in a text: as they are (also after the line that `keyhold audit check` keeps), as lines of an export or
+ * of a file that a server appends to, or as JSON with a field `checkpoint`, in whatever a receiver of syslog or webhooks
+ * wrote around it.
+ */
+export function checkpointsIn(text: string): string[] {
+  const bare = text.match(/[^\n\t]+\n\d+\n[A-Za-z0-9+/=]+\n(?:[^\n]+\n)*\n(?:\u2014 [^\n]+\n)+/g) ?? []
+  const lines = [...text.matchAll(/^checkpoint\t\d+\t(\S+)$/gm)].flatMap(([, encoded = '']) => {
+    const note = fromBase64(encoded)
+    return note ? [decodeUtf8(note)] : []
+  })
+  const fields = [...text.matchAll(/"checkpoint":("(?:[^"\\]|\\.)*")/g)].flatMap(([, json = '']) => {
+    try {
+      return [JSON.parse(json) as string] // `as`: the group is a JSON string.
+    } catch {
+      return []
+    }
+  })
+  return [...new Set([...bare, ...lines, ...fields])]
+}
+
+/** @returns smallest first; undefined when there is none, or one is not signed by `key`. */
+async function openAll(
+  { sha256, verifySignature, earlierCheckpoint = '' }: VerifyOptions,
+  key: VerifierKey,
+): Promise<Checkpoint[] | undefined> {
+  const opened: Checkpoint[] = []
+  for (const note of checkpointsIn(earlierCheckpoint)) {
+    const checkpoint = await openCheckpoint(sha256, verifySignature, note, key)
+    if (!checkpoint) return undefined
+    opened.push(checkpoint)
+  }
+  return opened.length > 0 ? opened.sort((a, b) => a.size - b.size) : undefined
 }
 
 /** @returns what is wrong with the record, if anything. */

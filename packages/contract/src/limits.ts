@@ -64,6 +64,7 @@ export const limits = {
   projectsPerInvitation: 20,
   auditPage: 500,
   identityProviders: 20,
+  auditDestinations: 20,
   repositoryProviders: 200,
   /** Connections of a person that wait for the provider or for their confirmation code. */
   pendingRepositoryConnections: 10,

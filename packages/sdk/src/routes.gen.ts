@@ -4,6 +4,7 @@ import type * as accessTokens from '@keyhold/contract/api/access-tokens'
 import type * as accounts from '@keyhold/contract/api/accounts'
 import type * as apiKeys from '@keyhold/contract/api/api-keys'
 import type * as audit from '@keyhold/contract/api/audit'
+import type * as auditDestinations from '@keyhold/contract/api/audit-destinations'
 import type * as credentials from '@keyhold/contract/api/credentials'
 import type * as deviceLogins from '@keyhold/contract/api/device-logins'
 import type * as gpgKeys from '@keyhold/contract/api/gpg-keys'
@@ -79,6 +80,13 @@ export const routeTable = {
   'api-key.list': { method: 'GET', path: '/api/v1/api-keys', caller: 'person' },
   'api-key.presets': { method: 'GET', path: '/api/v1/api-key-presets', caller: 'person' },
   'api-key.update': { method: 'PATCH', path: '/api/v1/api-keys/{apiKeyId}', caller: 'person' },
+  'audit-destination.create': { method: 'POST', path: '/api/v1/audit-destinations', caller: 'person' },
+  'audit-destination.delete': {
+    method: 'DELETE',
+    path: '/api/v1/audit-destinations/{destinationId}',
+    caller: 'person',
+  },
+  'audit-destination.list': { method: 'GET', path: '/api/v1/audit-destinations', caller: 'person' },
   'audit.checkpoint': { method: 'GET', path: '/api/v1/audit/checkpoint', caller: 'person' },
   'audit.export': { method: 'GET', path: '/api/v1/audit/export', caller: 'person', isText: true },
   'audit.growth': { method: 'GET', path: '/api/v1/audit/growth', caller: 'person' },
@@ -354,6 +362,9 @@ export interface ContractRoutes {
   'api-key.list': typeof apiKeys.listApiKeys
   'api-key.presets': typeof apiKeys.listApiKeyPresets
   'api-key.update': typeof apiKeys.updateApiKey
+  'audit-destination.create': typeof auditDestinations.createAuditDestination
+  'audit-destination.delete': typeof auditDestinations.deleteAuditDestination
+  'audit-destination.list': typeof auditDestinations.listAuditDestinations
   'audit.checkpoint': typeof audit.getCheckpoint
   'audit.export': typeof audit.exportAudit
   'audit.growth': typeof audit.proveAuditGrowth

@@ -20,6 +20,10 @@ import { settingsRoutes } from './accounts/settings.routes.ts'
 import { InstanceSettings } from './accounts/settings.service.ts'
 import { SignInLimits } from './accounts/sign-in.routes.ts'
 import { SignInAttempts } from './accounts/sign-in-attempts.ts'
+import { activityRoutes } from './activity/activity.routes.ts'
+import { AuditSender } from './activity/audit-sender.ts'
+import { destinationRoutes } from './activity/destinations.routes.ts'
+import { AuditDestinations } from './activity/destinations.service.ts'
 import { AuditLog } from './audit/audit-log.ts'
 import { AppError } from './base/app-error.ts'
 import { type Clock, systemClock } from './base/clock.ts'
@@ -59,7 +63,6 @@ import { type Authenticated, Http } from './http/http.ts'
 import { collectMetrics, listenForMetrics } from './http/metrics.ts'
 import { openapi } from './http/openapi.ts'
 import { operationRoutes, type Readiness } from './http/operations.ts'
-import { activityRoutes } from './projects/activity.routes.ts'
 import { projectRoutes } from './projects/projects.routes.ts'
 import { Projects } from './projects/projects.service.ts'
 import { Schedule } from './schedule/schedule.ts'
@@ -87,6 +90,8 @@ export interface Core {
   readonly vault: Vault
   readonly audit: AuditLog
   readonly access: Access
+  readonly auditDestinations: AuditDestinations
+  readonly auditSender: AuditSender
   readonly outgoing: Outgoing
   readonly accounts: Accounts
   readonly accessTokens: AccessTokens
@@ -166,6 +171,8 @@ export async function composeCore(
     const audit = new AuditLog(storage, vault, clock, instanceId)
     const access = new Access(storage, audit, clock)
     const settings = new InstanceSettings(storage, access)
+    const destinationParts = { storage, access, audit, vault, outgoing, clock }
+    const auditDestinations = new AuditDestinations(destinationParts)
     const secondFactors = new SecondFactors(storage, access, vault, settings, clock)
     const accounts = new Accounts(storage, access, audit, secondFactors, clock)
     const signInAttempts = new SignInAttempts(storage, clock)
@@ -197,6 +204,11 @@ export async function composeCore(
       vault,
       audit,
       access,
+      auditDestinations,
+      auditSender: new AuditSender(
+        { ...destinationParts, directory: config.auditDir, hostname: new URL(config.publicUrl).hostname },
+        auditDestinations,
+      ),
       outgoing,
       accounts,
       settings,
@@ -367,6 +379,8 @@ export async function composeServer(
   const metrics = wantsMetrics
     ? await collectMetrics(http.fastify, {
         keyhold_audit_available: () => (core.audit.problem === undefined ? 1 : 0),
+        keyhold_audit_destinations_failing: () => core.auditSender.health.failing,
+        keyhold_audit_destinations_pending_records: () => core.auditSender.health.pending,
       })
     : async () => ''
 
@@ -400,6 +414,7 @@ export async function composeServer(
   sshIdentityRoutes(http, core.sshIdentities)
   sshKeyRoutes(http, core.sshKeys, clock)
   apiKeyRoutes(http, core.apiKeys, clock)
+  destinationRoutes(http, core.auditDestinations)
   activityRoutes(http, core.audit, access, accounts, core.projects)
   let isDraining = false
   operationRoutes(http.fastify, {
@@ -431,6 +446,7 @@ export async function composeServer(
     (job, error) => logger.warn({ err: error, job: job.name }, 'a job failed'),
   )
   schedule.start()
+  core.auditSender.start((error) => logger.warn({ err: error }, 'cannot look where the audit log is sent'))
   const keeping = setInterval(() => {
     core.audit
       .keepCheckpoint()
@@ -462,7 +478,7 @@ export async function composeServer(
     close: async () => {
       clearInterval(keeping)
       // At once: a job that waits for somebody else's server must not keep requests coming in.
-      await Promise.all([schedule.stop(), http.fastify.close()])
+      await Promise.all([schedule.stop(), core.auditSender.stop(), http.fastify.close()])
       await core.servers.stop().catch(() => {}) // It is forgotten by itself.
       metricsServer?.close()
       metricsServer?.closeAllConnections()
@@ -512,7 +528,8 @@ async function whyNotEnrolled(
 }
 
 /** Whether requests can be served, and if not, why. */
-async function readiness({ storage, servers, rootKeys, vault, audit }: Core): Promise<Readiness> {
+async function readiness(core: Core): Promise<Readiness> {
+  const { storage, servers, rootKeys, vault, audit, auditSender } = core
   const database = await storage.db
     .selectFrom('instance')
     .select('name')
@@ -527,6 +544,13 @@ async function readiness({ storage, servers, rootKeys, vault, audit }: Core): Pr
     recoveryKit: await rootKeys.kitHealth().catch(() => 'unknown'),
     rootKey: await servers.rootKeyHealth().catch(() => `ok: ${vault.rootFingerprint}`),
     audit: audit.problem === undefined ? 'ok' : `unavailable: ${audit.problem}`,
+    // A warning: what is delivered does not wait for those who watch.
+    ...(auditSender.health.count > 0 && { auditDestinations: destinationsLine(auditSender.health) }),
   }
   return { isReady: database === 'ok' && audit.problem === undefined, checks }
+}
+
+function destinationsLine({ count, failing, pending }: AuditSender['health']): string {
+  if (failing === 0) return 'ok'
+  return `warning: ${failing} of ${count} failing, up to ${pending} records behind`
 }

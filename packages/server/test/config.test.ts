@@ -164,6 +164,7 @@ describe('the configuration', () => {
       const good: Partial<Record<string, string>> = {
         KEYHOLD_DATA_DIR: '/srv/keyhold',
         KEYHOLD_DATABASE_URL: 'postgres://u:p@h/d',
+        KEYHOLD_AUDIT_DIR: '/srv/audit',
         KEYHOLD_HTTP_ADDR: '127.0.0.1:81',
         KEYHOLD_PUBLIC_URL: 'https://keys.example.com',
         KEYHOLD_TRUSTED_PROXIES: '10.0.0.1',

@@ -37,6 +37,7 @@ interface Tenant {
   readonly sshKey: { readonly fingerprint: string }
   readonly provider: { readonly id: string; readonly host: string }
   readonly connection: { readonly id: string }
+  readonly destination: { readonly id: string }
 }
 
 interface Entry {
@@ -302,6 +303,12 @@ const entries: Record<string, Entry> = {
   'api-key.get': {},
   'api-key.update': { body: () => ({ value: 'another-key-that-nobody-knows' }) },
   'api-key.delete': {},
+  'audit-destination.list': {},
+  'audit-destination.create': {
+    body: () => ({ target: `https://siem-${Math.random()}.example/log` }),
+    delivers: ['secret'],
+  },
+  'audit-destination.delete': { foreignStatus: 403 },
   'audit.list': {},
   'audit.prove': {},
   'audit.growth': { query: () => 'size=0' },
@@ -384,6 +391,7 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
     apiKey: { id: apiKey.id, value: apiKeyValue },
     provider,
     connection: { id: connection.id },
+    destination: await addDestination(server, `https://siem-${tenants}.example/log`),
   }
 }
 
@@ -468,11 +476,33 @@ async function addInvitation({ core, clock }: TestServer, owner: TestPerson): Pr
   return id
 }
 
+/** Likewise. Nothing is ever sent there. */
+async function addDestination({ core }: TestServer, target: string): Promise<{ id: string }> {
+  const id = newId('dst')
+  const row = {
+    id,
+    target,
+    ca: null,
+    sends_records: 0,
+    position: 0,
+    checkpoint_size: 0,
+    lease_until: 0,
+    due_at: Number.MAX_SAFE_INTEGER,
+    failures: 0,
+    created_at: 0,
+    last_attempt_at: null,
+    last_success_at: null,
+    last_failure: null,
+  }
+  await core.storage.transaction((tx) => tx.insertInto('audit_destinations').values(row).execute())
+  return { id }
+}
+
 const paramNames = (row: AnyRoute): string[] => Object.keys(row.params?.properties ?? {})
 
 function idOf(param: string, own: Tenant, row?: AnyRoute): string {
   const { project, environment, secret, key, member, token, personalSecret, apiKey } = own
-  const { provider, connection, gpgKey, workspace } = own
+  const { provider, connection, gpgKey, workspace, destination } = own
   const ids: Record<string, string> = {
     projectId: project.id,
     environmentId: environment.id,
@@ -487,6 +517,7 @@ function idOf(param: string, own: Tenant, row?: AnyRoute): string {
     apiKeyId: apiKey.id,
     connectionId: connection.id,
     providerId: provider.id,
+    destinationId: destination.id,
     name: secret.name,
     index: String(own.recordIndex),
     sessionId: own.sessionId,

@@ -326,6 +326,23 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
       verify: { summary: 'verify an exported audit log offline', load: () => import('./audit/verify.ts') },
     },
   },
+  'audit-destination': {
+    summary: 'where the audit log is sent: files, webhooks, syslog',
+    verbs: {
+      list: {
+        summary: 'see where the audit log is sent, and how far',
+        load: () => import('./audit-destination/list.ts'),
+      },
+      add: {
+        summary: 'have the audit log sent somewhere else',
+        load: () => import('./audit-destination/add.ts'),
+      },
+      remove: {
+        summary: 'stop sending the audit log there',
+        load: () => import('./audit-destination/remove.ts'),
+      },
+    },
+  },
   settings: {
     summary: 'what holds for the whole instance',
     verbs: {

@@ -4,6 +4,7 @@ import * as accessTokens from './access-tokens.ts'
 import * as accounts from './accounts.ts'
 import * as apiKeys from './api-keys.ts'
 import * as audit from './audit.ts'
+import * as auditDestinations from './audit-destinations.ts'
 import * as credentials from './credentials.ts'
 import * as deviceLogins from './device-logins.ts'
 import * as gpgKeys from './gpg-keys.ts'
@@ -47,4 +48,5 @@ export const routes: readonly AnyRoute[] = [
   sshIdentity,
   gpgKeys,
   audit,
+  auditDestinations,
 ].flatMap((resource) => Object.values(resource).filter(isRoute))

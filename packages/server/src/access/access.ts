@@ -38,6 +38,9 @@ const needsFreshPassword: ReadonlySet<Action> = new Set([
   'audit.export',
   // Values that somebody replaced for a reason come back, all at once.
   'environment.restore',
+  // Who may watch is not settled by a browser that was left open, nor that nobody watches any more.
+  'audit-destination.create',
+  'audit-destination.delete',
   'device-login.approve',
   // A key of somebody else's, deployed to code hosts, signs as this person.
   'gpg-key.create',

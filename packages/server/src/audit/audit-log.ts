@@ -22,14 +22,14 @@ import { AppError } from '../base/app-error.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Origin } from '../base/origin.ts'
 import type { Storage } from '../storage/storage.ts'
-import type { Transaction } from '../storage/tables.ts'
+import type { Queries, Transaction } from '../storage/tables.ts'
 import type { Vault } from '../vault/vault.ts'
 import {
   type AuditFilter,
   addCheckpoint,
   appendRecords,
   countRecords,
-  latestCheckpointSize,
+  latestCheckpoint,
   listCheckpoints,
   readHead,
   readRecords,
@@ -212,10 +212,32 @@ export class AuditLog {
     return this.#sign(await readHead(this.#storage.db))
   }
 
+  /** As {@link checkpoint}, with the number of records it covers. */
+  async signedHead(): Promise<{ size: number; note: string }> {
+    const tree = await readHead(this.#storage.db)
+    return { size: tree.size, note: this.#sign(tree) }
+  }
+
+  /** The head that was kept last; undefined before the first. */
+  latestCheckpoint(): Promise<{ size: number; note: string } | undefined> {
+    return latestCheckpoint(this.#storage.db)
+  }
+
+  /** How many records there are. */
+  async size(db: Queries = this.#storage.db): Promise<number> {
+    return (await readHead(db)).size
+  }
+
+  /** Records from `start` up to before `end`: the bytes that are hashed, and the hash. */
+  async read(start: number, end: number): Promise<{ hash: Uint8Array; json: string }[]> {
+    const rows = await readRecords(this.#storage.db, start, end)
+    return rows.map((row) => ({ hash: row.leaf_hash, json: row.record }))
+  }
+
   /** Keeps a signed head in the database when the tree has grown since the last one. */
   async keepCheckpoint(): Promise<void> {
     const tree = await readHead(this.#storage.db)
-    if (tree.size === (await latestCheckpointSize(this.#storage.db))) return
+    if (tree.size === ((await latestCheckpoint(this.#storage.db))?.size ?? 0)) return
     const row = { size: tree.size, note: this.#sign(tree), time: this.#clock.now().getTime() }
     await this.#storage.transaction((tx) => addCheckpoint(tx, row))
   }

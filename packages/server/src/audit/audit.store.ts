@@ -65,14 +65,14 @@ export async function countRecords(db: Queries): Promise<number> {
   return row ? row.leaf_index + 1 : 0
 }
 
-export async function latestCheckpointSize(db: Queries): Promise<number> {
-  const row = await db
+/** The largest kept head. */
+export async function latestCheckpoint(db: Queries): Promise<{ size: number; note: string } | undefined> {
+  return db
     .selectFrom('audit_checkpoints')
-    .select('size')
+    .select(['size', 'note'])
     .orderBy('size', 'desc')
     .limit(1)
     .executeTakeFirst()
-  return row?.size ?? 0
 }
 
 /** Records by index, from `start` up to before `end`. */

@@ -107,6 +107,14 @@ export interface OutgoingRequest {
   readonly answerBytesMax?: number
 }
 
+/** A connection that is no HTTP. */
+export interface HostUse {
+  readonly isSecure: boolean
+  readonly isPrivateAllowed: boolean
+  /** Lets it go unencrypted within private ranges. */
+  readonly isPlainAllowedPrivately: boolean
+}
+
 /** An answer of any status. The body is kept where no log prints it. */
 export class OutgoingAnswer {
   readonly status: number
@@ -166,11 +174,37 @@ export class Outgoing {
     const literal = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname
     // Node asks no look-up for an address.
     const refused = isIP(literal)
-      ? this.#whyRefused(literal, url, request)
+      ? this.#whyRefused(literal, isHttps(url), request)
       : url.protocol === 'http:' && !this.#allowed
         ? 'insecure'
         : undefined
     return refused && new OutgoingError(refused)
+  }
+
+  /** As {@link problemWith}, for what is no HTTP. @param isSecure the connection is encrypted. */
+  problemWithHost(host: string, use: HostUse): OutgoingError | undefined {
+    const refused = isIP(host) ? this.#whyRefused(host, use.isSecure, use) : undefined
+    return refused && new OutgoingError(refused)
+  }
+
+  /**
+   * Resolves a name for a connection that is no HTTP, which has to go to the address that is given back. Without encryption
+   * only private ranges and what the operator allowed are reached.
+   * @throws OutgoingError
+   */
+  async addressOf(host: string, use: HostUse): Promise<string> {
+    const resolved = isIP(host)
+      ? [{ address: host }]
+      : await new Promise<LookupAddress[]>((resolve) =>
+          this.#lookup(host, { all: true }, (error, found) => resolve(error ? [] : found)),
+        )
+    const [first] = resolved
+    if (!first) throw new OutgoingError('unresolved')
+    for (const { address } of resolved) {
+      const refused = this.#whyRefused(address, use.isSecure, use)
+      if (refused) throw new OutgoingError(refused)
+    }
+    return first.address
   }
 
   #send(url: URL, request: OutgoingRequest): Promise<OutgoingAnswer> {
@@ -245,7 +279,7 @@ export class Outgoing {
         const [first] = addresses ?? []
         if (error || !first) return callback(new OutgoingError('unresolved'), [])
         for (const { address } of addresses) {
-          const refused = this.#whyRefused(address, url, request)
+          const refused = this.#whyRefused(address, isHttps(url), request)
           if (refused) return callback(new OutgoingError(refused), [])
         }
         if (options.all) callback(null, addresses)
@@ -256,8 +290,11 @@ export class Outgoing {
 
   #whyRefused(
     text: string,
-    url: URL,
-    { isPrivateAllowed }: Pick<OutgoingRequest, 'isPrivateAllowed'>,
+    isSecure: boolean,
+    {
+      isPrivateAllowed,
+      isPlainAllowedPrivately,
+    }: Pick<OutgoingRequest, 'isPrivateAllowed'> & Partial<HostUse>,
   ): OutgoingFailure | undefined {
     // IPv4 inside IPv6 is the IPv4 address, however it is written.
     const address = canonicalAddress(text)
@@ -268,10 +305,13 @@ export class Outgoing {
     if (isIn(neverRanges)) return 'address-refused'
     if (isIn(privateRanges)) {
       if (!isPrivateAllowed) return 'address-refused'
+      if (isPlainAllowedPrivately) return undefined
     } else if (family === 'ipv6' && !isIn(globalIpv6)) return 'address-refused'
-    return url.protocol === 'https:' ? undefined : 'insecure'
+    return isSecure ? undefined : 'insecure'
   }
 }
+
+const isHttps = (url: URL) => url.protocol === 'https:'
 
 function parseUrl(given: string | URL): URL | undefined {
   // `new URL` quotes its input when it throws.

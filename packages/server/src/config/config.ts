@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { BlockList, isIP } from 'node:net'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { foreignVariables, type Option, type OptionName, options } from './options.ts'
 
@@ -22,6 +22,8 @@ export interface Config {
   /** How long SIGTERM lets requests come in. */
   readonly drainMs: number
   /** What may be called though it is not public. */
+  /** Where files of the audit log go. */
+  readonly auditDir: string
   readonly outgoingAllow?: BlockList
   readonly tls?: { readonly cert: string; readonly key: string }
   /** 32 bytes. Absent: `root.key` in `dataDir`. */
@@ -190,6 +192,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const host = http.host.includes(':') ? `[${http.host}]` : http.host || 'localhost'
   return Object.freeze({
     dataDir: resolve(values.KEYHOLD_DATA_DIR!),
+    auditDir: resolve(values.KEYHOLD_AUDIT_DIR ?? join(values.KEYHOLD_DATA_DIR!, 'audit')),
     ...(values.KEYHOLD_DATABASE_URL && { databaseUrl: parseDatabaseUrl(values.KEYHOLD_DATABASE_URL) }),
     http,
     publicUrl: parsePublicUrl(values.KEYHOLD_PUBLIC_URL ?? `${scheme}://${host}:${http.port}`),

@@ -48,6 +48,10 @@ export const options = [
     isSecret: true,
   },
   {
+    name: 'KEYHOLD_AUDIT_DIR',
+    doc: 'Directory of the files that the audit log is sent to. Default: `audit` in the data directory. Better on another machine.',
+  },
+  {
     name: 'KEYHOLD_METRICS_ADDR',
     doc: 'Separate address for /metrics, `host:port`, without authentication.',
   },

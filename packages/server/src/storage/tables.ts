@@ -547,6 +547,22 @@ export interface Tables {
   audit_subtrees: { height: number; position: number; hash: Uint8Array }
   /** Times of the records from `256 * position`, 256 of them; see audit/audit-search.ts. */
   audit_spans: { position: number; earliest: number; latest: number }
+  /** Where the log is sent. `lease_until`: a server is sending; `due_at`: not before, after a failure. */
+  audit_destinations: {
+    id: string
+    target: string
+    ca: string | null
+    sends_records: number
+    position: number
+    checkpoint_size: number
+    lease_until: number
+    due_at: number
+    failures: number
+    created_at: number
+    last_attempt_at: number | null
+    last_success_at: number | null
+    last_failure: string | null
+  }
   /** Signed heads, in order of size. */
   audit_checkpoints: { size: number; note: string; time: number }
 }

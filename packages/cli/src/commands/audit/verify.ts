@@ -14,7 +14,8 @@ export const command = defineCommand({
   description:
     'Verifies an exported log without the server: every record, their order and every signature. It names the first place that was\n' +
     'changed, removed, added or reordered. Give the verifier key that you noted when the instance was set up: the one in the file is\n' +
-    'only as good as the file. A checkpoint that you kept shows that nothing from before it was rewritten.\n' +
+    'only as good as the file. Checkpoints that you kept, or that were sent to a destination, show that nothing from before them was\n' +
+    'rewritten.\n' +
     'With --proof, FILE is what "keyhold audit prove" wrote, and the record in it is printed.',
   arguments: [{ name: 'FILE', summary: 'what "keyhold audit export" wrote; - is standard input' }],
   options: {
@@ -23,7 +24,12 @@ export const command = defineCommand({
       placeholder: 'VERIFIER',
       summary: 'the verifier key you trust, from "keyhold audit checkpoint"',
     },
-    checkpoint: { type: 'string', placeholder: 'FILE', summary: 'a checkpoint kept from earlier' },
+    checkpoint: {
+      type: 'string',
+      placeholder: 'FILE',
+      summary:
+        'a checkpoint kept from earlier, or a file that those were sent to: export lines, webhooks or syslog',
+    },
     proof: { type: 'boolean', summary: 'verify the proof of one record; needs --key' },
     json: jsonOption,
   },

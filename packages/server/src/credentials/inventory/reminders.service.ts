@@ -9,11 +9,12 @@ import type { Clock } from '../../base/clock.ts'
 import { newId } from '../../base/ids.ts'
 import type { Mailer } from '../../base/mailer.ts'
 import { type Outgoing, OutgoingError } from '../../base/outgoing.ts'
+import { messageId, shownSecret, signedHeaders } from '../../base/webhook.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { Vault } from '../../vault/vault.ts'
 import type { Inventory } from './inventory.service.ts'
 import { DAY_MS } from './inventory.ts'
-import { messageId, type ReminderWebhook, shownSecret, signedHeaders } from './reminder-webhook.ts'
+import type { ReminderWebhook } from './reminder-webhook.ts'
 import {
   deleteWebhook,
   findWebhook,

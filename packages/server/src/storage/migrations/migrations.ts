@@ -19,6 +19,7 @@ import * as invitations from './0017-invitations.ts'
 import * as workspaces from './0018-workspaces.ts'
 import * as deletedSecrets from './0019-deleted-secrets.ts'
 import * as identityProviders from './0020-identity-providers.ts'
+import * as auditDestinations from './0021-audit-destinations.ts'
 
 /** Every migration, oldest first. New ones are added at the end; landed ones never change. */
 export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migration> {
@@ -43,5 +44,6 @@ export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migra
     '0018-workspaces': { up: workspaces.up },
     '0019-deleted-secrets': { up: (db) => deletedSecrets.up(db, dialect) },
     '0020-identity-providers': { up: (db) => identityProviders.up(db, dialect) },
+    '0021-audit-destinations': { up: auditDestinations.up },
   }
 }

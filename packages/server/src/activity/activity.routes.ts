@@ -14,7 +14,7 @@ import type { Asker, Machine, Person } from '../access/caller.ts'
 import type { Accounts } from '../accounts/accounts.service.ts'
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { Http } from '../http/http.ts'
-import type { Projects } from './projects.service.ts'
+import type { Projects } from '../projects/projects.service.ts'
 
 const PAGE = 50
 

@@ -1,0 +1,2 @@
+// violates server-activity-imports-to-its-right
+import '../credentials/one/one.ts'
