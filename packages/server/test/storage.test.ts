@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'kysely'
 import pg from 'pg'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { startPostgres } from '../../../tools/test-postgres.ts'
@@ -387,6 +388,41 @@ describe('PostgreSQL that stops while Keyhold runs', () => {
       expect.arrayContaining(created),
     )
   }, 60_000)
+
+  test('is frozen whole: deliveries end with 503 in bounded time, and go on when it thaws, without a restart (L1)', async () => {
+    const postgres = await startPostgres(['fsync=off'])
+    onTestFinished(() => postgres.stop())
+    const scene = await startScene({ KEYHOLD_DATABASE_URL: postgres.url })
+    const before = await deliver(scene)
+    const { rows } = await sql<{ pid: number }>`select pid from pg_stat_activity`.execute(
+      scene.server.core.storage.db,
+    )
+    // Its own processes and the one that started them, which takes new connections.
+    const parent = spawnSync('ps', ['-o', 'ppid=', '-p', String(rows[0]!.pid)], { encoding: 'utf8' }).stdout
+    const all = [Number(parent), ...rows.map(({ pid }) => pid)]
+    const signal = (name: NodeJS.Signals) => {
+      for (const pid of all) process.kill(pid, name)
+    }
+    signal('SIGSTOP')
+    const startedAt = performance.now()
+    let answers: Awaited<ReturnType<typeof deliver>>[]
+    try {
+      expect((await scene.server.request('GET', '/healthz')).status).toBe(200)
+      answers = await Promise.all([deliver(scene), deliver(scene), deliver(scene)])
+      // Twenty seconds of silence, and what a busy machine adds.
+      expect(performance.now() - startedAt).toBeLessThan(50_000)
+    } finally {
+      signal('SIGCONT')
+    }
+    for (const answer of answers) {
+      expect(answer.status).toBe(503)
+      expect(answer.text).not.toContain(VALUE)
+    }
+    await eventually(() => isReady(scene))
+    const after = await deliver(scene)
+    expect(after.body.value).toBe(VALUE)
+    await expectAllRecorded(scene, [before.client, after.client])
+  })
 
   test('is a clear error at the start of a server', async () => {
     const postgres = await newPostgresDatabase()

@@ -1,4 +1,5 @@
 import { chmodSync, existsSync, mkdirSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { type CompiledQuery, Kysely, PostgresDialect } from 'kysely'
@@ -17,6 +18,11 @@ const CONNECT_TIMEOUT_MS = 5_000
 /** No statement of ours is slow; a longer one means a lock that will not come. */
 const STATEMENT_TIMEOUT_MS = 15_000
 const IDLE_IN_TRANSACTION_MS = 10_000
+/**
+ * How long a connection may be silent. A server that is there ends a statement before; one that was frozen, or that the
+ * network has lost, says nothing at all, and requests would wait for as long.
+ */
+const SILENCE_MS = 20_000
 
 /** Where the data is. */
 export type StorageLocation = { readonly dataDir: string } | { readonly databaseUrl: string }
@@ -106,7 +112,13 @@ async function openPostgres(databaseUrl: string): Promise<Storage> {
   pool.on('error', () => {})
   // One that breaks within a transaction, between two statements, fails the next statement; without a listener it would
   // end the process.
-  pool.on('connect', (client) => client.on('error', () => {}))
+  pool.on('connect', (client) => {
+    client.on('error', () => {})
+    // `as`: the types leave out the connection, whose stream is the socket, with TLS on it by now.
+    const { stream } = (client as unknown as { connection: { stream: Socket } }).connection
+    // Its end fails what waits for it, and the pool makes another one.
+    stream.setTimeout(SILENCE_MS, () => stream.destroy())
+  })
   const db = new Kysely<Tables>({ dialect: withNamedErrors(new PostgresDialect({ pool }), storageError) })
   return {
     dialect: 'postgres',
