@@ -20,6 +20,7 @@ import * as secrets from '@keyhold/contract/api/secrets'
 import * as settings from '@keyhold/contract/api/settings'
 import * as sshIdentity from '@keyhold/contract/api/ssh-identity'
 import * as sshKeys from '@keyhold/contract/api/ssh-keys'
+import * as workloadIdentities from '@keyhold/contract/api/workload-identities'
 import * as workspaces from '@keyhold/contract/api/workspaces'
 import type { AnyRoute } from '@keyhold/contract/route'
 
@@ -46,6 +47,7 @@ const resources = {
   'ssh-identity': sshIdentity,
   'ssh-keys': sshKeys,
   workspaces,
+  'workload-identities': workloadIdentities,
 }
 
 /**

@@ -13,6 +13,7 @@ const resources: Readonly<Record<string, string>> = {
   workspace: 'Workspaces',
   share: 'Shares of workspaces',
   'access-key': 'Access keys',
+  'workload-identity': 'Workload identities',
   'access-token': 'Access tokens',
   'personal-secret': 'Personal secrets',
   'ssh-key': 'SSH keys',

@@ -1,4 +1,5 @@
 import { Keyhold, KeyholdError, type KeyholdOptions, SecretNotFoundError } from '@keyhold/sdk'
+import { withWorkloadKey } from './connection.ts'
 import { findCredentials } from './credentials.ts'
 import { ExitCode } from './exit-codes.ts'
 import { Failure } from './failure.ts'
@@ -22,7 +23,7 @@ export async function connected<Result>(
   options: KeyholdOptions = {},
 ): Promise<Result> {
   return explained(async () => {
-    const { connection, environment } = findCredentials(env)
+    const { connection, environment } = findCredentials(await withWorkloadKey(env))
     const keyhold = new Keyhold(connection, { userAgent, environment, ...options })
     if (caller === 'person' && keyhold.credentialKind === 'access-key') {
       throw new Failure('an access key cannot do this; it takes a person', {
@@ -150,5 +151,6 @@ const nextSteps: Partial<Record<string, string>> = {
     'your SSH keys: keyhold ssh-key list; if it is not among them, another person has it: make a key of your own',
   'ssh_key.limit': 'remove one first: keyhold ssh-key list',
   'ssh_key.not_found': 'your SSH keys: keyhold ssh-key list',
+  'workload_identity.not_found': 'those of the project: keyhold workload-identity list',
   'storage.full': 'the server’s disk needs attention',
 }

@@ -17,6 +17,21 @@ export function hasAccessKey(env: NodeJS.ProcessEnv): boolean {
   return ['KEYHOLD_ACCESS_KEY_ID', 'KEYHOLD_ACCESS_KEY'].some((name) => env[name] || env[`${name}_FILE`])
 }
 
+/** The environment with an access key in it, where this machine has a token of its platform in place of one. @throws Failure */
+export async function withWorkloadKey(env: NodeJS.ProcessEnv): Promise<NodeJS.ProcessEnv> {
+  if (!env.KEYHOLD_WORKLOAD_IDENTITY || hasAccessKey(env)) return env
+  // Loaded only where it is needed: starting a program must not take longer for others.
+  const { exchangeIdentityToken } = await import('./workload-identity.ts')
+  return { ...env, ...(await exchangeIdentityToken(env, checkedUrl(requiredUrl(env)))) }
+}
+
+function requiredUrl(env: NodeJS.ProcessEnv): string {
+  const { url } = readSettings(env)
+  if (url === undefined)
+    throw usageFailure('KEYHOLD_URL is not set', 'set it to the address of your Keyhold server')
+  return url
+}
+
 /** Reads the connection from `KEYHOLD_*` variables. @throws Failure that says what to set. */
 export function machineConnection(env: NodeJS.ProcessEnv): MachineConnection {
   const settings = readSettings(env)
@@ -31,6 +46,7 @@ export function machineConnection(env: NodeJS.ProcessEnv): MachineConnection {
           ? ['KEYHOLD_TOKEN is a person’s; people read one value at a time, a project needs its access key']
           : []),
         'make an access key, keyhold access-key create, and set KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY (or …_FILE)',
+        'in CI and in Kubernetes no key is needed: keyhold workload-identity create',
         'or use a project as the person who is signed in: keyhold run --project=…',
       ],
     })

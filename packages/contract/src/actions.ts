@@ -135,6 +135,12 @@ export const actions = {
   'workspace.delete': { line: 'Workspace deleted' },
   'workspace.read': { line: 'Workspace read' },
   'workspace.update': { line: 'Workspace updated' },
+  'workload-identity.create': { line: 'Workload identity created' },
+  'workload-identity.delete': { line: 'Workload identity deleted' },
+  'workload-identity.exchange': { line: 'Workload let in' },
+  'workload-identity.list': { line: 'Workload identities listed' },
+  'workload-identity.test': { line: 'Workload identity tested' },
+  'workload-identity.update': { line: 'Workload identity updated' },
 } as const
 
 export type Action = keyof typeof actions

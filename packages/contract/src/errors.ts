@@ -180,6 +180,13 @@ export const errors = {
   'workspace.limit': { status: 409, title: 'You own as many workspaces as one person can' },
   'workspace.name_taken': { status: 409, title: 'You own a workspace of this name already' },
   'workspace.not_found': { status: 404, title: 'Workspace not found' },
+  'workload_identity.issuer_unavailable': {
+    status: 503,
+    title: 'The keys of the issuer of this token cannot be had now',
+  },
+  'workload_identity.limit': { status: 409, title: 'A project has at most 50 workload identities' },
+  'workload_identity.not_found': { status: 404, title: 'Workload identity not found' },
+  'workload_identity.token_refused': { status: 401, title: 'The token of this machine was not accepted' },
 } as const
 
 export type ErrorCode = keyof typeof errors

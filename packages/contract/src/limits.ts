@@ -34,6 +34,13 @@ export const limits = {
   activeAccessKeys: 2,
   accessKeysPerProject: 20,
   addressesPerAccessKey: 50,
+  workloadIdentitiesPerProject: 50,
+  claimsPerWorkloadIdentity: 20,
+  claimValueLength: 500,
+  /** Characters of a JSON Web Key Set. */
+  jwksLength: 50_000,
+  /** Characters of the JWT of a machine. */
+  identityTokenLength: 16_384,
   accessTokensPerPerson: 200,
   personalSecretsPerPerson: 50,
   /** Bytes of a personal secret's value, of whatever type. */

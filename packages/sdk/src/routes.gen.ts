@@ -21,6 +21,7 @@ import type * as settings from '@keyhold/contract/api/settings'
 import type * as sshIdentity from '@keyhold/contract/api/ssh-identity'
 import type * as sshKeys from '@keyhold/contract/api/ssh-keys'
 import type * as workspaces from '@keyhold/contract/api/workspaces'
+import type * as workloadIdentities from '@keyhold/contract/api/workload-identities'
 
 /** What has to be known of a route to call it. `isText`: the answer is not JSON. */
 export interface RouteEntry {
@@ -332,6 +333,32 @@ export const routeTable = {
   'ssh-key.create': { method: 'POST', path: '/api/ssh/keys', caller: 'person' },
   'ssh-key.delete': { method: 'DELETE', path: '/api/ssh/keys', caller: 'person' },
   'ssh-key.list': { method: 'GET', path: '/api/ssh/keys', caller: 'person' },
+  'workload-identity.create': {
+    method: 'POST',
+    path: '/api/v1/projects/{projectId}/workload-identities',
+    caller: 'person',
+  },
+  'workload-identity.delete': {
+    method: 'DELETE',
+    path: '/api/v1/projects/{projectId}/workload-identities/{workloadIdentityId}',
+    caller: 'person',
+  },
+  'workload-identity.exchange': { method: 'POST', path: '/api/v1/workload-identity/token', caller: 'anyone' },
+  'workload-identity.list': {
+    method: 'GET',
+    path: '/api/v1/projects/{projectId}/workload-identities',
+    caller: 'person',
+  },
+  'workload-identity.test': {
+    method: 'POST',
+    path: '/api/v1/projects/{projectId}/workload-identities/{workloadIdentityId}/test',
+    caller: 'person',
+  },
+  'workload-identity.update': {
+    method: 'PATCH',
+    path: '/api/v1/projects/{projectId}/workload-identities/{workloadIdentityId}',
+    caller: 'person',
+  },
   'workspace.create': { method: 'POST', path: '/api/v1/workspaces', caller: 'person' },
   'workspace.delete': { method: 'DELETE', path: '/api/v1/workspaces/{workspaceId}', caller: 'person' },
   'workspace.get': { method: 'GET', path: '/api/v1/workspaces/{workspaceId}', caller: 'person' },
@@ -490,6 +517,12 @@ export interface ContractRoutes {
   'ssh-key.create': typeof sshKeys.createSshKey
   'ssh-key.delete': typeof sshKeys.deleteSshKey
   'ssh-key.list': typeof sshKeys.listSshKeys
+  'workload-identity.create': typeof workloadIdentities.createWorkloadIdentity
+  'workload-identity.delete': typeof workloadIdentities.deleteWorkloadIdentity
+  'workload-identity.exchange': typeof workloadIdentities.exchangeIdentityToken
+  'workload-identity.list': typeof workloadIdentities.listWorkloadIdentities
+  'workload-identity.test': typeof workloadIdentities.testWorkloadIdentity
+  'workload-identity.update': typeof workloadIdentities.updateWorkloadIdentity
   'workspace.create': typeof workspaces.createWorkspace
   'workspace.delete': typeof workspaces.deleteWorkspace
   'workspace.get': typeof workspaces.getWorkspace

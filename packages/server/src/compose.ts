@@ -57,6 +57,8 @@ import { sshIdentityRoutes } from './credentials/ssh-identity/ssh-identity.route
 import { SshIdentities } from './credentials/ssh-identity/ssh-identity.service.ts'
 import { sshKeyRoutes } from './credentials/ssh-key/ssh-key.routes.ts'
 import { SshKeys } from './credentials/ssh-key/ssh-key.service.ts'
+import { workloadIdentityRoutes } from './credentials/workload-identity/workload-identity.routes.ts'
+import { WorkloadIdentities } from './credentials/workload-identity/workload-identity.service.ts'
 import { FailedAttempts } from './http/attempts.ts'
 import type { Credential } from './http/credential.ts'
 import { type Authenticated, Http } from './http/http.ts'
@@ -103,6 +105,7 @@ export interface Core {
   readonly repositoryProviders: RepositoryProviders
   readonly accessKeys: AccessKeys
   readonly invitations: Invitations
+  readonly workloadIdentities: WorkloadIdentities
   readonly settings: InstanceSettings
   readonly secondFactors: SecondFactors
   readonly signInAttempts: SignInAttempts
@@ -239,6 +242,14 @@ export async function composeCore(
       accessTokens,
       deviceLogins: new DeviceLogins(storage, access, accounts, accessTokens, clock),
       projects,
+      workloadIdentities: new WorkloadIdentities({
+        storage,
+        access,
+        audit,
+        outgoing,
+        clock,
+        publicUrl: config.publicUrl,
+      }),
       invitations: new Invitations({
         storage,
         access,
@@ -322,7 +333,9 @@ export async function composeServer(
     isRecorded: boolean,
   ): Promise<Authenticated<Person, Machine> | undefined> {
     if (credential.kind === 'access-key') {
-      const caller = await accessKeys.authenticate(credential.id, credential.secret, origin, isRecorded)
+      const caller = WorkloadIdentities.isCredentialId(credential.id)
+        ? await core.workloadIdentities.authenticate(credential.id, credential.secret)
+        : await accessKeys.authenticate(credential.id, credential.secret, origin, isRecorded)
       return caller && { kind: 'machine', caller }
     }
     const caller =
@@ -366,7 +379,9 @@ export async function composeServer(
         )
     },
     used: (who, origin) => {
-      if (who.kind === 'machine') return accessKeys.used(who.caller, origin.address)
+      // A workload identity was noted as used when its machine was let in.
+      if (who.kind === 'machine')
+        return who.caller.workload ? undefined : accessKeys.used(who.caller, origin.address)
       const { credential } = who.caller
       return credential.kind === 'access-token'
         ? accessTokens.used(credential.id, credential.lastUsedAt)
@@ -409,6 +424,7 @@ export async function composeServer(
     core.sshIdentities.publicKeyOf(accountId),
   )
   accessKeyRoutes(http, accessKeys, core.projects, clock)
+  workloadIdentityRoutes(http, core.workloadIdentities, clock)
   personalSecretRoutes(http, core.personalSecrets, clock)
   gpgKeyRoutes(http, core.gpgKeys, clock)
   sshIdentityRoutes(http, core.sshIdentities)

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
@@ -7,6 +7,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { exportJWK, SignJWT } from 'jose'
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { newGpgKey } from './gpg-kit.ts'
@@ -301,6 +302,37 @@ describe.each(databases)('a server on %s', (database) => {
         authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`,
       })
       const machine = { headers: basic(key.body.accessKey.id, regenerated.body.secret) }
+      const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      const account = 'system:serviceaccount:shop:web'
+      const identity = await send('POST', `${base}/workload-identities`, {
+        token,
+        body: {
+          name: 'pods',
+          preset: 'kubernetes',
+          issuer: 'https://cluster.example',
+          claims: { sub: account },
+          permission: 'read',
+          jwks: JSON.stringify({ keys: [await exportJWK(publicKey)] }),
+        },
+      })
+      made(identity.status)
+      const subjectToken = await new SignJWT({ sub: account, aud: 'http://localhost:8080' })
+        .setProtectedHeader({ alg: 'ES256' })
+        .setIssuer('https://cluster.example')
+        .setIssuedAt()
+        .setExpirationTime('5m')
+        .sign(privateKey)
+      canaries.add('token of a machine', subjectToken)
+      for (const wrong of ['', subjectToken.slice(0, -4), canaries.make('what is no token of a machine')])
+        await send('POST', '/api/v1/workload-identity/token', {
+          body: { workloadIdentityId: identity.body.id, subjectToken: wrong },
+        })
+      const letIn = await send('POST', '/api/v1/workload-identity/token', {
+        body: { workloadIdentityId: identity.body.id, subjectToken },
+        delivers: true,
+      })
+      made(letIn.status)
+      canaries.add('key of a machine that was let in', letIn.body.accessKey)
 
       // Values of every type and encoding, created, changed, and refused.
       const pem = (body: string) => `-----BEGIN PRIVATE KEY-----\n${body}\n-----END PRIVATE KEY-----\n`

@@ -26,6 +26,7 @@ interface Tenant {
   /** Place of an audit record of what they did. */
   readonly recordIndex: number
   readonly invitationId: string
+  readonly workloadIdentityId: string
   readonly sessionId: string
   /** Of a machine that asks to be signed in. */
   readonly userCode: string
@@ -266,6 +267,24 @@ const entries: Record<string, Entry> = {
   'access-key.activate': {},
   'access-key.regenerate': { delivers: ['secret'] },
   'access-key.delete': { query: ({ key }) => `confirm=${key.id}` },
+  'workload-identity.list': {},
+  'workload-identity.create': {
+    body: () => ({
+      name: 'deploy',
+      preset: 'github',
+      claims: { repository: 'ada/shop' },
+      permission: 'read',
+    }),
+  },
+  'workload-identity.update': { body: () => ({ permission: 'read' }) },
+  'workload-identity.delete': {},
+  'workload-identity.test': { body: () => ({ subjectToken: 'x' }) },
+  // The way to a right token leads through an issuer: test/workload-identities.test.ts.
+  'workload-identity.exchange': {
+    body: ({ workloadIdentityId }) => ({ workloadIdentityId, subjectToken: 'x' }),
+    never: 'workload_identity.token_refused',
+    delivers: ['accessKey'],
+  },
   'credential.list': {},
   'reminder-webhook.get': {},
   'reminder-webhook.set': { body: () => ({ url: 'https://example.com/hook' }), delivers: ['secret'] },
@@ -369,6 +388,10 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
     token: owner.token,
     body: { providerId: provider.id, method: 'ssh' },
   })
+  const workload = await server.ok('POST', `/api/v1/projects/${project.id}/workload-identities`, {
+    token: owner.token,
+    body: { name: 'deploy', preset: 'github', claims: { repository: 'ada/shop' }, permission: 'read' },
+  })
   const { userCode } = await server.ok('POST', '/api/v1/device-logins', { body: { name: 'laptop' } })
   return {
     owner,
@@ -379,6 +402,7 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
     key,
     token: { id: token.accessToken.id, value: token.token },
     invitationId: await addInvitation(server, owner),
+    workloadIdentityId: workload.id,
     sessionId: await server.addSession(owner),
     userCode,
     recordIndex: (await server.core.audit.list({ actorId: owner.id }, 1)).records[0]!.index,
@@ -523,6 +547,7 @@ function idOf(param: string, own: Tenant, row?: AnyRoute): string {
     sessionId: own.sessionId,
     invitationId: own.invitationId,
     linkId: 'idl_00000000000000000000',
+    workloadIdentityId: own.workloadIdentityId,
   }
   const id =
     param === 'providerId' && row?.path.includes('/identity-providers/')
@@ -564,6 +589,8 @@ async function state({ core }: TestServer): Promise<string> {
     'access_tokens',
     'device_logins',
     'invitations',
+    'workload_identities',
+    'workload_credentials',
     'projects',
     'workspaces',
     'workspace_shares',

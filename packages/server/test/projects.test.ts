@@ -35,6 +35,11 @@ const matrix: Record<string, readonly [admin: number, regular: number, readOnly:
     'secret.compare': [200, 200, 200, 404],
     'access-key.list': [200, 200, 200, 404],
     'access-key.create': [201, 201, 403, 404],
+    'workload-identity.list': [200, 200, 200, 404],
+    'workload-identity.create': [201, 201, 403, 404],
+    'workload-identity.update': [200, 200, 403, 404],
+    'workload-identity.delete': [204, 204, 403, 404],
+    'workload-identity.test': [200, 200, 200, 404],
     'access-key.update': [200, 200, 403, 404],
     'access-key.deactivate': [200, 200, 403, 404],
     'access-key.activate': [200, 200, 403, 404],
@@ -43,6 +48,12 @@ const matrix: Record<string, readonly [admin: number, regular: number, readOnly:
   }
 
 const NOTHING = createHash('sha256').digest('hex')
+const workloadIdentity = {
+  name: 'deploy',
+  preset: 'github',
+  claims: { repository: 'ada/shop' },
+  permission: 'read',
+}
 
 /** What a route is recorded as, where that is not its own action: each secret, and a value that was the same. */
 const recordedAs: Readonly<Record<string, string>> = {
@@ -95,12 +106,17 @@ describe.each(databases)('projects on %s', (database) => {
       const environment = await server.addEnvironment(owner, id, 'staging')
       const secret = await server.addSecret(owner, id, { name: 'NAME', value: 'some value' })
       const key = await server.addKey(owner, id)
+      const workload = await server.ok('POST', `/api/v1/projects/${id}/workload-identities`, {
+        token: owner.token,
+        body: workloadIdentity,
+      })
       return {
         name,
         projectId: id,
         environmentId: environment.id,
         secretId: secret.id,
         accessKeyId: key.id,
+        workloadIdentityId: workload.id,
         accountId: instanceAdmin.id,
         key,
       }
@@ -125,6 +141,9 @@ describe.each(databases)('projects on %s', (database) => {
         'secret.restore': { version: 1 },
         'secret.import': { secrets: [{ name: `IMPORTED_${count}`, value: 'some value' }] },
         'access-key.create': { permission: 'read' },
+        'workload-identity.create': workloadIdentity,
+        'workload-identity.update': { permission: 'read_write' },
+        'workload-identity.test': { subjectToken: 'x' },
         'access-key.update': { permission: 'read_write' },
       }
       const queries: Record<string, string> = {
@@ -171,7 +190,10 @@ describe.each(databases)('projects on %s', (database) => {
                 project: { id: about.projectId },
               },
             ])
-          } else if (id === 'secret.compare' || (row.method !== 'GET' && id !== 'access-key.activate')) {
+          } else if (
+            id === 'secret.compare' ||
+            (row.method !== 'GET' && !/^(?:access-key.activate|workload-identity.test)$/.test(id))
+          ) {
             const action = recordedAs[id] ?? row.action
             expect(records).toMatchObject([{ action, outcome: 'success', actor: { id: person.id } }])
           } else expect(records).toEqual([])

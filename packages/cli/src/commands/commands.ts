@@ -126,6 +126,29 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
       delete: { summary: 'delete an access key', load: () => import('./access-key/delete.ts') },
     },
   },
+  'workload-identity': {
+    summary: 'how CI jobs and pods use a project without a stored secret',
+    verbs: {
+      list: {
+        summary: "list a project's workload identities",
+        load: () => import('./workload-identity/list.ts'),
+      },
+      create: {
+        summary: 'let a repository or a service account use a project',
+        load: () => import('./workload-identity/create.ts'),
+      },
+      deactivate: {
+        summary: 'stop a workload identity',
+        load: () => import('./workload-identity/deactivate.ts'),
+      },
+      activate: {
+        summary: 'let a stopped workload identity work again',
+        load: () => import('./workload-identity/activate.ts'),
+      },
+      test: { summary: 'see why a token is refused', load: () => import('./workload-identity/test.ts') },
+      delete: { summary: 'delete a workload identity', load: () => import('./workload-identity/delete.ts') },
+    },
+  },
   'api-key': {
     summary: 'your keys for outside services, which go to their hosts only',
     verbs: {

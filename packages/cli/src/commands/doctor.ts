@@ -1,6 +1,7 @@
 import { Keyhold, KeyholdError } from '@keyhold/sdk'
 import { failureOf, userAgent } from '../client.ts'
 import { defineCommand, jsonOption } from '../command.ts'
+import { withWorkloadKey } from '../connection.ts'
 import { credentialsPath, type FoundCredentials, findCredentials, storedMode } from '../credentials.ts'
 import { ExitCode } from '../exit-codes.ts'
 import { Failure } from '../failure.ts'
@@ -51,7 +52,7 @@ async function* examine(
   let keyhold: Keyhold
   let serverTime: number | undefined
   try {
-    found = findCredentials(env)
+    found = findCredentials(await withWorkloadKey(env))
     keyhold = new Keyhold(found.connection, {
       userAgent,
       environment: environment ?? found.environment,

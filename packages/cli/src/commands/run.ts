@@ -1,5 +1,5 @@
 import { defineCommand } from '../command.ts'
-import { hasAccessKey, machineConnection } from '../connection.ts'
+import { hasAccessKey, machineConnection, withWorkloadKey } from '../connection.ts'
 import { usageFailure } from '../failure.ts'
 import { checkCommand } from '../run/command-path.ts'
 import { fetchDelivery } from '../run/delivery.ts'
@@ -19,7 +19,8 @@ pipeline inside, or --no-mask.
 With --project it is the person that is signed in who gets the secrets, each with a request of its own.
 
 Reads KEYHOLD_URL, KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY, or the files that KEYHOLD_ACCESS_KEY_ID_FILE and
-KEYHOLD_ACCESS_KEY_FILE name. COMMAND does not get these.`,
+KEYHOLD_ACCESS_KEY_FILE name. COMMAND does not get these. In CI and in Kubernetes, KEYHOLD_URL and KEYHOLD_WORKLOAD_IDENTITY
+are enough; see keyhold workload-identity create --help.`,
   options: {
     environment: {
       type: 'string',
@@ -67,10 +68,11 @@ KEYHOLD_ACCESS_KEY_FILE name. COMMAND does not get these.`,
     if (program === undefined)
       throw usageFailure('the command is missing', 'keyhold run [OPTIONS] -- COMMAND ARGUMENT…')
     if (options['no-mask'] && options.mask) throw usageFailure('--mask and --no-mask exclude each other')
-    const project = options.project ?? (hasAccessKey(env) ? undefined : env.KEYHOLD_PROJECT || undefined)
-    const connection = project === undefined ? machineConnection(env) : undefined
+    const isMachine = hasAccessKey(env) || Boolean(env.KEYHOLD_WORKLOAD_IDENTITY)
+    const project = options.project ?? (isMachine ? undefined : env.KEYHOLD_PROJECT || undefined)
     // Before anything is delivered, and so recorded.
     checkCommand(program, env.PATH)
+    const connection = project === undefined ? machineConnection(await withWorkloadKey(env)) : undefined
     const delivery =
       connection === undefined
         ? import('../run/person-delivery.ts').then(({ fetchPersonDelivery }) =>

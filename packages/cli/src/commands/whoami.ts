@@ -1,6 +1,7 @@
 import { Keyhold } from '@keyhold/sdk'
 import { explained, userAgent } from '../client.ts'
 import { defineCommand, jsonOption } from '../command.ts'
+import { withWorkloadKey } from '../connection.ts'
 import { findCredentials } from '../credentials.ts'
 import { shownTime } from '../present.ts'
 import { shownPermission } from './access-key/access-key-options.ts'
@@ -13,7 +14,7 @@ export const command = defineCommand({
   examples: [{ does: 'who am I here', command: 'keyhold whoami' }],
   run: ({ options, env, terminal }) =>
     explained(async () => {
-      const { connection, source } = findCredentials(env)
+      const { connection, source } = findCredentials(await withWorkloadKey(env))
       const keyhold = new Keyhold(connection, { userAgent })
       if (keyhold.credentialKind === 'access-key') {
         const { project, accessKeyId, permission } = await keyhold.call('current.get')

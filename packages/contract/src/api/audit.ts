@@ -14,8 +14,8 @@ export const AuditRecord = Type.Object({
   /** Error code of a refusal or failure. */
   reason: Type.Optional(Type.String()),
   actor: Type.Object({
-    kind: OneOf(['person', 'access-key', 'operator', 'anonymous']),
-    /** Account id, or access key ID. */
+    kind: OneOf(['person', 'access-key', 'workload-identity', 'operator', 'anonymous']),
+    /** Account id, access key ID, or id of the workload identity; `name` is then the subject of the machine's token. */
     id: Type.Optional(Type.String()),
     name: Type.Optional(Type.String()),
     /** Session or access token that the person used. */

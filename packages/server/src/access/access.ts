@@ -71,6 +71,8 @@ const needsFreshPassword: ReadonlySet<Action> = new Set([
   'ssh-key.create',
   // It links environments of projects, and whoever the workspace is shared with gets their values.
   'workspace.update',
+  'workload-identity.create',
+  'workload-identity.update',
 ])
 
 /** What is acted on, as far as rights go. */

@@ -38,6 +38,8 @@ export interface Machine {
   readonly project: { readonly id: string; readonly name: string }
   readonly permission: 'read' | 'read_write'
   readonly lastUsedAt: Date | null
+  /** Set where it has no access key but a token of its platform; `accessKeyId` is then the id of the workload identity. */
+  readonly workload?: { readonly subject: string; readonly credentialId: string }
 }
 
 /** Whoever may run commands on the server's machine. */
@@ -59,7 +61,14 @@ export function toActor(caller: Caller): AuditRecord['actor'] {
     case 'person':
       return { kind: 'person', id: caller.accountId, name: caller.name, credential: caller.credential.id }
     case 'access-key':
-      return { kind: 'access-key', id: caller.accessKeyId }
+      return caller.workload
+        ? {
+            kind: 'workload-identity',
+            id: caller.accessKeyId,
+            name: caller.workload.subject,
+            credential: caller.workload.credentialId,
+          }
+        : { kind: 'access-key', id: caller.accessKeyId }
     case 'operator':
       return { kind: 'operator' }
   }

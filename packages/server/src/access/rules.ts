@@ -38,6 +38,11 @@ export const projectRules: Partial<Record<Action, readonly ProjectRole[]>> = {
   'access-key.deactivate': editors,
   'access-key.regenerate': editors,
   'access-key.delete': editors,
+  'workload-identity.list': everyone,
+  'workload-identity.create': editors,
+  'workload-identity.update': editors,
+  'workload-identity.delete': editors,
+  'workload-identity.test': everyone,
   'audit.read': admins,
 }
 

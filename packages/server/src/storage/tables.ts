@@ -171,6 +171,36 @@ export interface Tables {
     expires_at: number | null
     last_used_at: number | null
   }
+  workload_identities: {
+    id: string
+    project_id: string
+    name: string
+    preset: 'github' | 'gitlab' | 'kubernetes' | 'custom'
+    issuer: string
+    audience: string
+    /** JSON object: claims and the values that they must have. */
+    claims: string
+    /** JSON Web Key Set; null: fetched from the issuer. */
+    jwks: string | null
+    permission: 'read' | 'read_write'
+    is_single_use: number
+    is_active: number
+    created_at: number
+    created_by: string | null
+    last_used_at: number | null
+    last_subject: string | null
+  }
+  /** What machines were let in with, for an hour at most. */
+  workload_credentials: {
+    id: string
+    identity_id: string
+    secret_hash: Uint8Array
+    subject: string
+    created_at: number
+    expires_at: number
+  }
+  /** Tokens that were taken once and are not taken again. */
+  workload_token_uses: { identity_id: string; token_hash: Uint8Array; expires_at: number }
   /** Links by which people make their own accounts. */
   invitations: {
     id: string

@@ -20,6 +20,7 @@ import * as workspaces from './0018-workspaces.ts'
 import * as deletedSecrets from './0019-deleted-secrets.ts'
 import * as identityProviders from './0020-identity-providers.ts'
 import * as auditDestinations from './0021-audit-destinations.ts'
+import * as workloadIdentities from './0022-workload-identities.ts'
 
 /** Every migration, oldest first. New ones are added at the end; landed ones never change. */
 export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migration> {
@@ -45,5 +46,6 @@ export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migra
     '0019-deleted-secrets': { up: (db) => deletedSecrets.up(db, dialect) },
     '0020-identity-providers': { up: (db) => identityProviders.up(db, dialect) },
     '0021-audit-destinations': { up: auditDestinations.up },
+    '0022-workload-identities': { up: (db) => workloadIdentities.up(db, dialect) },
   }
 }
