@@ -380,4 +380,31 @@ export const seeds: Readonly<Record<string, (seed: Seeding) => Promise<void>>> =
       name: 'X',
     })
   },
+  '0020-identity-providers': async (seed) => {
+    await seed.insert('identity_providers', {
+      id: id('idp'),
+      issuer: 'https://id.example.com',
+      label: 'Company',
+      client_id: 'keyhold',
+      sealed_client_secret: null,
+      rules: '{}',
+    })
+    await seed.insert('identity_links', {
+      id: id('idl'),
+      account_id: account,
+      provider_id: id('idp'),
+      subject: 'ada',
+    })
+    await seed.update('sessions', { second_factor: 'totp' })
+  },
+  '0021-audit-destinations': (seed) =>
+    seed.insert('audit_destinations', {
+      id: id('dst'),
+      target: 'file:/nowhere',
+      ca: null,
+      sends_records: 0,
+      failures: 0,
+      due_at: NOW * 2,
+      lease_until: 0,
+    }),
 }
