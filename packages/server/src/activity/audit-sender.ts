@@ -55,14 +55,19 @@ export class AuditSender {
   async tick(): Promise<Promise<void>[]> {
     if (this.#isStopping) return []
     const { storage, clock } = this.#parts
-    for (const id of await store.listDue(storage.db, clock.now().getTime())) {
-      if (this.#running.has(id)) continue
+    const states = await this.#destinations.states()
+    const due = new Set(states.length > 0 ? await store.listDue(storage.db, clock.now().getTime()) : [])
+    for (const { destination } of states) {
+      const { id } = destination
+      if (!due.has(id) || this.#running.has(id)) continue
+      // Where there is nothing to send, nothing is written either: an idle server leaves the disk alone.
+      const goal = await this.#goalOf(destination)
+      if ((goal?.size ?? 0) === destination.checkpointSize) continue
       const running = this.#turn(id).finally(() => this.#running.delete(id))
       this.#running.set(id, running)
       // The database's own failures; those of the destination stand in its row. The next tick tries again.
       running.catch(() => {})
     }
-    const states = await this.#destinations.states()
     this.#health = {
       count: states.length,
       failing: states.filter(({ destination }) => destination.failures > 0).length,
@@ -129,8 +134,7 @@ export class AuditSender {
     note: (progress: { position?: number; checkpoint_size?: number }) => Promise<boolean>,
   ): Promise<boolean> {
     const { audit } = this.#parts
-    // With records, whatever there is now, so that they come soon; checkpoints alone as often as they are kept.
-    const checkpoint = destination.isSentRecords ? await audit.signedHead() : await audit.latestCheckpoint()
+    const checkpoint = await this.#goalOf(destination)
     if (!checkpoint) return false
     const { size } = checkpoint
     if (size < Math.max(destination.checkpointSize, destination.isSentRecords ? destination.position : 0))
@@ -150,6 +154,12 @@ export class AuditSender {
     await carry({ kind: 'checkpoint', size, note: checkpoint.note })
     await note({ checkpoint_size: size })
     return true
+  }
+
+  /** Up to where is sent. With records, whatever there is now, so that they come soon; checkpoints alone as they are kept. */
+  #goalOf({ isSentRecords }: Destination): Promise<{ size: number; note: string } | undefined> {
+    const { audit } = this.#parts
+    return isSentRecords ? audit.signedHead() : audit.latestCheckpoint()
   }
 
   /** Loaded when there is something to carry. */
