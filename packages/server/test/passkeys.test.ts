@@ -317,6 +317,44 @@ describe.each(databases)('passkeys on %s', (database) => {
     expect((await signInByPassword(code)).body.code).toBe('sign_in.failed')
   })
 
+  test('an authenticator app beside a passkey takes a fresh session or a recovery code: a token and the password do not do', async () => {
+    const beginApp = (who: object, code?: string) =>
+      server.request('POST', '/api/v1/second-factor/totp', {
+        ...who,
+        body: { password: person.password, ...(code !== undefined && { code }) },
+      })
+    const confirmApp = (secret: string) =>
+      server.request('POST', '/api/v1/second-factor/totp/confirm', {
+        token: person.token,
+        body: { code: new TOTP({ secret }).generate({ timestamp: server.clock.now().getTime() }) },
+      })
+    const token = { token: person.token }
+    // What was begun with the password alone does not wait for the passkey to come.
+    const early = await beginApp(token)
+    expect(early.status).toBe(201)
+    server.clock.advance(1_000)
+    const { recoveryCodes } = await add()
+    expect((await confirmApp(early.body.secret)).body.code).toBe('second_factor.not_begun')
+
+    expect((await beginApp(token)).body.code).toBe('second_factor.code_wrong')
+    expect((await beginApp(token, '000000')).body.code).toBe('second_factor.code_wrong')
+    expect(await lastRecord('second-factor.begin')).toMatchObject({
+      outcome: 'refused',
+      reason: 'second_factor.code_wrong',
+      actor: { id: person.id },
+    })
+    expect((await signInByPassword(recoveryCodes[1])).status).toBe(201)
+
+    const session = { headers: { cookie } }
+    server.clock.advance(11 * MINUTE_MS)
+    expect((await beginApp(session)).body.code).toBe('session.reauthentication_required')
+    server.clock.advance(1_000)
+    const begun = await beginApp(token, recoveryCodes[0])
+    expect(begun.status).toBe(201)
+    expect((await confirmApp(begun.body.secret)).status).toBe(200)
+    expect((await beginApp(token)).body.code).toBe('second_factor.exists')
+  })
+
   test('confirms that it is you as password and code do; another person’s, another browser’s and a wrong one do not', async () => {
     const { authenticator } = await add()
     server.clock.advance(11 * MINUTE_MS)

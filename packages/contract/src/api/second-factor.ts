@@ -46,11 +46,15 @@ export const beginTotp = route({
   id: 'second-factor.begin',
   method: 'POST',
   path: '/api/v1/second-factor/totp',
-  summary: 'Make the secret of an authenticator; it counts once a code of it was given',
+  summary:
+    'Make the secret of an authenticator; it counts once a code of it was given. With an access token, and a passkey there, it takes a recovery code',
   caller: 'person',
   scope: 'second-factor:write',
   action: 'second-factor.begin',
-  body: Type.Object({ password: ConfirmedPassword }, { additionalProperties: false }),
+  body: Type.Object(
+    { password: ConfirmedPassword, code: Type.Optional(SecondFactorCode) },
+    { additionalProperties: false },
+  ),
   status: 201,
   answer: Type.Object({
     /** Base32, for typing it in. */
@@ -58,7 +62,12 @@ export const beginTotp = route({
     /** `otpauth://totp/…`, for a QR code. */
     uri: Type.String(),
   }),
-  errors: ['account.password_wrong', 'second_factor.exists'],
+  errors: [
+    'account.password_wrong',
+    'second_factor.code_wrong',
+    'second_factor.exists',
+    'session.reauthentication_required',
+  ],
 })
 
 export const confirmTotp = route({

@@ -65,6 +65,8 @@ const needsFreshPassword: ReadonlySet<Action> = new Set([
   'personal-secret.read',
   'repository-provider.create',
   'repository-provider.update',
+  // It signs in beside the factor that is there, and its recovery codes take the place of that one's.
+  'second-factor.begin',
   'settings.update',
   'share.create',
   'share.update',

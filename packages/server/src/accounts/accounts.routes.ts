@@ -120,7 +120,7 @@ export function accountRoutes(
   http.person(beginTotp, async ({ caller, origin, body }) => {
     const asker = { caller, origin }
     const { secret, uri } = await withPassword(asker, 'second-factor.begin', body.password, ({ email }) =>
-      secondFactors.begin(asker, email),
+      secondFactors.begin(asker, email, body.code),
     )
     return { secret: secret.reveal(), uri: uri.reveal() }
   })

@@ -60,9 +60,20 @@ export class SecondFactors {
     })
   }
 
-  /** Makes a secret that counts once {@link confirm} was given a code of it. The caller's password was asked for before. */
-  async begin(asker: Asker<Person>, email: string): Promise<{ secret: Secret<string>; uri: Secret<string> }> {
-    const { accountId } = asker.caller
+  /**
+   * Makes a secret that counts once {@link confirm} was given a code of it. The caller's password was asked for before.
+   * Where there is a passkey already, that is not enough: a session is fresh, which access/ sees to, a token has a code.
+   * @throws AppError `second_factor.exists`, `second_factor.code_wrong`.
+   */
+  async begin(
+    asker: Asker<Person>,
+    email: string,
+    code = '',
+  ): Promise<{ secret: Secret<string>; uri: Secret<string> }> {
+    const { accountId, credential, hasSecondFactor } = asker.caller
+    const isThere = (await store.findFactor(this.#storage.db, accountId))?.confirmed_at != null
+    if (!isThere && hasSecondFactor && credential.kind === 'access-token')
+      await this.#assertCode(asker, 'second-factor.begin', code)
     const secret = newTotpSecret()
     await this.#access.perform(asker, 'second-factor.begin', own(), async (tx, grant) => {
       if ((await store.findFactor(tx, accountId))?.confirmed_at) throw new AppError('second_factor.exists')
@@ -87,6 +98,9 @@ export class SecondFactors {
     return this.#access.perform(asker, 'second-factor.create', own(), async (tx) => {
       const factor = await store.findFactor(tx, accountId)
       if (!factor || factor.confirmed_at) throw new AppError('second_factor.not_begun')
+      // Begun with the password alone, before a passkey was there: it must not stand beside that one.
+      const { second_factor_at: since } = (await store.findState(tx, accountId)) ?? {}
+      if (since != null && factor.created_at < since) throw new AppError('second_factor.not_begun')
       const now = this.#clock.now()
       const step = await stepOf(await store.openFactor(tx, this.#vault, factor), code, now)
       if (step === undefined || !(await store.takeStep(tx, factor, step, now.getTime())))

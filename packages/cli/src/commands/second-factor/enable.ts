@@ -16,7 +16,12 @@ phone is lost: each works once. Access tokens go on working.`,
       'person',
       async (keyhold) => {
         const password = await terminal.askSecret('your password:')
-        const { secret, uri } = await keyhold.call('second-factor.begin', { body: { password } })
+        const { passkeys } = await keyhold.call('second-factor.get')
+        const recoveryCode =
+          passkeys > 0 ? terminal.ask('a recovery code, since you have a passkey:').trim() : undefined
+        const { secret, uri } = await keyhold.call('second-factor.begin', {
+          body: { password, ...(recoveryCode !== undefined && { code: recoveryCode }) },
+        })
         terminal.note('add this to your authenticator, as a key that you type in or as an address:')
         terminal.print(secret)
         terminal.print(uri)
