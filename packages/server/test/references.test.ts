@@ -174,6 +174,21 @@ describe('resolving', () => {
     expect(results.OTHER).toBe(values.L0)
     expect(process.memoryUsage().rss - begin).toBeLessThan(200 * 2 ** 20)
   })
+
+  test('hundreds of thousands of references to one short value are too large, and others have their turn meanwhile', async () => {
+    const values: Record<string, string> = { A: 'a', FIRST: `begins ${ref('A')}` }
+    for (let i = 0; i < 60; i++) values[`S${i}`] = ref('A').repeat(6_000)
+    let turns = 0
+    const timer = setInterval(() => {
+      turns += 1
+    }, 1)
+    const { results } = await resolveAll(values)
+    clearInterval(timer)
+    expect(results.FIRST).toBe('begins a')
+    expect(results.S0).toBe('a'.repeat(6_000))
+    expect(results.S59).toBe('too-large A in S59')
+    expect(turns).toBeGreaterThan(0)
+  })
 })
 
 describe.each(databases)('references between secrets on %s', (database) => {

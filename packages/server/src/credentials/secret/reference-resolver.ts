@@ -1,10 +1,19 @@
 import { isUtf8 } from 'node:buffer'
+import { setImmediate } from 'node:timers/promises'
 import type { UnresolvedReason } from '@keyhold/contract/api/secrets'
 import { limits } from '@keyhold/contract/limits'
 import { Secret } from '@keyhold/contract/secret'
 import { nameKey } from '../../projects/project.ts'
 import { parseParts, type Reference, shownReference } from './references.ts'
 import type { SealedSecret } from './secret.ts'
+
+/**
+ * What each reference costs of the bytes of an answer, beside its value: one is four characters long, and millions of them
+ * would keep the server busy for seconds.
+ */
+const REFERENCE_COST_BYTES = 64
+/** After so long others have their turn. */
+const TURN_MS = 20
 
 /** A secret as an environment has it: what it refers to may be another there. */
 export interface Reading {
@@ -46,6 +55,7 @@ export class ReferenceResolver {
   readonly #targets: ReadonlyMap<string, Reading | 'missing' | 'refused'>
   readonly #results = new Map<string, Resolved | Unresolved>()
   #bytes = 0
+  #turnBegan = performance.now()
 
   private constructor(targets: ReadonlyMap<string, Reading | 'missing' | 'refused'>) {
     this.#targets = targets
@@ -144,10 +154,16 @@ export class ReferenceResolver {
     path: ReadonlySet<string>,
   ): Promise<Resolved | Unresolved> {
     const { secret } = reading
+    if (performance.now() - this.#turnBegan > TURN_MS) {
+      await setImmediate()
+      this.#turnBegan = performance.now()
+    }
     const parts = parseParts(Buffer.from(template.reveal()).toString('utf8'))
     // Only what parsed was stored as one.
     if ('invalidAt' in parts) return { writtenIn: secret.name, reference: '', reason: 'missing' }
     const pieces: Uint8Array[] = []
+    // One reference may be written thousands of times: it is looked up once.
+    const found = new Map<string, Uint8Array>()
     const uses: Reading[] = []
     let depth = 0
     let length = 0
@@ -159,17 +175,23 @@ export class ReferenceResolver {
       if (typeof part === 'string') piece = Buffer.from(part)
       else {
         reference = shownReference(part)
-        const target = this.#targets.get(targetOf(reading, part).key)
-        if (target === undefined) return fail('too-large')
-        if (typeof target === 'string') return fail(target)
-        if (path.has(readingKey(target))) return fail('cycle')
-        const inner = await this.#resolve(target, open, path)
-        if ('reason' in inner) return inner
-        depth = Math.max(depth, inner.depth + 1)
-        if (depth > limits.referenceDepth) return fail('too-deep')
-        piece = inner.value.reveal()
-        if (piece.includes(0) || !isUtf8(piece)) return fail('not-text')
-        uses.push(target)
+        this.#bytes += REFERENCE_COST_BYTES
+        const known = found.get(reference)
+        if (known) piece = known
+        else {
+          const target = this.#targets.get(targetOf(reading, part).key)
+          if (target === undefined) return fail('too-large')
+          if (typeof target === 'string') return fail(target)
+          if (path.has(readingKey(target))) return fail('cycle')
+          const inner = await this.#resolve(target, open, path)
+          if ('reason' in inner) return inner
+          depth = Math.max(depth, inner.depth + 1)
+          if (depth > limits.referenceDepth) return fail('too-deep')
+          piece = inner.value.reveal()
+          if (piece.includes(0) || !isUtf8(piece)) return fail('not-text')
+          found.set(reference, piece)
+          uses.push(target)
+        }
       }
       length += piece.length
       this.#bytes += piece.length
