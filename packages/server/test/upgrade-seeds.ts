@@ -407,4 +407,24 @@ export const seeds: Readonly<Record<string, (seed: Seeding) => Promise<void>>> =
       due_at: NOW * 2,
       lease_until: 0,
     }),
+  '0022-workload-identities': async (seed) => {
+    await seed.insert('workload_identities', {
+      id: id('wid'),
+      project_id: project,
+      name: 'deploy',
+      preset: 'github',
+      issuer: 'https://token.actions.githubusercontent.com',
+      audience: 'https://keyhold.example.com',
+      claims: '{"repository":"ada/shop"}',
+      permission: 'read',
+      is_single_use: 1,
+      is_active: 1,
+    })
+    await seed.insert('workload_credentials', {
+      id: id('wic'),
+      identity_id: id('wid'),
+      subject: 'repo:ada/shop',
+    })
+    await seed.insert('workload_token_uses', { identity_id: id('wid'), expires_at: NOW * 2 })
+  },
 }

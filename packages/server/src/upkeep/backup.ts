@@ -31,8 +31,8 @@ const VERSION = 1
 const ROWS = 1_000
 
 /**
- * What is not worth keeping, or must not come back: browser sessions, invitations, sign-ins and connections that were begun,
- * and who runs which job.
+ * What is not worth keeping, or must not come back: browser sessions, keys of machines that end within the hour,
+ * invitations, sign-ins and connections that were begun, and who runs which job.
  */
 export const leftOut: ReadonlySet<string> = new Set([
   'device_logins',
@@ -42,6 +42,7 @@ export const leftOut: ReadonlySet<string> = new Set([
   'servers',
   'sessions',
   'sign_in_attempts',
+  'workload_credentials',
 ])
 
 /** Rows by table. */
