@@ -55,7 +55,9 @@ test('at a terminal everything is asked for, the confidential part unseen', asyn
   await answer(terminal, /one-time code/, `${url}/setup#code=kh_setup_canary`)
   await answer(terminal, /at least 15 characters:/, password)
   await answer(terminal, /the same password again:/, password)
+  await answer(terminal, /put the root key on paper now\?/, 'n')
   expect((await terminal.ended).exitCode).toBe(0)
+  expect(terminal.output).toContain('keyhold admin recovery-kit create')
   expect(terminal.output).not.toContain('canary')
   expect(JSON.parse(bodies[0] ?? '')).toMatchObject({
     code: 'kh_setup_canary',

@@ -1,11 +1,15 @@
 import { hostname } from 'node:os'
 import { Keyhold } from '@keyhold/sdk'
+import { becomeServer } from '../become-server.ts'
 import { explained, userAgent } from '../client.ts'
 import { defineCommand } from '../command.ts'
 import { readSettings } from '../connection.ts'
 import { assertSameInstance, prepareCredentials, readCredentials } from '../credentials.ts'
 import { Failure, usageFailure } from '../failure.ts'
 import type { Terminal } from '../terminal.ts'
+
+/** Answered with no, it is asked for by the log, the health check and `keyhold admin status`. */
+const KIT_QUESTION = 'put the root key on paper now? Without it nobody can read anything.'
 
 const DEFAULT_URL = 'http://localhost:8080'
 
@@ -86,11 +90,15 @@ export const command = defineCommand({
       }
       terminal.note(`${keyhold.url} is set up, and ${email} is its administrator`)
       terminal.note(`this machine is signed in: ${credentials.path}`)
-      terminal.hint(
-        "on the server's machine: keyhold admin recovery-kit create, so that its root key cannot be lost",
-      )
       terminal.hint('next: keyhold project create NAME')
     })
+    // On the server's own machine: no route gives the root key out.
+    const isHere = ['localhost', '127.0.0.1', '[::1]'].includes(new URL(url).hostname)
+    if (!options['answers-stdin'] && isHere && terminal.confirm(KIT_QUESTION))
+      becomeServer(['admin', 'recovery-kit', 'create'], env)
+    terminal.hint(
+      "on the server's machine: keyhold admin recovery-kit create, so that its root key cannot be lost",
+    )
   },
 })
 
