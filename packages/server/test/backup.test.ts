@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { copyToPostgres } from '../src/storage/copy.ts'
 import {
   BackupFileError,
   decryptBackup,
@@ -243,6 +244,18 @@ describe.each(databases.flatMap((from) => databases.map((to) => [from, to] as co
   },
 )
 
+test('a database that came to hold an instance while the backup was read is not overwritten', async () => {
+  const { server, stop } = await startServer('sqlite')
+  onTestFinished(stop)
+  const { url, drop } = await newPostgresDatabase()
+  onTestFinished(drop)
+  const copy = () => copyToPostgres(server.config.dataDir, url, () => {})
+  // Two operators at once: one of them is late.
+  const results = await Promise.allSettled([copy(), copy()])
+  expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+  await expect(copy()).rejects.toThrow('holds an instance by now')
+})
+
 describe.each(databases)('a backup on %s', (database) => {
   test('does not restore over an instance, with another key, or from a file that was changed; nothing is half done', async () => {
     const machine = await emptyMachine(database)
@@ -303,6 +316,18 @@ describe.each(databases)('a backup on %s', (database) => {
     await again.stop()
   })
 
+  test('restores from a file in the data directory, whatever its name, and deletes nothing that is there', async () => {
+    const machine = await emptyMachine(database)
+    const { stop } = await serverOn(machine.env)
+    await stop()
+    const empty = await emptyMachine(database)
+    mkdirSync(join(empty.dataDir, 'restore-notes'), { recursive: true })
+    const file = join(empty.dataDir, 'restore-monday')
+    await admin(machine.env, ['backup', file])
+    await admin(empty.env, ['restore', file, '--key-file', join(machine.dataDir, 'root.key')])
+    expect(readdirSync(empty.dataDir)).toEqual(expect.arrayContaining(['restore-monday', 'restore-notes']))
+  })
+
   test('made before the root key was exchanged restores with the archived key (K2)', async () => {
     const machine = await emptyMachine(database)
     const { server, stop } = await serverOn(machine.env)
@@ -358,7 +383,7 @@ describe.each(databases)('a backup on %s', (database) => {
       kills += 1
     }
     expect(kills).toBeGreaterThan(5)
-    expect(readdirSync(empty.dataDir).filter((name) => name.startsWith('restore-'))).toHaveLength(0)
+    expect(readdirSync(empty.dataDir).filter((name) => name.startsWith('.keyhold-restore-'))).toHaveLength(0)
     const again = await serverOn(empty.env)
     expect(await reveal(again.server, person.token, project.id, id)).toBe('whole')
     await again.stop()

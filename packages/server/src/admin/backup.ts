@@ -40,8 +40,8 @@ import { showProgress } from './progress.ts'
 import { readKit } from './recovery-kit.ts'
 
 const keyOptions = { 'recovery-kit': { type: 'boolean' }, 'key-file': { type: 'string' } } as const
-/** A database that is being filled, beside where it is to be. */
-const SCRATCH = 'restore-'
+/** A database that is being filled, beside where it is to be. Nobody else names a directory so: what is left is deleted. */
+const SCRATCH = '.keyhold-restore-'
 
 export const backup: AdminCommand = {
   usage: 'backup FILE [--json]',
@@ -105,9 +105,10 @@ export const restore: AdminCommand = {
     const { key, isGiven } = await findKey(config, given, header.rootFingerprint)
     const isKeyNew = isGiven && config.rootKey === undefined && isKeyMissing(config, key)
     mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
-    for (const name of readdirSync(config.dataDir)) {
+    for (const entry of readdirSync(config.dataDir, { withFileTypes: true })) {
       // What an interrupted restore left.
-      if (name.startsWith(SCRATCH)) rmSync(join(config.dataDir, name), { recursive: true })
+      if (entry.isDirectory() && entry.name.startsWith(SCRATCH))
+        rmSync(join(config.dataDir, entry.name), { recursive: true, force: true })
     }
     const isRevoking = given['revoke-credentials'] === true
     const directory = mkdtempSync(join(config.dataDir, SCRATCH))
