@@ -46,8 +46,8 @@ const resources = {
   settings,
   'ssh-identity': sshIdentity,
   'ssh-keys': sshKeys,
-  workspaces,
   'workload-identities': workloadIdentities,
+  workspaces,
 }
 
 /**
