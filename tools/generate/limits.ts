@@ -49,6 +49,7 @@ const meanings: Record<keyof typeof limits, readonly [meaning: string, unit: str
   pathsPerApiKey: ['Paths that an API key may be limited to', ''],
   workspacesPerSecret: ['Workspaces that a secret names; more than these are all of them', ''],
   passwordLengthMin: ['Shortest password', 'characters'],
+  passwordLengthMinWithFactor: ['Shortest password of an account with a second factor', 'characters'],
   passwordLengthMax: ['Longest password', 'characters'],
   passkeysPerPerson: ['Passkeys of a person', ''],
   gpgKeysPerPerson: ['GPG keys of a person', ''],

@@ -133,6 +133,10 @@ export const errors = {
   'second_factor.exists': { status: 409, title: 'You have a second factor; turn it off first to replace it' },
   'second_factor.not_begun': { status: 409, title: 'There is no authenticator to confirm' },
   'second_factor.not_found': { status: 404, title: 'You have no second factor' },
+  'second_factor.password_short': {
+    status: 409,
+    title: 'Set a password of at least 15 characters first',
+  },
   'second_factor.required': { status: 403, title: 'This instance requires a second factor' },
   'secret.changed': { status: 409, title: 'The secret changed since you read it' },
   'secret.exists': { status: 409, title: 'A secret of this name already exists in this environment' },

@@ -57,6 +57,8 @@ export const limits = {
   hostsPerApiKey: 20,
   pathsPerApiKey: 50,
   passwordLengthMin: 15,
+  /** Of accounts with a second factor (NIST SP 800-63B-4 §3.1.1.2). */
+  passwordLengthMinWithFactor: 8,
   passwordLengthMax: 256,
   passkeysPerPerson: 20,
   gpgKeysPerPerson: 10,

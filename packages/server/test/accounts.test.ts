@@ -331,7 +331,8 @@ describe.each(databases)('accounts on %s', (database) => {
         const answer = await changePassword(person.password, next, credential)
         expect([answer.status, answer.body.errors?.[0]?.field]).toEqual([400, 'newPassword'])
       }
-      const longest = '🔑'.repeat(limits.passwordLengthMax)
+      const symbols = Array.from({ length: limits.passwordLengthMax }, (_, i) => 0x1f300 + ((i * 37) % 512))
+      const longest = String.fromCodePoint(...symbols)
       expect((await changePassword(person.password, longest, credential)).status).toBe(204)
       expect((await signIn(person.email, longest)).status).toBe(201)
       expect((await signIn(person.email, longest.slice(0, -2))).status, 'nothing is cut off').toBe(401)

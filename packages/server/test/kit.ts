@@ -146,6 +146,7 @@ export class TestServer {
       created_at: this.clock.now().getTime(),
       disabled_at: null,
       second_factor_at: null,
+      has_short_password: 0,
     }
     await this.core.storage.transaction((tx) => insertAccount(tx, row))
     const token = await this.core.accessTokens.create(operator, account.id, {

@@ -1,7 +1,7 @@
 import Type, { type Static } from 'typebox'
 import { route } from '../route.ts'
 import { SecondFactorCode } from './second-factor.ts'
-import { Email, Id, Name, Nullable, OneOf, Password, Time } from './shapes.ts'
+import { ChangedPassword, Email, Id, Name, Nullable, OneOf, Password, Time } from './shapes.ts'
 
 export const instanceRoles = ['admin', 'member'] as const
 export type InstanceRole = (typeof instanceRoles)[number]
@@ -136,7 +136,7 @@ export const changePassword = route({
       currentPassword: Type.Optional(
         Type.String({ minLength: 1, maxLength: 256, description: 'Unless you have none yet' }),
       ),
-      newPassword: Password,
+      newPassword: ChangedPassword,
     },
     { additionalProperties: false },
   ),

@@ -185,6 +185,7 @@ export const deletePasskey = route({
     'account.password_wrong',
     'second_factor.code_wrong',
     'second_factor.required',
+    'second_factor.password_short',
     'session.reauthentication_required',
   ],
 })

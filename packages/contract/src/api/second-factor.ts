@@ -119,5 +119,6 @@ export const deleteSecondFactor = route({
     'second_factor.code_wrong',
     'second_factor.not_found',
     'second_factor.required',
+    'second_factor.password_short',
   ],
 })

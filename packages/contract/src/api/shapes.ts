@@ -36,6 +36,13 @@ export const Email = Type.String({
   description: 'E-mail address',
 })
 
+/** A new one of somebody who may have a second factor: then {@link limits.passwordLengthMinWithFactor} will do. */
+export const ChangedPassword = Type.String({
+  minLength: limits.passwordLengthMinWithFactor,
+  maxLength: limits.passwordLengthMax,
+  description: `${limits.passwordLengthMin} to ${limits.passwordLengthMax} characters; ${limits.passwordLengthMinWithFactor} with a second factor`,
+})
+
 export const Password = Type.String({
   minLength: limits.passwordLengthMin,
   maxLength: limits.passwordLengthMax,

@@ -38,6 +38,7 @@ import {
 } from './accounts.store.ts'
 import { listPasskeys } from './passkey.store.ts'
 import { hashPassword, isPassword, NO_PASSWORD } from './password.ts'
+import { isShort, type PasswordOwner, passwordProblem } from './password-rules.ts'
 import type { SecondFactors } from './second-factor.service.ts'
 
 const SESSION_PREFIX = 'kh_ses_'
@@ -138,6 +139,7 @@ export class Accounts {
       })
       throw new AppError('setup.code_wrong')
     }
+    assertNewPassword('password', account.password, { ...account, hasSecondFactor: false })
     const passwordHash = await hashPassword(account.password)
     return this.#storage.transaction(async (tx) => {
       // Of two set-ups with the right code at once, one finds the code taken.
@@ -158,9 +160,10 @@ export class Accounts {
   /** Creates an account. @throws AppError `account.email_taken`. */
   async create(asker: Asker<Person | Operator>, account: NewAccount): Promise<Account> {
     // Hashing is expensive on purpose: not for those who may not create accounts.
-    const passwordHash = await this.#access.check(asker, 'account.create', instance, () =>
-      hashPassword(account.password),
-    )
+    const passwordHash = await this.#access.check(asker, 'account.create', instance, async () => {
+      assertNewPassword('password', account.password, { ...account, hasSecondFactor: false })
+      return hashPassword(account.password)
+    })
     return this.#access.perform(asker, 'account.create', instance, async (tx) => {
       const result = await this.add(tx, { ...account, passwordHash })
       // An instance that an operator gave its first account needs no set-up code any more.
@@ -187,6 +190,7 @@ export class Accounts {
         created_at: this.#clock.now().getTime(),
         disabled_at: null,
         second_factor_at: null,
+        has_short_password: 0,
       })
     } catch (error) {
       if (violatedUnique(error)) throw new AppError('account.email_taken', {}, error)
@@ -449,6 +453,7 @@ export class Accounts {
   ): Promise<void> {
     const account = await this.#assertMayChangePassword(asker, current)
     if (await isPassword(account.passwordHash, next)) throw invalidField('newPassword', 'is the one you have')
+    assertNewPassword('newPassword', next, account)
     const passwordHash = await hashPassword(next)
     const { accountId, credential } = asker.caller
     await this.#access.perform(asker, 'account.password', instance, async (tx) => {
@@ -456,7 +461,13 @@ export class Accounts {
       await lockAccount(tx, accountId)
       const now = await findAccount(tx, accountId)
       if (now?.passwordHash !== account.passwordHash) throw new AppError('account.password_wrong')
-      await updateAccount(tx, accountId, { password_hash: passwordHash, must_change_password: 0 })
+      // A factor that was removed meanwhile: then this password would be too short.
+      assertNewPassword('newPassword', next, now)
+      await updateAccount(tx, accountId, {
+        password_hash: passwordHash,
+        must_change_password: 0,
+        has_short_password: isShort(next.reveal()) ? 1 : 0,
+      })
       await deleteSessionsOf(tx, accountId, credential.kind === 'session' ? credential.id : undefined)
       return { result: undefined, record: { target: { kind: 'account', id: accountId } } }
     })
@@ -497,6 +508,12 @@ export class Accounts {
     if ((await isPassword(account?.passwordHash, password)) && account) return account
     throw await this.#access.refuse(asker, action, 'account.password_wrong')
   }
+}
+
+/** @throws AppError `request.invalid` naming the field, for a password that is too short or guessed first. */
+export function assertNewPassword(field: string, password: Secret<string>, owner: PasswordOwner): void {
+  const problem = passwordProblem(password.reveal(), owner)
+  if (problem) throw invalidField(field, problem)
 }
 
 /** Somebody by a row of their sessions. */

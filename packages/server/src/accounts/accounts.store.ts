@@ -13,6 +13,7 @@ const accountColumns = [
   'accounts.created_at',
   'accounts.disabled_at',
   'accounts.second_factor_at',
+  'accounts.has_short_password',
 ] as const
 
 export async function findAccount(db: Queries, id: string): Promise<Account | undefined> {
@@ -52,7 +53,10 @@ export async function updateAccount(
   tx: Transaction,
   id: string,
   change: Partial<
-    Pick<AccountRow, 'name' | 'role' | 'disabled_at' | 'password_hash' | 'must_change_password'>
+    Pick<
+      AccountRow,
+      'name' | 'role' | 'disabled_at' | 'password_hash' | 'must_change_password' | 'has_short_password'
+    >
   >,
 ): Promise<void> {
   await tx.updateTable('accounts').set(change).where('id', '=', id).execute()

@@ -12,7 +12,7 @@ import { Turns } from '../base/turns.ts'
 import { type Storage, violatedUnique } from '../storage/storage.ts'
 import type { Transaction } from '../storage/tables.ts'
 import { type Account, emailKey } from './account.ts'
-import type { Accounts } from './accounts.service.ts'
+import { type Accounts, assertNewPassword } from './accounts.service.ts'
 import * as store from './invitation.store.ts'
 import { type Invitation, invitationLink, invitationMail, type MembershipWish } from './invitation.ts'
 import { hashPassword } from './password.ts'
@@ -171,7 +171,9 @@ export class Invitations {
   ): Promise<Account> {
     const { storage, audit, accounts, projects, clock } = this.#parts
     // Hashing is expensive on purpose: not for those without a link.
-    const { id } = await this.find(token)
+    const { id, email: invited } = await this.find(token)
+    const owner = { email: invited, name: person.name, hasSecondFactor: false }
+    assertNewPassword('password', person.password, owner)
     const passwordHash = await this.#turns.take(id, () => hashPassword(person.password))
     return storage.transaction(async (tx) => {
       const hash = hashToken(token.reveal())

@@ -128,6 +128,8 @@ export class SecondFactors {
   async removed(tx: Transaction, accountId: string): Promise<void> {
     if (await store.isAnyFactor(tx, accountId)) return
     if ((await this.#settings.current(tx)).requireSecondFactor) throw new AppError('second_factor.required')
+    // It was good only together with a factor (NIST SP 800-63B-4 §3.1.1.2).
+    if (await store.hasShortPassword(tx, accountId)) throw new AppError('second_factor.password_short')
     await store.removeFactors(tx, accountId)
   }
 
@@ -174,6 +176,7 @@ export class SecondFactors {
       if (!state) throw new AppError('account.not_found')
       if (state.second_factor_at === null) throw new AppError('second_factor.not_found')
       await store.removeFactors(tx, accountId)
+      if (await store.hasShortPassword(tx, accountId)) await store.setMustChangePassword(tx, accountId)
       return { result: undefined, record: { target: { kind: 'account', id: accountId, name: state.email } } }
     })
   }

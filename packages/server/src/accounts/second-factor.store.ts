@@ -92,6 +92,21 @@ export async function isAnyFactor(db: Queries, accountId: string): Promise<boole
   return passkey !== undefined
 }
 
+/** Whether the password is good only together with a factor. */
+export async function hasShortPassword(db: Queries, accountId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('accounts')
+    .select('has_short_password')
+    .where('id', '=', accountId)
+    .executeTakeFirst()
+  return row?.has_short_password === 1
+}
+
+/** Lets the person do nothing but change it, when they sign in the next time. */
+export async function setMustChangePassword(tx: Transaction, accountId: string): Promise<void> {
+  await tx.updateTable('accounts').set({ must_change_password: 1 }).where('id', '=', accountId).execute()
+}
+
 /** Leaves nothing of an account's factors: secret, passkeys, recovery codes, and that there was one. */
 export async function removeFactors(tx: Transaction, accountId: string): Promise<void> {
   await deleteFactor(tx, accountId)

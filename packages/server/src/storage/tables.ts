@@ -68,6 +68,8 @@ export interface Tables {
     role: 'admin' | 'member'
     password_hash: string
     must_change_password: number
+    /** 1 when the password is good only together with a second factor. */
+    has_short_password: number | null
     created_at: number
     disabled_at: number | null
     /** Since when signing in takes a second factor. */

@@ -1,3 +1,4 @@
+import { limits } from '@keyhold/contract/limits'
 import { connected } from '../../client.ts'
 import { defineCommand } from '../../command.ts'
 import { askNewPassword, PASSWORD_DEADLINE_MS } from './new-password.ts'
@@ -13,7 +14,11 @@ export const command = defineCommand({
       // First of all: somebody who is not signed in should not type a password.
       const { account } = await keyhold.call('session.get')
       const currentPassword = await terminal.askSecret(`current password of ${account.email}:`)
-      const newPassword = await askNewPassword(terminal, currentPassword)
+      const newPassword = await askNewPassword(
+        terminal,
+        currentPassword,
+        account.hasSecondFactor ? limits.passwordLengthMinWithFactor : limits.passwordLengthMin,
+      )
       const input = {
         body: { currentPassword, newPassword },
         confidential: [currentPassword, newPassword],

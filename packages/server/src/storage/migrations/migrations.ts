@@ -21,6 +21,7 @@ import * as deletedSecrets from './0019-deleted-secrets.ts'
 import * as identityProviders from './0020-identity-providers.ts'
 import * as auditDestinations from './0021-audit-destinations.ts'
 import * as workloadIdentities from './0022-workload-identities.ts'
+import * as shortPasswords from './0023-short-passwords.ts'
 
 /** Every migration, oldest first. New ones are added at the end; landed ones never change. */
 export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migration> {
@@ -47,5 +48,6 @@ export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migra
     '0020-identity-providers': { up: (db) => identityProviders.up(db, dialect) },
     '0021-audit-destinations': { up: auditDestinations.up },
     '0022-workload-identities': { up: (db) => workloadIdentities.up(db, dialect) },
+    '0023-short-passwords': { up: shortPasswords.up },
   }
 }
