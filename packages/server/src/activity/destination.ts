@@ -44,7 +44,7 @@ export function parseTarget(text: string): Target {
   }
   // `new URL` quotes its input when it throws.
   const url = URL.canParse(text) ? new URL(text) : undefined
-  if (!url || url.username !== '' || url.password !== '' || url.hash !== '')
+  if (url?.username !== '' || url.password !== '' || url.hash !== '')
     throw invalidField('target', 'is no address of a kind that is known')
   if (scheme === 'https' || scheme === 'http') return { kind: 'webhook', url: url.href }
   const transport = /^syslog\+(udp|tcp|tls):$/.exec(url.protocol)?.[1] as 'udp' | 'tcp' | 'tls' | undefined // `as`: the group allows no others.

@@ -120,6 +120,8 @@ export class AuditDestinations {
             isPrivateAllowed: true,
             isPlainAllowedPrivately: true,
           })
+    if (problem?.failure === 'insecure' && target.kind === 'syslog')
+      throw invalidField('target', 'without TLS only private addresses are reached; use syslog+tls://')
     if (problem) throw invalidField('target', problem.message)
   }
 }
