@@ -20,8 +20,8 @@ import type * as secrets from '@keyhold/contract/api/secrets'
 import type * as settings from '@keyhold/contract/api/settings'
 import type * as sshIdentity from '@keyhold/contract/api/ssh-identity'
 import type * as sshKeys from '@keyhold/contract/api/ssh-keys'
-import type * as workspaces from '@keyhold/contract/api/workspaces'
 import type * as workloadIdentities from '@keyhold/contract/api/workload-identities'
+import type * as workspaces from '@keyhold/contract/api/workspaces'
 
 /** What has to be known of a route to call it. `isText`: the answer is not JSON. */
 export interface RouteEntry {
