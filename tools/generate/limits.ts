@@ -15,6 +15,7 @@ const meanings: Record<keyof typeof limits, readonly [meaning: string, unit: str
   nameLength: ['Name of a person, project or access token', 'characters'],
   urlLength: ['Address that is stored, such as the one of a webhook', 'characters'],
   descriptionLength: ['Description of a project, environment or secret', 'characters'],
+  noteLength: ['Note of a secret', 'characters'],
   environmentsPerProject: ['Environments of a project, `All` included', ''],
   environmentsPerWorkspace: ['Environments of projects that a workspace gets secrets from', ''],
   workspacesPerPerson: ['Workspaces that a person owns', ''],

@@ -15,6 +15,8 @@ export const limits = {
   nameLength: 100,
   urlLength: 2048,
   descriptionLength: 1_000,
+  /** Characters of the note of a secret. */
+  noteLength: 4_000,
   environmentsPerProject: 100,
   environmentsPerWorkspace: 20,
   workspacesPerPerson: 200,

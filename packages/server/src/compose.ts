@@ -184,6 +184,7 @@ export async function composeCore(
     const oidc = new OidcClient(outgoing, vault.deriveKey('provider-sign-in'))
     const accessTokens = new AccessTokens(storage, access, clock)
     const accessKeys = new AccessKeys(storage, access, audit, clock)
+    const secrets = new Secrets(storage, access, vault, clock)
     const personalSecrets = new PersonalSecrets(storage, access, vault, clock)
     const sshIdentities = new SshIdentities(storage, access, accounts, vault, clock)
     const sshKeys = new SshKeys(storage, access, clock)
@@ -199,6 +200,7 @@ export async function composeCore(
       apiKeys,
       sshIdentities,
       gpgKeys,
+      secrets,
     ]
     const servers = new Servers(storage, vault, clock, packageJson.version)
     const inventory = new Inventory(access, settings, sources, clock)
@@ -261,7 +263,7 @@ export async function composeCore(
         publicUrl: config.publicUrl,
       }),
       workspaces: new Workspaces(storage, access, accounts, projects, clock),
-      secrets: new Secrets(storage, access, vault, clock),
+      secrets,
       repositories,
       repositoryProviders: new RepositoryProviders(storage, access, vault, clock, outgoing),
       accessKeys,
@@ -419,7 +421,7 @@ export async function composeServer(
   reminderRoutes(http, core.reminders, clock)
   projectRoutes(http, core.projects)
   workspaceRoutes(http, core.workspaces)
-  secretRoutes(http, core.secrets)
+  secretRoutes(http, core.secrets, core.settings, clock)
   repositoryRoutes(http, core.repositories, core.repositoryProviders, config.publicUrl, (accountId) =>
     core.sshIdentities.publicKeyOf(accountId),
   )

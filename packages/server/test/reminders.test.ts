@@ -118,6 +118,22 @@ describe.each(databases)('reminders on %s', (database) => {
     await server.server.schedule.runDue()
   }
 
+  test('SEC-29: a secret of a project that is due by its own period is told once, without its value', async () => {
+    const project = await server.addProject(person)
+    await server.ok('POST', `/api/v1/projects/${project.id}/secrets`, {
+      token: person.token,
+      body: { name: 'STRIPE_KEY', type: 'token', value: 'canary', rotationDays: 3, note: 'the note' },
+    })
+    await nextRun(4 * DAY_MS)
+    await nextRun()
+    expect(mails()).toHaveLength(1)
+    expect(mails()[0]!.text).toContain('secret "STRIPE_KEY"')
+    expect(mails()[0]!.text).not.toMatch(/canary|the note/)
+    await server.ok('DELETE', `/api/v1/projects/${project.id}?confirm=${encodeURIComponent(project.name)}`, {
+      token: person.token,
+    })
+  })
+
   test('SDS-10: what expires within 14 days is told once, by mail and by webhook', async () => {
     const key = await setHook()
     await addToken('laptop', 13)

@@ -351,7 +351,9 @@ describe.each(databases)('secrets of projects on %s', (database) => {
       const made = (await create({ name: 'ROTATED', value: 'one', description: 'what for' })).body
       server.clock.advance(MINUTE_MS)
       const changed = (await update(made, { value: 'two' })).body
-      expect(changed).toEqual({ ...made, version: 2, updatedAt: changed.updatedAt })
+      const { updatedAt, rotatedAt, rotationDueAt } = changed
+      expect(changed).toEqual({ ...made, version: 2, updatedAt, rotatedAt, rotationDueAt })
+      expect(rotatedAt).toBe(updatedAt)
       expect(Date.parse(changed.updatedAt)).toBeGreaterThanOrEqual(Date.parse(made.updatedAt) + MINUTE_MS)
       await update(made, { value: 'three' })
       expect(await versions(made)).toEqual([
@@ -664,9 +666,14 @@ describe.each(databases)('secrets of projects on %s', (database) => {
         'hasReferences',
         'id',
         'isMasked',
+        'isRotationDue',
         'lastAccessedAt',
         'name',
         'nameWarning',
+        'note',
+        'rotatedAt',
+        'rotationDays',
+        'rotationDueAt',
         'type',
         'updatedAt',
         'updatedBy',

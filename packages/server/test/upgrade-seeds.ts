@@ -428,4 +428,5 @@ export const seeds: Readonly<Record<string, (seed: Seeding) => Promise<void>>> =
     await seed.insert('workload_token_uses', { identity_id: id('wid'), expires_at: NOW * 2 })
   },
   '0023-short-passwords': (seed) => seed.update('accounts', { has_short_password: 1 }),
+  '0024-secret-rotation': (seed) => seed.update('secrets', { note: 'renewed by Ada', rotation_days: 30 }),
 }

@@ -12,6 +12,7 @@ const kinds = {
   'gpg-key': 'GPG key',
   'access-token': 'access token',
   'access-key': 'access key',
+  secret: 'secret of a project',
 } as const
 
 export const command = defineCommand({

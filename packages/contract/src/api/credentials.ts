@@ -12,6 +12,7 @@ export const credentialKinds = [
   'gpg-key',
   'access-token',
   'access-key',
+  'secret',
 ] as const
 export type CredentialKind = (typeof credentialKinds)[number]
 

@@ -29,6 +29,22 @@ const HasReferences = Type.Boolean({
   description: `Whether \${NAME} and \${environment.NAME} in the value stand for other secrets; $\${ is \${`,
 })
 
+/** Plain text about a secret, for whoever may list it. */
+const Note = Type.String({
+  maxLength: limits.noteLength,
+  pattern: '^[^\\u0000\\ud800-\\udfff]*$',
+  description: 'Not secret: shown in lists to whoever may see the name',
+})
+
+const RotationDays = Nullable(
+  Type.Integer({
+    minimum: 0,
+    maximum: 3650,
+    description:
+      'Days after which it is due for a new value; 0: never; null: as the instance has it for its type',
+  }),
+)
+
 /** A secret without its value: no list or detail ever has one. */
 export const SecretInfo = Type.Object({
   id: Id,
@@ -46,6 +62,13 @@ export const SecretInfo = Type.Object({
   /** False for short values and ordinary words, which are not taken out of logs (they would blank ordinary text). */
   isMasked: Type.Boolean(),
   hasReferences: HasReferences,
+  note: Type.String(),
+  rotationDays: RotationDays,
+  /** When its value last changed. */
+  rotatedAt: Time,
+  /** By its own period, or else that of the instance for its type; `null`: never. */
+  rotationDueAt: Nullable(Time),
+  isRotationDue: Type.Boolean(),
 })
 export type SecretInfo = Static<typeof SecretInfo>
 
@@ -99,6 +122,8 @@ const CreateSecret = Type.Object(
     description: Type.Optional(Description),
     /** Default: false. */
     hasReferences: Type.Optional(HasReferences),
+    note: Type.Optional(Note),
+    rotationDays: Type.Optional(RotationDays),
   },
   { additionalProperties: false },
 )
@@ -110,6 +135,8 @@ const updatable = {
   description: Type.Optional(Description),
   /** Default: as the current version has it. */
   hasReferences: Type.Optional(HasReferences),
+  note: Type.Optional(Note),
+  rotationDays: Type.Optional(RotationDays),
   /** Refuse with `secret.changed` unless this is the current version. */
   expectedVersion: Type.Optional(Type.Integer({ minimum: 1 })),
 }

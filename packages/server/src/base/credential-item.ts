@@ -19,6 +19,8 @@ export interface CredentialItem {
   readonly expiresAt: Date | null
   /** null: needs no rotation. */
   readonly rotation: RotationClass | null
+  /** Days of its own in place of those of its class. */
+  readonly rotationDays?: number
   /** When the value was made or last changed. */
   readonly rotatedAt: Date
   /** `expired` follows from `expiresAt` and is not for the kind to say. */

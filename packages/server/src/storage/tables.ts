@@ -308,6 +308,11 @@ export interface Tables {
     /** When it was last deleted and came back. */
     gone_from: number | null
     gone_until: number | null
+    note: string
+    /** Days after which it is due for a new value; 0: never, null: as the instance has it for its type. */
+    rotation_days: number | null
+    /** When the current version was made. */
+    rotated_at: number
   }
   secret_versions: {
     secret_id: string
@@ -332,6 +337,8 @@ export interface Tables {
     | 'created_at'
     | 'gone_from'
     | 'gone_until'
+    | 'note'
+    | 'rotation_days'
   > & { deleted_at: number }
   deleted_secret_versions: Tables['secret_versions']
   deleted_secret_references: Tables['secret_references']

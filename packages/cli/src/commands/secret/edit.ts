@@ -15,6 +15,7 @@ import {
   shownTarget,
 } from './personal-secret.ts'
 import { referenceOptions, referencesChange } from './references.ts'
+import { upkeepChange, upkeepOptions } from './upkeep.ts'
 
 export const command = defineCommand({
   usage:
@@ -33,6 +34,7 @@ export const command = defineCommand({
     },
     description: { type: 'string', placeholder: 'TEXT', summary: 'what the secret is for' },
     ...referenceOptions,
+    ...upkeepOptions,
     personal: personalOption,
     ...personalSettings,
     json: jsonOption,
@@ -56,13 +58,13 @@ export const command = defineCommand({
       ...(options.description !== undefined && { description: options.description }),
       ...personalChange(options),
     }
-    const references = referencesChange(options)
-    if (options.personal && 'hasReferences' in references)
-      throw usageFailure('secrets of your own have no references', 'leave out --personal')
-    if (Object.keys({ ...change, ...references }).length === 0)
+    const ofProject = { ...referencesChange(options), ...upkeepChange(options) }
+    if (options.personal && Object.keys(ofProject).length > 0)
+      throw usageFailure('secrets of your own have no references, note or period', 'leave out --personal')
+    if (Object.keys({ ...change, ...ofProject }).length === 0)
       throw usageFailure(
         'nothing to change',
-        'give --type, --description, --references or, with --personal, where it goes',
+        'give --type, --description, --references, --note, --rotate or, with --personal, where it goes',
       )
     return connected(env, 'person', async (keyhold) => {
       if (options.personal) {
@@ -83,7 +85,7 @@ export const command = defineCommand({
         )
       const secret = await keyhold.call('secret.update', {
         params: { projectId, secretId: before.id },
-        body: { ...change, ...references },
+        body: { ...change, ...ofProject },
       })
       if (options.json) return terminal.printJson(secret)
       terminal.note(`${secret.name} of ${secret.environment} changed`)

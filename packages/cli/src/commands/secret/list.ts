@@ -1,3 +1,4 @@
+import type { SecretInfo } from '@keyhold/contract/api/secrets'
 import { connected } from '../../client.ts'
 import { defineCommand, jsonOption } from '../../command.ts'
 import { sayEmpty, shownTime, shownTimeOr } from '../../present.ts'
@@ -12,12 +13,19 @@ export const command = defineCommand({
   options: {
     environment: { ...environmentOption, summary: 'only what this environment has or takes from All' },
     project: projectOption,
+    search: {
+      type: 'string',
+      placeholder: 'TEXT',
+      summary: 'only those with this text in name, description or note; case does not matter',
+    },
+    due: { type: 'boolean', summary: 'only those that are due for a new value' },
     personal: personalOption,
     json: jsonOption,
   },
   examples: [
     { does: 'list all secrets of a project', command: 'keyhold secret list --project=shop' },
     { does: 'list what a program in staging gets', command: 'keyhold secret list --environment=staging' },
+    { does: 'find what has to be renewed', command: 'keyhold secret list --due' },
     { does: 'list your own, for your workspaces', command: 'keyhold secret list --personal' },
   ],
   run: ({ options, env, terminal }) => {
@@ -58,11 +66,26 @@ export const command = defineCommand({
     }
     return connected(env, 'any', async (keyhold) => {
       const environment = options.environment ?? keyhold.environment
-      const secrets = await listSecrets(keyhold, environment, options.project)
+      const listed = await listSecrets(keyhold, environment, options.project)
+      const secrets = listed.filter(
+        (one) => (!options.due || one.isRotationDue) && matches(one, options.search),
+      )
       if (options.json) return terminal.printJson(secrets)
+      if (secrets.length === 0 && listed.length > 0)
+        return terminal.note(`none of ${listed.length} secrets is meant`)
       if (secrets.length === 0) return sayEmpty(terminal, 'there are no secrets here yet', addHint)
       terminal.printTable(
-        ['NAME', 'ENVIRONMENT', 'TYPE', 'VERSION', 'UPDATED', 'LAST ACCESSED', 'DESCRIPTION'],
+        [
+          'NAME',
+          'ENVIRONMENT',
+          'TYPE',
+          'VERSION',
+          'UPDATED',
+          'LAST ACCESSED',
+          'ROTATION',
+          'DESCRIPTION',
+          'NOTE',
+        ],
         secrets.map((secret) => [
           secret.name,
           secret.environment,
@@ -70,11 +93,18 @@ export const command = defineCommand({
           String(secret.version),
           shownTime(secret.updatedAt),
           shownTimeOr(secret.lastAccessedAt, 'Never'),
+          secret.isRotationDue ? 'due' : shownTimeOr(secret.rotationDueAt, 'Never'),
           secret.description,
+          secret.note,
         ]),
       )
     })
   },
 })
+
+const matches = (secret: SecretInfo, search = ''): boolean =>
+  [secret.name, secret.description, secret.note].some((text) =>
+    text.toLowerCase().includes(search.toLowerCase()),
+  )
 
 const addHint = 'add one: keyhold secret set GITHUB_TOKEN'

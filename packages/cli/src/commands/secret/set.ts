@@ -17,6 +17,10 @@ import {
 } from './personal-secret.ts'
 import { referenceOptions, referencesChange } from './references.ts'
 import { readSecretValue, wireValue } from './secret-value.ts'
+import { upkeepChange, upkeepOptions } from './upkeep.ts'
+
+type Settings = { readonly description?: string } & ReturnType<typeof referencesChange> &
+  ReturnType<typeof upkeepChange>
 
 interface Change {
   readonly name: string
@@ -25,7 +29,7 @@ interface Change {
   readonly type: SecretType | undefined
   /** Type of a secret that does not exist yet. */
   readonly typeOfNew: SecretType
-  readonly settings: { readonly description?: string; readonly hasReferences?: boolean }
+  readonly settings: Settings
 }
 
 export const command = defineCommand({
@@ -50,6 +54,7 @@ export const command = defineCommand({
     file: { type: 'string', placeholder: 'PATH', summary: 'take the value from this file' },
     description: { type: 'string', placeholder: 'TEXT', summary: 'what the secret is for' },
     ...referenceOptions,
+    ...upkeepOptions,
     personal: personalOption,
     ...personalSettings,
     json: jsonOption,
@@ -77,8 +82,8 @@ export const command = defineCommand({
     const [name = ''] = args
     if (options.personal) {
       assertPersonal(options, env)
-      if (options.references || options['no-references'])
-        throw usageFailure('secrets of your own have no references', 'leave out --personal')
+      if (options.references || options['no-references'] || Object.keys(upkeepChange(options)).length > 0)
+        throw usageFailure('secrets of your own have no references, note or period', 'leave out --personal')
       return connected(env, 'person', (keyhold) => setPersonalSecret(keyhold, terminal, name, options))
     }
     assertProject(options)
@@ -93,6 +98,7 @@ export const command = defineCommand({
         settings: {
           ...(options.description !== undefined && { description: options.description }),
           ...referencesChange(options),
+          ...upkeepChange(options),
         },
       }
       const { secret, did } = await set(keyhold, change, options.project)
@@ -138,7 +144,7 @@ async function set(
         body,
       })
   const isSame = secret.version === before.version
-  const isOtherwiseChanged = secret.type !== before.type || secret.description !== before.description
+  const isOtherwiseChanged = secret.updatedAt !== before.updatedAt
   return { secret, did: isSame ? (isOtherwiseChanged ? 'described' : 'unchanged') : 'updated' }
 }
 

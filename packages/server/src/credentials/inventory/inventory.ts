@@ -10,7 +10,7 @@ const daysSetting = { token: 'token', 'api-key': 'apiKey', password: 'password' 
 
 /** When a credential is due for rotation; undefined when it never is. */
 export function rotationDueAt(item: CredentialItem, { rotationDays }: Settings): Date | undefined {
-  const days = item.rotation === null ? null : rotationDays[daysSetting[item.rotation]]
+  const days = item.rotationDays ?? (item.rotation === null ? null : rotationDays[daysSetting[item.rotation]])
   return days === null ? undefined : new Date(item.rotatedAt.getTime() + days * DAY_MS)
 }
 

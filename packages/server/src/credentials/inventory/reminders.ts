@@ -44,6 +44,7 @@ const kinds: Record<CredentialItem['kind'], string> = {
   'gpg-key': 'GPG key',
   'access-token': 'access token',
   'access-key': 'access key',
+  secret: 'secret',
 }
 
 const day = (date: Date) => date.toISOString().slice(0, 10)

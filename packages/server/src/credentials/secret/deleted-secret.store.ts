@@ -17,6 +17,8 @@ const secretColumns = [
   'created_at',
   'gone_from',
   'gone_until',
+  'note',
+  'rotation_days',
 ] as const
 const versionColumns = [
   'secret_id',
@@ -77,7 +79,10 @@ export async function bringBack(
       'description',
       'current_version',
       'deleted_secrets.created_at',
+      'deleted_secret_versions.created_at as rotated_at',
       'has_references',
+      'note',
+      'rotation_days',
       'deleted_at',
     ])
     .where('id', '=', id)

@@ -1,25 +1,39 @@
 import * as api from '@keyhold/contract/api/secrets'
 import type { Machine, Person } from '../../access/caller.ts'
+import type { InstanceSettings } from '../../accounts/settings.service.ts'
+import type { Clock } from '../../base/clock.ts'
 import type { Http } from '../../http/http.ts'
 import type { RestorePlan } from './environment-restore.ts'
 import type { Secrets } from './secret.service.ts'
-import { toInfo, toVersion } from './secret.ts'
+import { type StoredSecret, toInfo, toVersion } from './secret.ts'
 
-export function secretRoutes(http: Http<Person, Machine>, secrets: Secrets): void {
+export function secretRoutes(
+  http: Http<Person, Machine>,
+  secrets: Secrets,
+  settings: InstanceSettings,
+  clock: Clock,
+): void {
+  const toInfos = async (found: readonly StoredSecret[]) => {
+    const current = await settings.current()
+    const now = clock.now()
+    return found.map((secret) => toInfo(secret, current, now))
+  }
+  const toOneInfo = async (secret: StoredSecret) => toInfo(secret, await settings.current(), clock.now())
+
   http.person(api.listSecrets, async ({ caller, origin, params, query }) => ({
-    secrets: (await secrets.list({ caller, origin }, params.projectId, query.environment)).map(toInfo),
+    secrets: await toInfos(await secrets.list({ caller, origin }, params.projectId, query.environment)),
   }))
   http.person(api.createSecret, async ({ caller, origin, params, body }) =>
-    toInfo(await secrets.create({ caller, origin }, params.projectId, body)),
+    toOneInfo(await secrets.create({ caller, origin }, params.projectId, body)),
   )
   http.person(api.getSecret, async ({ caller, origin, params }) =>
-    toInfo(await secrets.get({ caller, origin }, params.projectId, params.secretId)),
+    toOneInfo(await secrets.get({ caller, origin }, params.projectId, params.secretId)),
   )
   http.person(api.updateSecret, async ({ caller, origin, params, body }) =>
-    toInfo(await secrets.update({ caller, origin }, params.projectId, { id: params.secretId }, body)),
+    toOneInfo(await secrets.update({ caller, origin }, params.projectId, { id: params.secretId }, body)),
   )
   http.person(api.restoreSecret, async ({ caller, origin, params, body }) =>
-    toInfo(await secrets.restore({ caller, origin }, params.projectId, params.secretId, body.version)),
+    toOneInfo(await secrets.restore({ caller, origin }, params.projectId, params.secretId, body.version)),
   )
   http.person(api.importSecrets, async ({ caller, origin, params, body }) => {
     const { created, updated, unchanged } = await secrets.import(
@@ -76,7 +90,7 @@ export function secretRoutes(http: Http<Person, Machine>, secrets: Secrets): voi
   })
 
   http.machine(api.listCurrentSecrets, async ({ caller, origin, query }) => ({
-    secrets: (await secrets.list({ caller, origin }, caller.project.id, query.environment)).map(toInfo),
+    secrets: await toInfos(await secrets.list({ caller, origin }, caller.project.id, query.environment)),
   }))
   http.machine(api.readCurrentSecrets, async ({ caller, origin, query }) => ({
     project: caller.project,
@@ -86,10 +100,10 @@ export function secretRoutes(http: Http<Person, Machine>, secrets: Secrets): voi
     secrets.read({ caller, origin }, query.environment, params.name),
   )
   http.machine(api.createCurrentSecret, async ({ caller, origin, body }) =>
-    toInfo(await secrets.create({ caller, origin }, caller.project.id, body)),
+    toOneInfo(await secrets.create({ caller, origin }, caller.project.id, body)),
   )
   http.machine(api.updateCurrentSecret, async ({ caller, origin, params, query, body }) =>
-    toInfo(
+    toOneInfo(
       await secrets.update(
         { caller, origin },
         caller.project.id,

@@ -8,6 +8,7 @@ import { type Access, type Grant, inProject, type RecordDetail, type Scope } fro
 import type { Asker, Machine, Person } from '../../access/caller.ts'
 import { AppError, invalidField } from '../../base/app-error.ts'
 import { type Clock, LAST_USED_STEP_MS } from '../../base/clock.ts'
+import type { CredentialItem } from '../../base/credential-item.ts'
 import { hashToken, newId } from '../../base/ids.ts'
 import { type Plaintext, parseValue } from '../../base/secret-value.ts'
 import { ALL, nameKey } from '../../projects/project.ts'
@@ -42,6 +43,8 @@ export interface NewSecret {
   readonly environment?: string
   readonly description?: string
   readonly hasReferences?: boolean
+  readonly note?: string
+  readonly rotationDays?: number | null
 }
 
 export interface SecretChange {
@@ -50,6 +53,8 @@ export interface SecretChange {
   readonly encoding?: 'utf8' | 'base64'
   readonly description?: string
   readonly hasReferences?: boolean
+  readonly note?: string
+  readonly rotationDays?: number | null
   readonly expectedVersion?: number
 }
 
@@ -167,6 +172,26 @@ export class Secrets {
       if (!secret) throw new AppError('secret.not_found')
       return secret
     })
+  }
+
+  /** For the inventory and its reminders: those with a period of their own, of whoever may give them a new value. */
+  async items(accountId: string): Promise<CredentialItem[]> {
+    const secrets = await store.listRotatingOfMember(this.#storage.db, accountId)
+    return secrets.map(({ secret, projectName }) => ({
+      kind: 'secret',
+      id: secret.id,
+      name: secret.name,
+      purpose: secret.description,
+      usedIn: `environment ${secret.environment} of project ${projectName}`,
+      accessLevel: null,
+      createdAt: secret.createdAt,
+      lastUsedAt: secret.lastAccessedAt,
+      expiresAt: null,
+      rotation: null,
+      rotationDays: secret.rotationDays ?? 0, // Above 0: the query asks for no others.
+      rotatedAt: secret.rotatedAt,
+      status: 'active',
+    }))
   }
 
   async versions(
@@ -294,6 +319,9 @@ export class Secrets {
         has_references: hasReferences ? 1 : 0,
         gone_from: null,
         gone_until: null,
+        note: secret.note ?? '',
+        rotation_days: secret.rotationDays ?? null,
+        rotated_at: now,
       })
     } catch (error) {
       throw violatedUnique(error) ? new AppError('secret.exists', {}, error) : error
@@ -327,6 +355,9 @@ export class Secrets {
     }
     if (change.description !== undefined && change.description !== before.description)
       changed.push('description')
+    const { note = before.note, rotationDays = before.rotationDays } = change
+    if (note !== before.note) changed.push('note')
+    if (rotationDays !== before.rotationDays) changed.push('rotationDays')
     const hasReferences = change.hasReferences ?? before.hasReferences
     if (hasReferences !== before.hasReferences) changed.push('hasReferences')
 
@@ -377,6 +408,9 @@ export class Secrets {
       current_version: version,
       is_masked: isMasked ? 1 : 0,
       has_references: hasReferences ? 1 : 0,
+      note,
+      rotation_days: rotationDays,
+      ...(version !== before.version && { rotated_at: now }),
       updated_at: now,
       updated_by: by,
     })

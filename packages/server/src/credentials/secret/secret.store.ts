@@ -23,6 +23,9 @@ const secretColumns = [
   'secrets.updated_by',
   'secrets.last_accessed_at',
   'secrets.has_references',
+  'secrets.note',
+  'secrets.rotation_days',
+  'secrets.rotated_at',
   'environments.name as environment_name',
   'environments.is_default',
 ] as const
@@ -63,6 +66,9 @@ function rowToSecret(row: SecretRow): StoredSecret {
     updatedBy: row.updated_by,
     lastAccessedAt: toDate(row.last_accessed_at),
     hasReferences: row.has_references === 1,
+    note: row.note,
+    rotationDays: row.rotation_days,
+    rotatedAt: new Date(row.rotated_at),
   }
 }
 
@@ -159,6 +165,22 @@ export async function listSecrets(
     .orderBy('environments.name_key')
     .execute()
   return rows.map(rowToSecret)
+}
+
+/** Secrets with a period of their own, of the projects in which the account may change them. */
+export async function listRotatingOfMember(
+  db: Queries,
+  accountId: string,
+): Promise<{ secret: StoredSecret; projectName: string }[]> {
+  const rows = await selectSecrets(db)
+    .innerJoin('projects', 'projects.id', 'secrets.project_id')
+    .innerJoin('project_members', 'project_members.project_id', 'secrets.project_id')
+    .select('projects.name as project_name')
+    .where('project_members.account_id', '=', accountId)
+    .where('project_members.role', 'in', ['admin', 'regular'])
+    .where('secrets.rotation_days', '>', 0)
+    .execute()
+  return rows.map((row) => ({ secret: rowToSecret(row), projectName: row.project_name }))
 }
 
 export async function findSecret(

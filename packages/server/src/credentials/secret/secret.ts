@@ -1,8 +1,11 @@
 import type { SecretInfo, SecretType, SecretValue, SecretVersion } from '@keyhold/contract/api/secrets'
+import type { Settings } from '@keyhold/contract/api/settings'
 import { nameWarning, refusedSecret } from '@keyhold/contract/names'
 import type { Secret } from '@keyhold/contract/secret'
 import { invalidField } from '../../base/app-error.ts'
 import type { Encoding } from '../../base/secret-value.ts'
+
+const DAY_MS = 86_400_000
 
 /** A secret without its value. */
 export interface StoredSecret {
@@ -22,6 +25,11 @@ export interface StoredSecret {
   readonly lastAccessedAt: Date | null
   /** Whether the current value has references. */
   readonly hasReferences: boolean
+  readonly note: string
+  /** 0: never; null: as the instance has it for its type. */
+  readonly rotationDays: number | null
+  /** When the current version was made. */
+  readonly rotatedAt: Date
 }
 
 /** What a delivery needs of a secret, with its value still sealed. */
@@ -56,7 +64,16 @@ export function assertSecretName(name: string, type: SecretType): void {
   if (refused) throw invalidField('name', refused.message)
 }
 
-export function toInfo(secret: StoredSecret): SecretInfo {
+/** When a secret is due for a new value: by its own period, or else the instance's for its type (acceptance SEC-29). */
+export function rotationDueAt(secret: StoredSecret, { rotationDays }: Settings): Date | undefined {
+  const { type, rotatedAt } = secret
+  const ofType = type === 'token' || type === 'password' ? rotationDays[type] : null
+  const days = secret.rotationDays ?? ofType
+  return days === null || days === 0 ? undefined : new Date(rotatedAt.getTime() + days * DAY_MS)
+}
+
+export function toInfo(secret: StoredSecret, settings: Settings, now: Date): SecretInfo {
+  const dueAt = rotationDueAt(secret, settings)
   return {
     id: secret.id,
     name: secret.name,
@@ -71,6 +88,11 @@ export function toInfo(secret: StoredSecret): SecretInfo {
     nameWarning: nameWarning(secret.name) ?? null,
     isMasked: secret.isMasked,
     hasReferences: secret.hasReferences,
+    note: secret.note,
+    rotationDays: secret.rotationDays,
+    rotatedAt: secret.rotatedAt.toISOString(),
+    rotationDueAt: dueAt?.toISOString() ?? null,
+    isRotationDue: dueAt !== undefined && dueAt <= now,
   }
 }
 

@@ -22,6 +22,7 @@ import * as identityProviders from './0020-identity-providers.ts'
 import * as auditDestinations from './0021-audit-destinations.ts'
 import * as workloadIdentities from './0022-workload-identities.ts'
 import * as shortPasswords from './0023-short-passwords.ts'
+import * as secretRotation from './0024-secret-rotation.ts'
 
 /** Every migration, oldest first. New ones are added at the end; landed ones never change. */
 export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migration> {
@@ -49,5 +50,6 @@ export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migra
     '0021-audit-destinations': { up: auditDestinations.up },
     '0022-workload-identities': { up: (db) => workloadIdentities.up(db, dialect) },
     '0023-short-passwords': { up: shortPasswords.up },
+    '0024-secret-rotation': { up: secretRotation.up },
   }
 }
