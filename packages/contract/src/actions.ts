@@ -15,6 +15,7 @@ export const actions = {
   'access-token.delete': { line: 'Access token deleted' },
   'access-token.list': { line: 'Access tokens listed' },
   'account.create': { line: 'Account created' },
+  'account.end-sessions': { line: 'Sessions of an account ended' },
   'account.list': { line: 'Accounts listed' },
   'account.password': { line: 'Password changed' },
   'account.reset-second-factor': { line: 'Second factor of an account turned off' },

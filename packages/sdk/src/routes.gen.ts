@@ -67,6 +67,11 @@ export const routeTable = {
   },
   'access-token.list': { method: 'GET', path: '/api/v1/access-tokens', caller: 'person' },
   'account.create': { method: 'POST', path: '/api/v1/accounts', caller: 'person' },
+  'account.end_sessions': {
+    method: 'DELETE',
+    path: '/api/v1/accounts/{accountId}/sessions',
+    caller: 'person',
+  },
   'account.list': { method: 'GET', path: '/api/v1/accounts', caller: 'person' },
   'account.password': { method: 'POST', path: '/api/v1/account/password', caller: 'person' },
   'account.reset_second_factor': {
@@ -379,6 +384,7 @@ export interface ContractRoutes {
   'access-token.delete': typeof accessTokens.deleteAccessToken
   'access-token.list': typeof accessTokens.listAccessTokens
   'account.create': typeof accounts.createAccount
+  'account.end_sessions': typeof accounts.endSessionsOfAccount
   'account.list': typeof accounts.listAccounts
   'account.password': typeof accounts.changePassword
   'account.reset_second_factor': typeof accounts.resetSecondFactor

@@ -82,6 +82,7 @@ const entries: Record<string, Entry> = {
   'session.reauthenticate': { body: ({ owner }) => ({ password: owner.password }) },
   'session.delete': {},
   'account.reset_second_factor': { never: 'second_factor.not_found', foreignStatus: 403 },
+  'account.end_sessions': { foreignStatus: 403 },
   'second-factor.get': {},
   'second-factor.begin': {
     body: ({ owner }) => ({ password: owner.password }),

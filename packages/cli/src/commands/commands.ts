@@ -313,6 +313,10 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
       list: { summary: 'list accounts', load: () => import('./account/list.ts') },
       create: { summary: 'create an account', load: () => import('./account/create.ts') },
       disable: { summary: 'shut an account out', load: () => import('./account/disable.ts') },
+      'end-sessions': {
+        summary: 'end all browser sessions of somebody',
+        load: () => import('./account/end-sessions.ts'),
+      },
       'reset-second-factor': {
         summary: 'turn off the second factor of somebody who lost theirs',
         load: () => import('./account/reset-second-factor.ts'),

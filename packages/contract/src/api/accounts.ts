@@ -259,3 +259,16 @@ export const resetSecondFactor = route({
   status: 204,
   errors: ['account.not_found', 'second_factor.not_found', 'session.reauthentication_required'],
 })
+
+export const endSessionsOfAccount = route({
+  id: 'account.end_sessions',
+  method: 'DELETE',
+  path: '/api/v1/accounts/{accountId}/sessions',
+  summary: 'End all browser sessions of somebody; access tokens go on (administrators)',
+  caller: 'person',
+  scope: 'accounts:write',
+  action: 'account.end-sessions',
+  params: Type.Object({ accountId: Id }),
+  status: 204,
+  errors: ['account.not_found'],
+})

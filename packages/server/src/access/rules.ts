@@ -83,6 +83,7 @@ export const instanceRules: Partial<Record<Action, 'member' | 'admin'>> = {
   'account.list': 'admin',
   'account.create': 'admin',
   'account.update': 'admin',
+  'account.end-sessions': 'admin',
   'account.reset-second-factor': 'admin',
   'audit.read': 'member',
   'audit.export': 'admin',

@@ -4,6 +4,7 @@ import {
   createAccount,
   endOtherSessions,
   endSession,
+  endSessionsOfAccount,
   getSession,
   getSetup,
   listAccounts,
@@ -146,6 +147,10 @@ export function accountRoutes(
 
   http.person(resetSecondFactor, ({ caller, origin, params }) =>
     secondFactors.reset({ caller, origin }, params.accountId),
+  )
+
+  http.person(endSessionsOfAccount, ({ caller, origin, params }) =>
+    accounts.endSessionsOf({ caller, origin }, params.accountId),
   )
 
   http.person(listSessions, async ({ caller, origin }) => ({

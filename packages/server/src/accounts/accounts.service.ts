@@ -399,6 +399,19 @@ export class Accounts {
     }))
   }
 
+  /** Ends all sessions of somebody, whose browser may be in other hands. @throws AppError `account.not_found`. */
+  async endSessionsOf(asker: Asker<Person>, accountId: string): Promise<void> {
+    await this.#access.perform(asker, 'account.end-sessions', instance, async (tx) => {
+      const account = await findAccount(tx, accountId)
+      if (!account) throw new AppError('account.not_found')
+      await deleteSessionsOf(tx, accountId)
+      return {
+        result: undefined,
+        record: { target: { kind: 'account', id: accountId, name: account.email } },
+      }
+    })
+  }
+
   async signOut(asker: Asker<Person>): Promise<void> {
     const { credential } = asker.caller
     await this.#access.perform(asker, 'session.delete', instance, async (tx) => {
