@@ -87,6 +87,7 @@ export const errors = {
   'project.confirmation': { status: 400, title: 'Type the project name to confirm' },
   'passkey.copied': { status: 403, title: 'The passkey counts backwards; it may have been copied' },
   'passkey.exists': { status: 409, title: 'This passkey is registered already' },
+  'passkey.last': { status: 409, title: 'Nothing else would sign you in; set a password first' },
   'passkey.limit': { status: 409, title: 'A person has at most 20 passkeys' },
   'passkey.not_found': { status: 404, title: 'Passkey not found' },
   'passkey.refused': { status: 403, title: 'The passkey was not accepted' },

@@ -136,9 +136,10 @@ describe.each(databases)('destinations of the audit log on %s', (database) => {
     const acts = (await server.records(20)).filter(({ action }) => action.startsWith('audit-destination'))
     expect(acts.map(({ action, outcome, target }) => [action, outcome, target?.name])).toEqual(
       expect.arrayContaining([
-        ['audit-destination.create', 'success', `${hook}a`],
+        ['audit-destination.create', 'success', new URL(hook).origin],
         ['audit-destination.create', 'failed', undefined],
-        ['audit-destination.delete', 'success', `${hook}a`],
+        // Its path may be as good as a password.
+        ['audit-destination.delete', 'success', new URL(hook).origin],
         ['audit-destination.delete', 'failed', undefined],
       ]),
     )

@@ -382,6 +382,15 @@ describe.each(databases)('passkeys on %s', (database) => {
     })
   })
 
+  test('confirms also while a stranger guesses the password', async () => {
+    const { authenticator } = await add()
+    const guess = () =>
+      post('/api/v1/session', { email: person.email, password: 'a password that is a guess' })
+    const guesses = await Promise.all(Array.from({ length: 12 }, guess))
+    expect(guesses.map(({ status }) => status)).toContain(429)
+    expect((await confirm(authenticator, cookie)).status).toBe(204)
+  })
+
   test('is of one account: what is registered is not registered again, also not by another person', async () => {
     const { authenticator } = await add()
     for (const session of [cookie, await server.newSession(await server.addPerson())]) {

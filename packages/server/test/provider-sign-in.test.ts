@@ -2,6 +2,7 @@ import { TOTP } from 'otpauth'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Answer, databases, startServer, type TestPerson, type TestServer } from './kit.ts'
 import { CLIENT_ID, CLIENT_SECRET, type Spoiled, TestProvider } from './oidc-kit.ts'
+import { SoftAuthenticator } from './passkey-kit.ts'
 
 const MINUTE_MS = 60_000
 
@@ -368,6 +369,22 @@ describe.each(databases)('signing in at an identity provider on %s', (database) 
     const stranger = await server.newSession(await server.addPerson())
     const begun = await post('/api/v1/session/reauthenticate/identity-provider', { providerId }, stranger)
     expect([begun.status, begun.body.code]).toEqual([404, 'identity_link.not_found'])
+  })
+
+  test('a passkey is not removed when it is the only way in', async () => {
+    const cookie = cookiesOf(await signIn())
+    const begun = await post('/api/v1/passkeys/options', {}, cookie)
+    const credential = new SoftAuthenticator('http://localhost:8080').create(begun.body)
+    const added = await post('/api/v1/passkeys', { name: 'x', credential }, `${cookie}; ${cookiesOf(begun)}`)
+    expect(added.status).toBe(201)
+    const remove = () => post(`/api/v1/passkeys/${added.body.passkey.id}/delete`, {}, cookie)
+    const { identityLinks } = await server.ok('GET', '/api/v1/identity-links', { headers: { cookie } })
+    const path = `/api/v1/identity-links/${identityLinks[0].id}`
+    expect((await server.request('DELETE', path, { headers: { cookie } })).status).toBe(204)
+    expect((await remove()).body.code).toBe('passkey.last')
+    expect((await server.ok('GET', '/api/v1/passkeys', { headers: { cookie } })).passkeys).toHaveLength(1)
+    await post('/api/v1/account/password', { newPassword: 'a password of one’s own' }, cookie)
+    expect((await remove()).status).toBe(204)
   })
 
   test('whoever has no password sets one after signing in, and cannot lose the only way in', async () => {

@@ -182,6 +182,7 @@ export const deletePasskey = route({
   status: 204,
   errors: [
     'passkey.not_found',
+    'passkey.last',
     'account.password_wrong',
     'second_factor.code_wrong',
     'second_factor.required',

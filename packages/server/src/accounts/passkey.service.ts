@@ -18,6 +18,7 @@ import { type Storage, violatedUnique } from '../storage/storage.ts'
 import type { Transaction } from '../storage/tables.ts'
 import type { Accounts, BegunSession, FactorProof } from './accounts.service.ts'
 import { endOtherSessions } from './accounts.store.ts'
+import { listLinks } from './identity-provider.store.ts'
 import * as store from './passkey.store.ts'
 import {
   algorithms,
@@ -160,7 +161,10 @@ export class Passkeys {
     })
   }
 
-  /** @throws AppError `passkey.not_found`, `second_factor.required`, and as {@link Accounts.assertFactorProof}. */
+  /**
+   * @throws AppError `passkey.not_found`, `second_factor.required`, and as {@link Accounts.assertFactorProof};
+   *   `passkey.last` when nothing else would sign the caller in.
+   */
   async delete(asker: Asker<Person>, id: string, proof: FactorProof, endsOthers: boolean): Promise<void> {
     const { access, accounts, secondFactors } = this.#parts
     const { accountId } = asker.caller
@@ -169,6 +173,8 @@ export class Passkeys {
       const passkey = await store.findOwnPasskey(tx, accountId, id)
       if (!passkey) throw new AppError('passkey.not_found')
       await store.deleteOwnPasskey(tx, accountId, id)
+      const isOut = !(await accounts.hasOtherWayIn(tx, accountId))
+      if (isOut && (await listLinks(tx, accountId)).length === 0) throw new AppError('passkey.last')
       await secondFactors.removed(tx, accountId)
       const target = { kind: 'passkey', id, name: passkey.name }
       return {

@@ -84,7 +84,8 @@ export function passkeyRoutes(http: Http<Person, Machine>, passkeys: Passkeys, l
 
   http.person(confirmByPasskey, async ({ caller, origin, body, cookie, isSecure }) => {
     const browserToken = readBrowserCookie(COOKIE.confirm, isSecure, cookie)
-    await limits.run(`person:${caller.accountId}`, origin, () =>
+    // No limit per account: nobody guesses a signature, and strangers who guess the password must not keep its owner out.
+    await limits.run(undefined, origin, () =>
       passkeys.confirm({ caller, origin }, browserToken, body.credential),
     )
     return undefined

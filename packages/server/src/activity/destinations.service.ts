@@ -93,7 +93,9 @@ export class AuditDestinations {
       const secret = target.kind === 'webhook' ? shownSecret(webhookKey(vault, destination.id)) : null
       return {
         result: { state: { destination, pending: pendingOf(destination, size) }, secret },
-        record: { target: { kind: 'audit-destination', id: destination.id, name: destination.target } },
+        record: {
+          target: { kind: 'audit-destination', id: destination.id, name: recorded(destination.target) },
+        },
       }
     })
   }
@@ -102,7 +104,10 @@ export class AuditDestinations {
     await this.#parts.access.perform(asker, 'audit-destination.delete', instance, async (tx) => {
       const name = await store.deleteDestination(tx, id)
       if (name === undefined) throw new AppError('audit_destination.not_found')
-      return { result: undefined, record: { target: { kind: 'audit-destination', id, name } } }
+      return {
+        result: undefined,
+        record: { target: { kind: 'audit-destination', id, name: recorded(name) } },
+      }
     })
   }
 
@@ -124,6 +129,12 @@ export class AuditDestinations {
       throw invalidField('target', 'without TLS only private addresses are reached; use syslog+tls://')
     if (problem) throw invalidField('target', problem.message)
   }
+}
+
+/** What the log says of a target: addresses of webhooks often hold a token, and records go to other destinations too. */
+function recorded(text: string): string {
+  const target = parseTarget(text)
+  return target.kind === 'webhook' ? new URL(target.url).origin : text
 }
 
 const toRow = (destination: Destination) => ({
