@@ -2,7 +2,7 @@ import { Keyhold, KeyholdError, type KeyholdOptions, SecretNotFoundError } from 
 import { withWorkloadKey } from './connection.ts'
 import { findCredentials } from './credentials.ts'
 import { ExitCode } from './exit-codes.ts'
-import { Failure } from './failure.ts'
+import { Failure, kindOf } from './failure.ts'
 import { version } from './version.ts'
 
 /** How the command line names itself in the audit log. */
@@ -63,6 +63,7 @@ export function failureOf(error: KeyholdError): Failure {
     : error.message.charAt(0).toLowerCase() + error.message.slice(1)
   return new Failure(`${message} (${error.code})`, {
     exitCode: error.status === 401 ? ExitCode.NotSignedIn : ExitCode.Failed,
+    kind: /^(network|integrity)[.]/.test(error.code) ? 'unavailable' : kindOf(error.status ?? 0),
     hints,
   })
 }

@@ -39,6 +39,7 @@ export function httpFetch(address: string | URL, request: HttpRequest = {}): Pro
       reject(
         new Failure(`${url.host} cannot be reached: ${reason}`, {
           hints: ['is KEYHOLD_URL right, and the server up?'],
+          kind: 'unavailable',
         }),
       )
     const outgoing = send(url, {

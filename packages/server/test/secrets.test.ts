@@ -691,6 +691,11 @@ describe.each(databases)('secrets of projects on %s', (database) => {
       expect(found).toEqual({
         'account.create': ['temporaryPassword'],
         'access-token.create': ['token'],
+        'audit-destination.create': ['secret'],
+        // What a claim has to be, which administrators chose; no secret.
+        'identity-provider.create': ['requiredClaim.value'],
+        'identity-provider.list': ['identityProviders[].requiredClaim.value'],
+        'identity-provider.update': ['requiredClaim.value'],
         'personal-secret.reveal': ['value'],
         'reminder-webhook.set': ['secret'],
         'second-factor.begin': ['secret'],

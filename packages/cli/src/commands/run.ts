@@ -16,6 +16,9 @@ show them. COMMAND has a terminal where keyhold has one, and exits as itself: wi
 signal that ended it; 127 when it is not found, 126 when it cannot be executed. A pager at the end of a pipeline needs the
 pipeline inside, or --no-mask.
 
+With --max-age a copy of the secrets is kept, encrypted and bound to this machine and to the credential, and is used when
+Keyhold cannot be reached or does not answer within two seconds. What Keyhold refuses is refused, and deletes the copy.
+
 With --project it is the person that is signed in who gets the secrets, each with a request of its own.
 
 Reads KEYHOLD_URL, KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY, or the files that KEYHOLD_ACCESS_KEY_ID_FILE and
@@ -36,6 +39,13 @@ are enough; see keyhold workload-identity create --help.`,
       summary:
         'as the signed-in person, use this project; else $KEYHOLD_PROJECT, unless there is an access key',
     },
+    'max-age': {
+      type: 'string',
+      placeholder: 'AGE',
+      variable: 'KEYHOLD_MAX_AGE',
+      summary: 'keep a copy for when Keyhold cannot be reached, and use it until it is so old: 30m, 12h, 7d',
+    },
+    offline: { type: 'boolean', summary: 'use the copy that --max-age has kept, and ask nobody' },
     mask: {
       type: 'string',
       placeholder: 'HOW',
@@ -60,6 +70,10 @@ are enough; see keyhold workload-identity create --help.`,
       does: 'a shell’s features need a shell',
       command: 'keyhold run -- sh -c \'psql "$DATABASE_URL" < schema.sql\'',
     },
+    {
+      does: 'go on for half a day without Keyhold',
+      command: 'keyhold run --max-age=12h -- node server.js',
+    },
     { does: 'a pager in a pipeline', command: "keyhold run -- sh -c 'make report | less'" },
     { does: 'show which secret was printed where', command: 'keyhold run --mask=label -- make test' },
   ],
@@ -72,13 +86,28 @@ are enough; see keyhold workload-identity create --help.`,
     const project = options.project ?? (isMachine ? undefined : env.KEYHOLD_PROJECT || undefined)
     // Before anything is delivered, and so recorded.
     checkCommand(program, env.PATH)
+    if ((options.offline || options['max-age'] !== undefined) && !hasAccessKey(env) && project === undefined)
+      throw usageFailure(
+        'a copy needs an access key or a person',
+        'a token of the platform opens it only once',
+      )
     const connection = project === undefined ? machineConnection(await withWorkloadKey(env)) : undefined
-    const delivery =
+    const wanted = options.environment ?? connection?.environment
+    const fetch = (remark?: string) =>
       connection === undefined
         ? import('../run/person-delivery.ts').then(({ fetchPersonDelivery }) =>
-            fetchPersonDelivery(env, project, options.environment),
+            fetchPersonDelivery(env, project, wanted, remark),
           )
-        : fetchDelivery(connection, options.environment ?? connection.environment)
+        : fetchDelivery(connection, wanted, remark)
+    const { 'max-age': maxAge, offline: isOffline } = options
+    const delivery =
+      maxAge === undefined && !isOffline
+        ? fetch()
+        : import('../run/offline.ts').then(({ copyOwner, deliverWithCopy }) => {
+            const owner = copyOwner(env, connection, project, wanted)
+            const note = (text: string) => terminal.note(text)
+            return deliverWithCopy({ env, owner, maxAge, isOffline, note }, fetch)
+          })
     // It is awaited below; until then its failure must not count as unhandled.
     delivery.catch(() => {})
     // Loaded while the request is on its way.

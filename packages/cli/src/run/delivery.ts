@@ -1,8 +1,9 @@
 import type { MachineConnection } from '../connection.ts'
 import { ExitCode } from '../exit-codes.ts'
-import { Failure } from '../failure.ts'
+import { Failure, kindOf } from '../failure.ts'
 import { type HttpResponse, httpFetch } from '../http.ts'
 import { visible } from '../terminal.ts'
+import { version } from '../version.ts'
 
 export type SecretType = 'token' | 'password' | 'key' | 'file'
 
@@ -26,15 +27,19 @@ export interface Delivery {
   readonly referenced: readonly DeliveredSecret[]
 }
 
-/** Gets all secrets of the access key's project with one request, which the server records before it answers. */
+/**
+ * Gets all secrets of the access key's project with one request, which the server records before it answers.
+ * @param remark after the name of this program, which the record repeats.
+ */
 export async function fetchDelivery(
   connection: MachineConnection,
   environment: string | undefined,
+  remark = '',
 ): Promise<Delivery> {
   const query = environment === undefined ? '' : `?environment=${encodeURIComponent(environment)}`
   const credential = Buffer.from(`${connection.accessKeyId}:${connection.accessKey}`).toString('base64')
   const response = await httpFetch(`${connection.url}/api/v1/projects/current/secrets${query}`, {
-    headers: { authorization: `Basic ${credential}` },
+    headers: { authorization: `Basic ${credential}`, 'user-agent': `keyhold-cli/${version}${remark}` },
   })
   if (!response.ok) throw await refusal(response)
   return parseDelivery(await body(response))
@@ -86,6 +91,7 @@ async function refusal(response: HttpResponse): Promise<Failure> {
   const isUnknown = response.status === 401
   return new Failure(isUnknown ? `not signed in: ${reason}` : reason, {
     exitCode: isUnknown ? ExitCode.NotSignedIn : ExitCode.Failed,
+    kind: kindOf(response.status),
     hints: [
       ...(isUnknown ? ['is the access key active, not expired, and used from an allowed address?'] : []),
       ...(code || trace ? [`${[code, trace && `trace ${trace}`].filter(Boolean).join(', ')}`] : []),
@@ -105,6 +111,8 @@ async function body(response: HttpResponse): Promise<unknown> {
 function unreadable(): Failure {
   return new Failure('the server’s answer is not one that Keyhold gives', {
     hints: ['does KEYHOLD_URL name a Keyhold server?'],
+    // A gateway or a captive portal answered.
+    kind: 'unavailable',
   })
 }
 

@@ -1,5 +1,5 @@
 import { type Keyhold, KeyholdError } from '@keyhold/sdk'
-import { connected } from '../client.ts'
+import { connected, userAgent } from '../client.ts'
 import { findProject } from '../commands/project/find-project.ts'
 import { DEFAULT_ENVIRONMENT } from '../commands/secret/find-secret.ts'
 import type { DeliveredSecret, Delivery, UnresolvedSecret } from './delivery.ts'
@@ -16,10 +16,11 @@ export async function fetchPersonDelivery(
   env: NodeJS.ProcessEnv,
   project: string | undefined,
   environmentName: string | undefined,
+  remark = '',
 ): Promise<Delivery> {
   // The first failure ends the requests that are still on their way.
   const end = new AbortController()
-  return connected(env, 'person', async (keyhold) => {
+  const work = async (keyhold: Keyhold): Promise<Delivery> => {
     const environment = environmentName ?? keyhold.environment ?? DEFAULT_ENVIRONMENT
     const { id: projectId } = await findProject(keyhold, project)
     // Each name once: the server has chosen.
@@ -54,7 +55,8 @@ export async function fetchPersonDelivery(
       end.abort()
       throw error
     }
-  })
+  }
+  return connected(env, 'person', work, { userAgent: `${userAgent}${remark}` })
 }
 
 type Revealed =

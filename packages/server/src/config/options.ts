@@ -95,4 +95,5 @@ export const foreignVariables = [
   'KEYHOLD_ACCESS_KEY',
   'KEYHOLD_ENVIRONMENT',
   'KEYHOLD_PROJECT',
+  'KEYHOLD_MAX_AGE',
 ]
