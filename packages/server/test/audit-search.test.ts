@@ -136,6 +136,19 @@ describe.each(databases)('searching the audit log on %s', (database) => {
     }
   }, 120_000)
 
+  test('who is Admin of thousands of projects keeps nobody waiting while each is looked at', async () => {
+    const projectIds = Array.from({ length: 3_000 }, (_, i) => `prj_nobody${i}`)
+    let turns = 0
+    const timer = setInterval(() => {
+      turns += 1
+    }, 1)
+    const visibleTo = { accountId: 'usr_none', projectIds }
+    const { rows } = await searchRecords(server.core.storage.db, { visibleTo }, 50)
+    clearInterval(timer)
+    expect(rows).toEqual([])
+    expect(turns).toBeGreaterThan(3)
+  })
+
   test('a search that finds little ends after a while with the place where to go on (L5)', async () => {
     const filter = { action: 'secret.update', actorId: 'usr_1', outcome: 'success', secretName: 'COMMON' }
     const first = await searchRecords(server.core.storage.db, { ...filter, projectId: 'prj_none' }, 50, 0)

@@ -30,6 +30,8 @@ export const SPAN = 256
 const WINDOW = 1_000
 /** Time that a page may take, unless its first window takes longer. */
 const SEARCH_MS = 100
+/** After so long others have their turn. */
+const TURN_MS = 10
 /** Spans that are made, or looked through, in one go. */
 const SPANS_PER_BATCH = 16
 const SPANS_PER_LOOK = 500
@@ -57,8 +59,14 @@ export async function searchRecords(
   const whole = { start: filter.start ?? 0, end: filter.before ?? Number.MAX_SAFE_INTEGER }
   const found: Found[] = []
   // One more than wanted, which tells whether there is a next page.
-  for (const conditions of waysToSee(filter))
+  let turnEnds = performance.now() + TURN_MS
+  for (const conditions of waysToSee(filter)) {
     found.push(await search(db, conditions, whole, limit + 1, deadline))
+    // Somebody may be Admin of thousands of projects, and each has to be looked at once.
+    if (performance.now() < turnEnds) continue
+    await setImmediate()
+    turnEnds = performance.now() + TURN_MS
+  }
   const reached = Math.max(0, ...found.map((one) => one.reached))
   // What two ways find is one record. Below where one of them stopped, the other's would not be all.
   const all = new Map(found.flatMap(({ rows }) => rows.map((row) => [row.leaf_index, row])))
