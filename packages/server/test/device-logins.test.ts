@@ -174,6 +174,18 @@ describe.each(databases)('sign-in of a machine (RFC 8628) on %s', (database) => 
     expect(await ask()).toEqual(['device_login.slow_down', '15'])
     server.clock.advance(15_000)
     expect(await ask()).toEqual(['device_login.authorization_pending', '15'])
+    // Whoever never pauses is told a minute at last, and causes no more writes.
+    const asked = async () =>
+      (await server.core.storage.db.selectFrom('device_logins').select('last_polled_at').execute())
+        .map((row) => row.last_polled_at)
+        .join()
+    for (let i = 0; i < 9; i++) await ask()
+    const before = await asked()
+    server.clock.advance(1_000)
+    expect(await ask()).toEqual(['device_login.slow_down', '60'])
+    expect(await asked()).toBe(before)
+    server.clock.advance(60_000)
+    expect(await ask()).toEqual(['device_login.authorization_pending', '60'])
   })
 
   test('user codes cannot be guessed: the eleventh wrong one of a person has to wait, and is in the log', async () => {

@@ -21,6 +21,7 @@ const DEVICE_CODE_PREFIX = 'kh_dev_'
 export const DEVICE_LOGIN_MS = 10 * 60_000
 /** RFC 8628 §3.2's default; also what `slow_down` adds (§3.5). */
 export const INTERVAL_S = 5
+const INTERVAL_MAX_S = 60
 /** A question that was on its way for less long than the one before did not come too soon. */
 const TOLERANCE_MS = 1_000
 /** 40 bits for whoever is signed in and guesses 10 times in 5 minutes. */
@@ -161,7 +162,7 @@ export class DeviceLogins {
     const { approval } = login
     if (confirmationCode === undefined || !approval) {
       const { isTooSoon, intervalSeconds } = await this.#storage.transaction((tx) =>
-        store.notePoll(tx, login.id, this.#clock.now().getTime(), TOLERANCE_MS, INTERVAL_S),
+        store.notePoll(tx, login.id, this.#clock.now().getTime(), TOLERANCE_MS, INTERVAL_S, INTERVAL_MAX_S),
       )
       if (approval) throw new AppError('device_login.confirmation_required')
       const code = isTooSoon ? 'device_login.slow_down' : 'device_login.authorization_pending'

@@ -72,7 +72,7 @@ export async function decideLogin(
 }
 
 /**
- * Notes that the machine asked.
+ * Notes that the machine asked. @param maxSeconds where the interval ends to grow, and what comes too soon is not noted.
  * @returns the interval in seconds that it has to keep from now on, and whether it asked too soon.
  */
 export async function notePoll(
@@ -81,6 +81,7 @@ export async function notePoll(
   now: number,
   toleranceMs: number,
   stepSeconds: number,
+  maxSeconds: number,
 ): Promise<{ isTooSoon: boolean; intervalSeconds: number }> {
   const row = await tx
     .selectFrom('device_logins')
@@ -90,6 +91,8 @@ export async function notePoll(
   if (!row) return { isTooSoon: false, intervalSeconds: stepSeconds }
   const { last_polled_at: last, interval_seconds: interval } = row
   const isTooSoon = last !== null && now - last < interval * 1000 - toleranceMs
+  // Whoever asks without a pause makes us write no more than this often.
+  if (isTooSoon && interval >= maxSeconds) return { isTooSoon, intervalSeconds: interval }
   const intervalSeconds = isTooSoon ? interval + stepSeconds : interval
   await tx
     .updateTable('device_logins')
