@@ -241,6 +241,13 @@ describe.each(databases)('hostile input on %s', (database) => {
     expect(accessTokens.map(({ name }: { name: string }) => name)).not.toContain('leap')
   })
 
+  test('what breaks a pattern is explained in words, without the value', async () => {
+    const options = { token: owner.token, body: { name: '   ' } }
+    const { status, body: problem } = await server.request('POST', '/api/v1/projects', options)
+    const message = 'is not as it has to be: Not blank, no control characters, at most 100 characters'
+    expect([status, problem.errors]).toEqual([400, [{ field: 'name', message }]])
+  })
+
   test('odd but right input is stored as it was sent', async () => {
     const values = ['\u0000 in a file', '\ud83d\udd11 \u202e', '__proto__', '{"a":1,"a":2}', '\\u0000', '%00']
     for (const [i, value] of values.entries()) {

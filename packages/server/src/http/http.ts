@@ -264,8 +264,10 @@ function createFastify<P, M>(options: HttpOptions<P, M>, isDraining: () => boole
   // Node answers an Expect header that is not 100-continue by itself, without our headers: here it is one more header.
   fastify.server.on('checkExpectation', (request, response) => fastify.routing(request, response))
 
-  const strict = withKeywords(new Ajv({ removeAdditional: false, useDefaults: false, allErrors: false }))
-  const coercing = withKeywords(new Ajv({ removeAdditional: false, coerceTypes: true }))
+  // Verbose: failures come with their schema, whose description says more than a pattern does.
+  const common = { removeAdditional: false, verbose: true }
+  const strict = withKeywords(new Ajv({ ...common, useDefaults: false, allErrors: false }))
+  const coercing = withKeywords(new Ajv({ ...common, coerceTypes: true }))
   fastify.setValidatorCompiler(({ schema, httpPart }) =>
     (httpPart === 'body' ? strict : coercing).compile(withStorableBounds(schema)),
   )
@@ -278,7 +280,7 @@ function createFastify<P, M>(options: HttpOptions<P, M>, isDraining: () => boole
           ? 'there is no such field'
           : failure.keyword === 'not'
             ? 'cannot hold a NUL character'
-            : (failure.message ?? 'is not valid'),
+            : (describedPattern(failure) ?? failure.message ?? 'is not valid'),
     }))
     return new AppError('request.invalid', { errors: fields })
   })
@@ -438,6 +440,12 @@ function isCrossSite(request: FastifyRequest, publicUrl: string): boolean {
   const { origin, host } = request.headers
   if (origin === undefined) return false
   return origin !== new URL(publicUrl).origin && !(URL.canParse(origin) && new URL(origin).host === host)
+}
+
+/** What a pattern stands for, in words. */
+function describedPattern({ keyword, parentSchema }: { keyword?: string; parentSchema?: unknown }) {
+  const { description } = (parentSchema ?? {}) as { description?: string } // `as`: every schema may have one.
+  return keyword === 'pattern' && description ? `is not as it has to be: ${description}` : undefined
 }
 
 /** `/ipRestriction/1` → `ipRestriction[1]`; a missing property is named itself. */
