@@ -105,6 +105,20 @@ test.each([401, 403, 404])(
   },
 )
 
+test.each([403, 404])(
+  'a %i of a gateway in front of Keyhold is no refusal: the copy is used and stays',
+  async (status) => {
+    const { server, env, path } = await scene()
+    server.answer = (_req, res) => {
+      res.writeHead(status, { 'content-type': 'text/html' })
+      res.end('<h1>default backend</h1>')
+    }
+    const result = await run(['run', '--max-age=12h', ...PRINT], env)
+    expect(result).toMatchObject({ code: 0, stdout: `${CANARY.length}\n` })
+    expect(copies(path)).toHaveLength(1)
+  },
+)
+
 test('--offline asks nobody, and without a copy says how to make one', async () => {
   const { server, env } = await scene()
   const asked = server.requests.length

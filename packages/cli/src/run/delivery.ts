@@ -91,7 +91,8 @@ async function refusal(response: HttpResponse): Promise<Failure> {
   const isUnknown = response.status === 401
   return new Failure(isUnknown ? `not signed in: ${reason}` : reason, {
     exitCode: isUnknown ? ExitCode.NotSignedIn : ExitCode.Failed,
-    kind: kindOf(response.status),
+    // What a balancer says while Keyhold is away, also with 404, is no word of Keyhold's: its errors have a code.
+    kind: code === undefined ? 'unavailable' : kindOf(response.status),
     hints: [
       ...(isUnknown ? ['is the access key active, not expired, and used from an allowed address?'] : []),
       ...(code || trace ? [`${[code, trace && `trace ${trace}`].filter(Boolean).join(', ')}`] : []),

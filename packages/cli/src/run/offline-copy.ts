@@ -243,10 +243,11 @@ function readIfThere(path: string): Buffer | undefined {
 
 /** Writes a file that only this user can read, whole or not at all. @param isNew leaves one alone that is there. */
 function writeWhole(path: string, bytes: Uint8Array, isNew = false): void {
-  const partial = `${path}.${process.pid}`
+  // A name that nobody can have prepared, as a link to another file, where the directory is not this user's alone.
+  const partial = `${path}.${randomBytes(8).toString('hex')}`
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    const file = openSync(partial, 'w', 0o600)
+    const file = openSync(partial, 'wx', 0o600)
     try {
       writeSync(file, bytes)
       fsyncSync(file)
