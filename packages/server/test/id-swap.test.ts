@@ -420,6 +420,16 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
   }
 }
 
+/** Makes room in what the whole instance has at most 20 of. */
+async function keepOnly({ core }: TestServer, tenants: readonly Tenant[]): Promise<void> {
+  await core.storage.transaction(async (tx) => {
+    const providers = tenants.map(({ identityProvider }) => identityProvider.id)
+    await tx.deleteFrom('identity_providers').where('id', 'not in', providers).execute()
+    const destinations = tenants.map(({ destination }) => destination.id)
+    await tx.deleteFrom('audit_destinations').where('id', 'not in', destinations).execute()
+  })
+}
+
 /** Straight into the table: there are more tenants here than an instance has providers. */
 async function addProvider({ core, clock }: TestServer, host: string): Promise<{ id: string; host: string }> {
   const id = newId('rpv')
@@ -855,6 +865,7 @@ describe.each(databases)('every route, attacked, on %s', (database) => {
       const { never, delivers = [] } = entryOf(row)
       // A person of their own: the other tests need the owner's password as it is, and people have limits.
       const own = await addTenant(server, await server.addPerson('admin'), a.member)
+      await keepOnly(server, [a, b, own])
       const answer = await send(row, pathOf(row, own), credentialOf(row, own), own, b)
       if (never) return expect(answer.body.code).toBe(never)
       expect([answer.status, answer.text]).toEqual([row.status, expect.anything()])
