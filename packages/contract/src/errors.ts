@@ -150,6 +150,7 @@ export const errors = {
   'secret.unresolved': { status: 409, title: 'A reference in the secret has no value' },
   'secret.version_not_found': { status: 404, title: 'The secret has no such version' },
   'server.error': { status: 500, title: 'Something went wrong on the server' },
+  'server.sealed': { status: 503, title: 'The server waits for the passphrase of its root key' },
   'session.complete': { status: 409, title: 'You are signed in already; no code is needed' },
   'session.not_found': { status: 404, title: 'Session not found' },
   'session.reauthentication_required': { status: 403, title: 'Confirm first that it is you' },

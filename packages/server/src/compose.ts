@@ -1,5 +1,6 @@
 import { accessSync, constants, mkdirSync } from 'node:fs'
 import type { AnyRoute } from '@keyhold/contract/route'
+import { Secret } from '@keyhold/contract/secret'
 import type { Logger } from 'pino'
 import packageJson from '../package.json' with { type: 'json' }
 import { Access } from './access/access.ts'
@@ -64,7 +65,7 @@ import type { Credential } from './http/credential.ts'
 import { type Authenticated, Http } from './http/http.ts'
 import { collectMetrics, listenForMetrics } from './http/metrics.ts'
 import { openapi } from './http/openapi.ts'
-import { operationRoutes, type Readiness } from './http/operations.ts'
+import { operationRoutes, type Readiness, sealedRoutes } from './http/operations.ts'
 import { projectRoutes } from './projects/projects.routes.ts'
 import { Projects } from './projects/projects.service.ts'
 import { Schedule } from './schedule/schedule.ts'
@@ -73,6 +74,7 @@ import type { Transaction } from './storage/tables.ts'
 import { Backups } from './upkeep/backups.service.ts'
 import { RootKeys } from './upkeep/root-keys.service.ts'
 import { Servers } from './upkeep/servers.ts'
+import { listenForPassphrase } from './upkeep/unseal-socket.ts'
 import { deriveRootKey, readRootKeyFiles } from './vault/root-key.ts'
 import { chooseRootKey } from './vault/rotation.ts'
 import { Vault } from './vault/vault.ts'
@@ -165,7 +167,11 @@ export async function composeCore(
       (await storage.db.selectFrom('keyring').select('version').limit(1).executeTakeFirst()) === undefined
     const { files, isNew: isNewRootKey } = config.rootKey
       ? { files: [{ key: config.rootKey, path: '' }], isNew: false }
-      : readRootKeyFiles(config.dataDir, isNew)
+      : await readRootKeyFiles(
+          config.dataDir,
+          isNew,
+          config.rootKeyPassphrase === undefined ? undefined : new Secret(config.rootKeyPassphrase),
+        )
     const [first, ...others] = files.map(({ key }) => deriveRootKey(key))
     // `!`: without any, reading them throws.
     const root = await chooseRootKey(storage.db, [first!, ...others])
@@ -504,6 +510,53 @@ export async function composeServer(
         .keepCheckpoint()
         .catch((error: unknown) => logger.warn({ err: error }, 'cannot keep a checkpoint'))
       await core.close()
+    },
+  }
+}
+
+/** A server whose root key nobody has opened yet. */
+export interface SealedServer {
+  /** Where it says so to everybody. */
+  readonly address: string
+  /** Resolves with what opens the root key. */
+  readonly passphrase: Promise<Secret<string>>
+  close(): Promise<void>
+}
+
+/** Listens, touches no database, and waits for the passphrase. @throws ConfigError */
+export async function composeSealedServer(config: Config, logger: Logger): Promise<SealedServer> {
+  const http = new Http<Person, Machine>({
+    publicUrl: config.publicUrl,
+    trustedProxies: config.trustedProxies,
+    tls: config.tls,
+    logger,
+    authenticate: async () => undefined,
+    admit: async () => {},
+    used: () => undefined,
+  })
+  sealedRoutes(http.fastify)
+  const open = async (passphrase: Secret<string>) => {
+    const { files } = await readRootKeyFiles(config.dataDir, false, passphrase).catch((error: unknown) => {
+      logger.warn({ err: error }, 'the root key was not opened')
+      throw error
+    })
+    return deriveRootKey(files[0]!.key).fingerprint // `!`: without any, reading them throws.
+  }
+  const { passphrase, close } = await listenForPassphrase(config.dataDir, open)
+  const address = await http.fastify
+    .listen({ host: config.http.host || '::', port: config.http.port })
+    .catch((error: unknown) => {
+      throw unusable('KEYHOLD_HTTP_ADDR: cannot listen there', error)
+    })
+  return {
+    address,
+    passphrase,
+    close: async () => {
+      close()
+      const closing = http.fastify.close()
+      // Answers are short. Who keeps a connection comes again.
+      http.fastify.server.closeAllConnections()
+      await closing
     },
   }
 }

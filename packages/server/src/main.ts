@@ -1,14 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Secret } from '@keyhold/contract/secret'
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { admin } from './admin/admin.ts'
-import { newRootKeyText, say, UsageError } from './admin/command.ts'
+import { newRootKeyText } from './admin/command.ts'
+import { say, UsageError } from './admin/output.ts'
+import { withPassphrase } from './admin/passphrase.ts'
+import { isTerminal } from './admin/prompt.ts'
 import { AppError } from './base/app-error.ts'
-import { composeCore, composeServer, makeDataDir } from './compose.ts'
-import { ConfigError, readConfig } from './config/config.ts'
+import { composeCore, composeSealedServer, composeServer, makeDataDir } from './compose.ts'
+import { type Config, ConfigError, readConfig } from './config/config.ts'
 import { env } from './config/environment.ts'
 import { lockDataDir } from './storage/storage.ts'
 import { WrongRootKeyError } from './vault/keyring.ts'
+import { findSealedFile, fingerprintIn } from './vault/root-key.ts'
 
 /** How long requests may take to end after SIGTERM, and then the rest. */
 const SHUTDOWN_MS = 10_000
@@ -25,9 +29,11 @@ async function serve(): Promise<void> {
   makeDataDir(config)
   // PostgreSQL takes any number of servers; a directory with SQLite takes one.
   const unlock = config.databaseUrl === undefined ? lockDataDir(config.dataDir) : () => {}
-  const core = await composeCore(config)
+  const { rootKeyPassphrase, stopWaiting } = await waitUntilUnsealed(config, logger)
+  const core = await composeCore({ ...config, ...(rootKeyPassphrase !== undefined && { rootKeyPassphrase }) })
   const server = await composeServer(config, core, logger)
   const start = async () => {
+    await stopWaiting()
     for (const warning of config.warnings) logger.warn(warning)
     const address = await server.listen()
     logger.info({ address, database: core.storage.dialect, rootKey: core.vault.rootFingerprint }, 'ready')
@@ -65,6 +71,38 @@ async function serve(): Promise<void> {
   process.on('SIGINT', (signal) => void stop(signal))
 
   await starting
+}
+
+/**
+ * Waits where the root key is sealed and nobody has said how it opens: for a prompt where there is a terminal, else for
+ * `keyhold admin unseal`, and answers meanwhile. @returns the passphrase, and what ends the answering.
+ */
+async function waitUntilUnsealed(
+  config: Config,
+  logger: Logger,
+): Promise<{ rootKeyPassphrase?: string | undefined; stopWaiting: () => Promise<void> }> {
+  const path = config.rootKey ? undefined : findSealedFile(config.dataDir)
+  if (path === undefined || config.rootKeyPassphrase !== undefined || isTerminal()) {
+    const { rootKeyPassphrase } = await withPassphrase(config)
+    return { rootKeyPassphrase, stopWaiting: async () => {} }
+  }
+  const sealed = await composeSealedServer(config, logger)
+  const stop = async (signal: string) => {
+    logger.info({ signal }, 'stopping')
+    await sealed.close()
+    process.exit(0)
+  }
+  process.on('SIGTERM', stop).on('SIGINT', stop)
+  logger.warn({ address: sealed.address, rootKey: fingerprintIn(path) }, 'sealed')
+  say(`\n  The root key is sealed. Give its passphrase, on this machine:\n\n    npx keyhold admin unseal\n\n`)
+  const passphrase = await sealed.passphrase
+  return {
+    rootKeyPassphrase: passphrase.reveal(),
+    stopWaiting: async () => {
+      process.off('SIGTERM', stop).off('SIGINT', stop)
+      await sealed.close()
+    },
+  }
 }
 
 function setupText(publicUrl: string, code: Secret<string>): string {

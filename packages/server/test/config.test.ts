@@ -159,7 +159,7 @@ describe('the configuration', () => {
   })
 
   test('every option may come from a file, and an empty variable is none', () => {
-    for (const { name } of options) {
+    for (const { name, ...option } of options) {
       const path = join(folder, name)
       const good: Partial<Record<string, string>> = {
         KEYHOLD_DATA_DIR: '/srv/keyhold',
@@ -172,6 +172,7 @@ describe('the configuration', () => {
         KEYHOLD_TLS_CERT: readFileSync(tls.KEYHOLD_TLS_CERT_FILE, 'utf8'),
         KEYHOLD_TLS_KEY: readFileSync(tls.KEYHOLD_TLS_KEY_FILE, 'utf8'),
         KEYHOLD_ROOT_KEY: Buffer.alloc(32, 7).toString('base64'),
+        KEYHOLD_ROOT_KEY_PASSPHRASE: CANARY,
         KEYHOLD_METRICS_ADDR: '127.0.0.1:82',
         KEYHOLD_METRICS_TOKEN: 'metrics',
         KEYHOLD_DRAIN_SECONDS: '5',
@@ -189,11 +190,15 @@ describe('the configuration', () => {
       const pair = Object.fromEntries(together?.map((one) => [one, good[one]!]) ?? [])
       const { [name]: _direct, ...rest } = pair
       const fromFile = readConfig({ ...rest, [`${name}_FILE`]: path })
+      expect(JSON.stringify(fromFile)).not.toBe(JSON.stringify(readConfig({})))
+      if ('isFileOnly' in option) {
+        expect(problemOf({ [name]: value })).toContain(`set ${name}_FILE`)
+        continue
+      }
       const { tls: tlsOfFile, ...others } = fromFile
       const { tls: tlsDirect, ...direct } = readConfig({ ...pair, [name]: value })
       expect([name, JSON.stringify(others)]).toEqual([name, JSON.stringify(direct)])
       expect(tlsOfFile?.cert.trim()).toBe(tlsDirect?.cert.trim())
-      expect(JSON.stringify(fromFile)).not.toBe(JSON.stringify(readConfig({})))
       if (!together)
         expect([name, JSON.stringify(readConfig({ [name]: '' }))]).toEqual([
           name,

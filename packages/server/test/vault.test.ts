@@ -147,13 +147,13 @@ describe('the root key', () => {
     expect(derived.fingerprint).toBe(fingerprint)
   })
 
-  test('the file is made once, mode 0600, and read again; nothing else is left beside it', () => {
+  test('the file is made once, mode 0600, and read again; nothing else is left beside it', async () => {
     const directory = newDirectory()
-    const made = readRootKeyFiles(directory, true)
+    const made = await readRootKeyFiles(directory, true)
     expect(made.isNew).toBe(true)
     expect(statSync(made.files[0]!.path).mode & 0o777).toBe(0o600)
-    expect(readRootKeyFiles(directory, true)).toEqual({ ...made, isNew: false })
-    expect(readRootKeyFiles(directory, false)).toEqual({ ...made, isNew: false })
+    expect(await readRootKeyFiles(directory, true)).toEqual({ ...made, isNew: false })
+    expect(await readRootKeyFiles(directory, false)).toEqual({ ...made, isNew: false })
     expect(readdirSync(directory)).toEqual(['root.key'])
   })
 
@@ -163,16 +163,16 @@ describe('the root key', () => {
     'not a key',
     randomBytes(31).toString('base64'),
     randomBytes(33).toString('base64'),
-  ])('a file that holds "%s" is refused, and stays as it is', (text) => {
+  ])('a file that holds "%s" is refused, and stays as it is', async (text) => {
     const directory = newDirectory()
     writeFileSync(join(directory, 'root.key'), text)
-    expect(() => readRootKeyFiles(directory, true)).toThrow('does not hold a root key')
+    await expect(readRootKeyFiles(directory, true)).rejects.toThrow('does not hold a root key')
     expect(readFileSync(join(directory, 'root.key'), 'utf8')).toBe(text)
   })
 
-  test('none is made where the database has a keyring already', () => {
+  test('none is made where the database has a keyring already', async () => {
     const directory = newDirectory()
-    expect(() => readRootKeyFiles(directory, false)).toThrow(
+    await expect(readRootKeyFiles(directory, false)).rejects.toThrow(
       'is missing, and this database already has a keyring',
     )
     expect(readdirSync(directory)).toEqual([])

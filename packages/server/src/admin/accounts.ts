@@ -3,7 +3,8 @@ import { limits } from '@keyhold/contract/limits'
 import { Secret } from '@keyhold/contract/secret'
 import { AppError } from '../base/app-error.ts'
 import type { Core } from '../compose.ts'
-import { type AdminCommand, operator, print, say, UsageError, withCore } from './command.ts'
+import { type AdminCommand, operator, withCore } from './command.ts'
+import { print, say, UsageError } from './output.ts'
 
 const text = { type: 'string' } as const
 const flag = { type: 'boolean' } as const

@@ -1,8 +1,10 @@
 import { createToken, createUser, resetSecondFactor } from './accounts.ts'
 import { backup, restore, verifyBackup } from './backup.ts'
-import { type AdminCommand, parseCommand, print, UsageError } from './command.ts'
+import { type AdminCommand, parseCommand } from './command.ts'
+import { print, UsageError } from './output.ts'
 import { createKit, useKit, verifyKit } from './recovery-kit.ts'
 import { activate, cancel, prepare, retire, status } from './root-key.ts'
+import { changePassphrase, seal, unseal, unsealForGood } from './root-key-seal.ts'
 import { instanceStatus } from './status.ts'
 
 /** Every command of `keyhold admin`, in the order of the help. */
@@ -22,6 +24,10 @@ const commands: Readonly<Record<string, AdminCommand>> = {
   'root-key activate': activate,
   'root-key retire': retire,
   'root-key cancel': cancel,
+  'root-key seal': seal,
+  'root-key change-passphrase': changePassphrase,
+  'root-key unseal': unsealForGood,
+  unseal,
 }
 
 const usage = `usage:\n${Object.values(commands)

@@ -20,22 +20,17 @@ import { loadBackup, readBackupFile, writeBackup } from '../upkeep/backup.ts'
 import type { Restored } from '../upkeep/backups.service.ts'
 import {
   deriveRootKey,
+  fingerprintIn,
+  keyPath,
+  nextKeyPath,
   type RootKeyFile,
-  readKeyFile,
   readRootKeyFiles,
   syncDirectory,
   writeKeyFile,
 } from '../vault/root-key.ts'
-import {
-  type AdminCommand,
-  assertInstance,
-  type Given,
-  operator,
-  print,
-  say,
-  UsageError,
-  withCore,
-} from './command.ts'
+import { type AdminCommand, assertInstance, type Given, operator, withCore } from './command.ts'
+import { print, say, UsageError } from './output.ts'
+import { openKeyFile, passphraseOf, withPassphrase } from './passphrase.ts'
 import { showProgress } from './progress.ts'
 import { readKit } from './recovery-kit.ts'
 
@@ -49,10 +44,10 @@ export const backup: AdminCommand = {
   options: { json: { type: 'boolean' } },
   arguments: 1,
   async run(given, [file = '']) {
-    const config = assertInstance()
+    assertInstance()
     const path = resolve(file)
     assertFree(path)
-    await withCore(async (core) => {
+    await withCore(async (core, config) => {
       const key = await currentKey(config, core)
       const madeAt = new Date().toISOString()
       await core.backups.recordBackup(operator('backup'), basename(path))
@@ -174,7 +169,7 @@ async function tryOut(config: Config, path: string, key: Buffer): Promise<Restor
 async function currentKey(config: Config, core: Core): Promise<Buffer> {
   const { rootKeys } = await core.rootKeys.status()
   const current = rootKeys.find(({ state }) => state === 'current')!.fingerprint // `!`: an instance has one.
-  const found = keysAtHand(config).find(({ key }) => deriveRootKey(key).fingerprint === current)
+  const found = (await keysAtHand(config)).find(({ key }) => deriveRootKey(key).fingerprint === current)
   if (!found) throw new Error(`the current root key, ${current}, is not at hand here`)
   return found.key
 }
@@ -189,8 +184,8 @@ async function findKey(
   if (given['recovery-kit'] && file !== undefined)
     throw new UsageError('give --recovery-kit or --key-file, not both')
   if (given['recovery-kit']) return { key: await readKit(), isGiven: true }
-  if (typeof file === 'string') return { key: readKeyFile(resolve(file)).key, isGiven: true }
-  const atHand = keysAtHand(config)
+  if (typeof file === 'string') return { key: await openKeyFile(resolve(file), config), isGiven: true }
+  const atHand = await keysAtHand(await withPassphrase(config))
   const found = atHand.find(({ key }) => deriveRootKey(key).fingerprint === fingerprint) ?? atHand[0]
   if (found) return { key: found.key, isGiven: false }
   throw new Error(
@@ -198,16 +193,17 @@ async function findKey(
   )
 }
 
-function keysAtHand(config: Config): readonly RootKeyFile[] {
+async function keysAtHand(config: Config): Promise<readonly RootKeyFile[]> {
   if (config.rootKey) return [{ key: config.rootKey, path: '' }]
   if (!existsSync(join(config.dataDir, 'root.key'))) return []
-  return readRootKeyFiles(config.dataDir, false).files
+  return (await readRootKeyFiles(config.dataDir, false, passphraseOf(config))).files
 }
 
 /** Whether the data directory has no root key yet. @throws Error when it has another one. */
 function isKeyMissing(config: Config, key: Buffer): boolean {
-  const atHand = keysAtHand(config)
-  if (atHand.length > 0 && !atHand.some((one) => one.key.equals(key)))
+  const { fingerprint } = deriveRootKey(key)
+  const atHand = [keyPath(config.dataDir), nextKeyPath(config.dataDir)].filter((path) => existsSync(path))
+  if (atHand.length > 0 && !atHand.some((path) => fingerprintIn(path) === fingerprint))
     throw new Error(`${config.dataDir} has another root key; set KEYHOLD_DATA_DIR to an empty directory`)
   return atHand.length === 0
 }

@@ -5,9 +5,8 @@ import type { Asker, Operator } from '../access/caller.ts'
 import { type Core, composeCore } from '../compose.ts'
 import { type Config, readConfig } from '../config/config.ts'
 import { env } from '../config/environment.ts'
-
-/** A mistake in the command line. */
-export class UsageError extends Error {}
+import { say, UsageError } from './output.ts'
+import { withPassphrase } from './passphrase.ts'
 
 export interface AdminOptions {
   readonly [name: string]: { readonly type: 'string' | 'boolean' }
@@ -63,25 +62,16 @@ export function assertInstance(): Config {
   return config
 }
 
-/** Opens the instance for a command, and closes it afterwards. */
-export async function withCore<T>(work: (core: Core) => Promise<T>): Promise<T> {
-  const core = await composeCore(readConfig(env))
+/** Opens the instance for a command, with the passphrase where its root key is sealed, and closes it afterwards. */
+export async function withCore<T>(work: (core: Core, config: Config) => Promise<T>): Promise<T> {
+  const config = await withPassphrase(readConfig(env))
+  const core = await composeCore(config)
   if (core.newRootKeyPath) say(newRootKeyText(core.newRootKeyPath, core.vault.rootFingerprint))
   try {
-    return await work(core)
+    return await work(core, config)
   } finally {
     await core.close()
   }
-}
-
-/** For people: standard error, beside the data or the log on standard output. */
-export function say(text: string): void {
-  process.stderr.write(text)
-}
-
-/** Prints data. */
-export function print(text: string): void {
-  process.stdout.write(text)
 }
 
 export function newRootKeyText(path: string, fingerprint: string): string {

@@ -1,4 +1,4 @@
-import { say } from './command.ts'
+import { say } from './output.ts'
 
 const FIRST_MS = 1_000
 const TERMINAL_STEP_MS = 500

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { randomKey } from '../base/ids.ts'
 import { composeCore } from '../compose.ts'
 import {
@@ -7,8 +8,10 @@ import {
   parseRecoveryKit,
   RecoveryKitError,
 } from '../vault/recovery-kit.ts'
-import { deriveRootKey, readRootKeyFiles, writeKeyFile } from '../vault/root-key.ts'
-import { type AdminCommand, assertInstance, operator, print, say, withCore } from './command.ts'
+import { deriveRootKey, keyPath, readRootKeyFiles, writeKeyFile } from '../vault/root-key.ts'
+import { type AdminCommand, assertInstance, operator, withCore } from './command.ts'
+import { print, say } from './output.ts'
+import { passphraseOf } from './passphrase.ts'
 import { ask, isTerminal, readInput } from './prompt.ts'
 
 const ATTEMPTS_MAX = 3
@@ -18,14 +21,14 @@ export const createKit: AdminCommand = {
   summary: 'print the root key as text for paper, and have part of it typed back',
   options: {},
   async run() {
-    const config = assertInstance()
-    await withCore(async (core) => {
+    assertInstance()
+    await withCore(async (core, config) => {
       const { rootKeys } = await core.rootKeys.status()
       // `!`: an instance has a current root key.
       const { fingerprint } = rootKeys.find(({ state }) => state === 'current')!
       const keys = config.rootKey
         ? [config.rootKey]
-        : readRootKeyFiles(config.dataDir, false).files.map(({ key }) => key)
+        : (await readRootKeyFiles(config.dataDir, false, passphraseOf(config))).files.map(({ key }) => key)
       const key = keys.find((one) => deriveRootKey(one).fingerprint === fingerprint)
       if (!key) throw new Error(`the current root key, ${fingerprint}, is not at hand here`)
       const asker = operator('recovery-kit create')
@@ -86,10 +89,12 @@ export const useKit: AdminCommand = {
   options: {},
   async run() {
     const config = assertInstance()
+    const path = keyPath(config.dataDir)
+    if (existsSync(path)) throw new Error(`${path} is there already: move it elsewhere first`)
     const key = await readKit()
     // Opens the database with it first: a wrong key must not lie where the right one belongs.
     await (await composeCore({ ...config, rootKey: key })).close()
-    const path = writeKeyFile(config.dataDir, key)
+    writeKeyFile(config.dataDir, key)
     say(`${path} is written: root key ${deriveRootKey(key).fingerprint}\n`)
   },
 }

@@ -1,17 +1,19 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { readConfig } from '../config/config.ts'
+import { type Config, readConfig } from '../config/config.ts'
 import { env } from '../config/environment.ts'
 import type { RootKeyInfo } from '../upkeep/root-keys.service.ts'
 import {
   deriveRootKey,
+  findSealedFile,
   makeKeyFile,
   nextKeyPath,
   promoteNextKeyFile,
-  readKeyFile,
   readRootKeyFiles,
 } from '../vault/root-key.ts'
-import { type AdminCommand, type Given, operator, print, say, UsageError, withCore } from './command.ts'
+import { type AdminCommand, type Given, operator, withCore } from './command.ts'
+import { print, say, UsageError } from './output.ts'
+import { openKeyFile, passphraseOf } from './passphrase.ts'
 
 /*
  * keyhold admin root-key …: how the root key is exchanged, step by step. Every step may be repeated: after a crash the same
@@ -48,9 +50,12 @@ export const prepare: AdminCommand = {
   options: keyFile,
   async run(given) {
     const path = pathOf(given)
-    await withCore(async (core) => {
-      // The file first: nothing may be wrapped by a key that could be lost.
-      const { key } = existsSync(path) ? readKeyFile(path) : makeKeyFile(path)
+    await withCore(async (core, config) => {
+      // The file first: nothing may be wrapped by a key that could be lost. Beside a sealed key, it is never in clear.
+      const isSealed = path === nextKeyPath(config.dataDir) && findSealedFile(config.dataDir) !== undefined
+      const key = existsSync(path)
+        ? await openKeyFile(path, config)
+        : (await makeKeyFile(path, isSealed ? passphraseOf(config) : undefined)).key
       const { fingerprint } = deriveRootKey(key)
       const isNew = await core.rootKeys.prepare(operator('root-key prepare'), deriveRootKey(key))
       say(
@@ -72,10 +77,9 @@ export const activate: AdminCommand = {
   summary: 'make the prepared root key the current one',
   options: keyFile,
   async run(given) {
-    const config = readConfig(env)
     const path = pathOf(given)
-    await withCore(async (core) => {
-      const next = deriveRootKey(findNextKey(path))
+    await withCore(async (core, config) => {
+      const next = deriveRootKey(await findNextKey(path, config))
       const before = await core.rootKeys.activate(operator('root-key activate'), next)
       const isOurs = path === nextKeyPath(config.dataDir) && config.rootKey === undefined
       const archived = isOurs ? promoteNextKeyFile(config.dataDir) : undefined
@@ -121,10 +125,10 @@ keep it for as long as you keep those, away from them, and delete it from this m
 }
 
 /** Without a file it took its place already, or the server is given it some other way. */
-function findNextKey(path: string): Buffer {
-  if (existsSync(path)) return readKeyFile(path).key
-  const config = readConfig(env)
-  return config.rootKey ?? readRootKeyFiles(config.dataDir, false).files[0]!.key // `!`: without any it throws.
+async function findNextKey(path: string, config: Config): Promise<Buffer> {
+  if (existsSync(path)) return openKeyFile(path, config)
+  if (config.rootKey) return config.rootKey
+  return (await readRootKeyFiles(config.dataDir, false, passphraseOf(config))).files[0]!.key // `!`: without any it throws.
 }
 
 function pathOf(given: Given): string {

@@ -1,4 +1,5 @@
-import { type AdminCommand, assertInstance, print, say, withCore } from './command.ts'
+import { type AdminCommand, assertInstance, withCore } from './command.ts'
+import { print, say } from './output.ts'
 
 export const instanceStatus: AdminCommand = {
   usage: 'status [--json]',

@@ -28,6 +28,8 @@ export interface Config {
   readonly tls?: { readonly cert: string; readonly key: string }
   /** 32 bytes. Absent: `root.key` in `dataDir`. */
   readonly rootKey?: Buffer
+  /** Opens `root.key` in `dataDir` when it is sealed. */
+  readonly rootKeyPassphrase?: string
   readonly metrics: { readonly address?: ListenAddress; readonly token?: string }
   /** Absent: no mail is sent. */
   readonly mail?: { readonly url: string; readonly from: string }
@@ -50,6 +52,8 @@ function readValues(env: NodeJS.ProcessEnv): Values {
     if (direct !== undefined && file !== undefined) {
       throw new ConfigError(`${name} and ${name}_FILE are both set; unset one of them`)
     }
+    if (direct && option.isFileOnly)
+      throw new ConfigError(`${name} is read from a file only: unset it, and set ${name}_FILE`)
     const value = file === undefined ? direct : readOptionFile(`${name}_FILE`, file)
     if (value !== undefined && value !== '') values[name] = value
     else if (option.default !== undefined) values[name] = option.default
@@ -132,6 +136,8 @@ function parseTls(cert: string, key: string): { cert: string; key: string } {
 }
 
 function parseRootKey(text: string): Buffer {
+  if (text.startsWith('keyhold-sealed-root-key/'))
+    throw new ConfigError('KEYHOLD_ROOT_KEY is sealed: only root.key in the data directory may be')
   const key = Buffer.from(text, 'base64')
   if (key.length !== 32 || key.toString('base64').replace(/=+$/, '') !== text.replace(/=+$/, '')) {
     throw new ConfigError('KEYHOLD_ROOT_KEY must be 32 bytes in base64 (openssl rand -base64 32)')
@@ -203,6 +209,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     }),
     ...(cert && key && { tls: parseTls(cert, key) }),
     ...(values.KEYHOLD_ROOT_KEY && { rootKey: parseRootKey(values.KEYHOLD_ROOT_KEY) }),
+    ...(values.KEYHOLD_ROOT_KEY_PASSPHRASE && {
+      rootKeyPassphrase: values.KEYHOLD_ROOT_KEY_PASSPHRASE,
+    }),
     metrics: {
       ...(values.KEYHOLD_METRICS_ADDR && {
         address: parseAddress('KEYHOLD_METRICS_ADDR', values.KEYHOLD_METRICS_ADDR),

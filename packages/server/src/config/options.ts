@@ -7,6 +7,8 @@ export interface Option {
   readonly doc: string
   /** Never printed, not even in an error. */
   readonly isSecret?: true
+  /** Only `<name>_FILE` is taken: the environment of a process is seen by too many for it. */
+  readonly isFileOnly?: true
 }
 
 export const options = [
@@ -46,6 +48,12 @@ export const options = [
     name: 'KEYHOLD_ROOT_KEY',
     doc: 'Root key: 32 bytes in base64. Default: `root.key` in the data directory, made on the first start. Keep a copy elsewhere: without it nothing can be read.',
     isSecret: true,
+  },
+  {
+    name: 'KEYHOLD_ROOT_KEY_PASSPHRASE',
+    doc: 'Passphrase of a sealed `root.key`, only as KEYHOLD_ROOT_KEY_PASSPHRASE_FILE: a file, or a systemd credential. Default: asked for on a terminal; without one the server waits for `keyhold admin unseal`.',
+    isSecret: true,
+    isFileOnly: true,
   },
   {
     name: 'KEYHOLD_AUDIT_DIR',

@@ -27,6 +27,16 @@ const digest = (text: string) => createHash('sha256').update(text).digest()
 const sendPage = (reply: FastifyReply, title: string, body: string): FastifyReply =>
   reply.type('text/html; charset=utf-8').send(htmlPage(title, body))
 
+/** What a server answers whose root key nobody has opened yet: that it is alive, and else that it is sealed. */
+export function sealedRoutes(fastify: FastifyInstance): void {
+  const checks = { rootKey: 'sealed: give the passphrase with keyhold admin unseal' }
+  fastify.addHook('onRequest', async ({ routeOptions: { url } }) => {
+    if (url !== '/healthz' && url !== '/readyz') throw new AppError('server.sealed')
+  })
+  fastify.get('/healthz', async () => ({ status: 'ok' }))
+  fastify.get('/readyz', async (_request, reply) => reply.code(503).send({ status: 'sealed', checks }))
+}
+
 /** What operators and tools ask of the server itself: health, metrics, the API's description, pages of error codes. */
 export function operationRoutes(fastify: FastifyInstance, options: OperationsOptions): void {
   const url = escapeHtml(options.publicUrl)

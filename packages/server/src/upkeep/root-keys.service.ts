@@ -132,6 +132,17 @@ export class RootKeys {
     })
   }
 
+  /** Notes that the file of this server's root key is sealed from now on, or sealed otherwise, or no longer. */
+  recordSealing(
+    asker: Self,
+    action: 'root-key.seal' | 'root-key.unseal' | 'root-key.change-passphrase',
+  ): Promise<void> {
+    return this.#access.perform(asker, action, instance, async () => ({
+      result: undefined,
+      record: about(this.#vault.rootFingerprint),
+    }))
+  }
+
   #now(): number {
     return this.#clock.now().getTime()
   }
