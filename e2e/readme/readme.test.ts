@@ -58,6 +58,7 @@ test('the README, followed word for word', { timeout: 180_000 }, async () => {
         { question: /one-time code .*: /, text: setupLink },
         { question: /password, at least 15 characters: /, text: password },
         { question: /the same password again: /, text: password },
+        { question: /put the root key on paper now[?].*\] /, text: 'n' },
       ]
     if (command.includes(' secret set '))
       return [
