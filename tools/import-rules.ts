@@ -37,7 +37,8 @@ export const cryptoUsers: Readonly<Record<string, string>> = {
   'packages/server/src/credentials/repository/repository-provider.service.ts': 'whether a CA is certificates',
   'packages/server/src/credentials/repository/repository.service.ts': 'PKCE (SHA-256), its verifier (HMAC)',
   'packages/server/src/http/operations.ts': 'comparison of the metrics token in constant time',
-  'packages/cli/src/run/offline-copy.ts': 'AES-256-GCM and HKDF of the copy for when Keyhold cannot be reached',
+  'packages/cli/src/run/offline-copy.ts':
+    'AES-256-GCM and HKDF of the copy for when Keyhold cannot be reached',
   'packages/cli/src/commands/audit/verify-signature.ts': 'SHA-256 and Ed25519 of audit logs and proofs',
 }
 

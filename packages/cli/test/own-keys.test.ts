@@ -34,7 +34,7 @@ beforeAll(async () => {
   const line = ['setup', `--url=${url}`, '--email=ada@example.com', '--name=Ada', '--answers-stdin']
   execFileSync(keyhold, line, {
     env: person,
-    input: `${link}\ncorrect horse battery staple\n`,
+    input: `${link}\na password of the own keys\n`,
     stdio: 'pipe',
   })
 }, 60_000)
