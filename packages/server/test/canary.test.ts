@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { exportJWK, SignJWT } from 'jose'
+import { TOTP } from 'otpauth'
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { newGpgKey } from './gpg-kit.ts'
@@ -275,6 +276,69 @@ describe.each(databases)('a server on %s', (database) => {
         delivers: true,
       })
       canaries.add('token of a device', onDevice.body.token)
+
+      // Second factors, and providers that sign people in.
+      const totp = await send('POST', '/api/v1/second-factor/totp', {
+        token,
+        body: { password: newPassword },
+        delivers: true,
+      })
+      made(totp.status)
+      canaries.add('secret of an authenticator', totp.body.secret)
+      const factorOn = await send('POST', '/api/v1/second-factor/totp/confirm', {
+        token,
+        body: { code: new TOTP({ secret: totp.body.secret }).generate() },
+        delivers: true,
+      })
+      made(factorOn.status)
+      const [spent, ...kept]: string[] = factorOn.body.recoveryCodes
+      const addCodes = (name: string, codes: readonly string[]) => {
+        for (const [index, one] of codes.entries()) {
+          canaries.add(`${name} ${index}`, one)
+          canaries.add(`${name} ${index}, as it is hashed`, one.replaceAll('-', ''))
+        }
+      }
+      addCodes('recovery code', [spent!, ...kept])
+      for (const secondCode of [canaries.make('wrong recovery code'), kept[0]!.slice(0, -1), spent!])
+        await send('POST', '/api/v1/session', {
+          body: { email: 'ada@example.com', password: newPassword, code: secondCode },
+          delivers: true,
+        })
+      const renewed = await send('POST', '/api/v1/second-factor/recovery-codes', {
+        token,
+        body: { password: newPassword, code: kept[0] },
+        delivers: true,
+      })
+      made(renewed.status)
+      addCodes('renewed recovery code', renewed.body.recoveryCodes)
+      const sso = {
+        issuer: 'https://sso.example',
+        label: 'SSO',
+        clientId: 'keyhold',
+        clientSecret: canaries.make('secret at an identity provider'),
+      }
+      const registered = await send('POST', '/api/v1/identity-providers', { token, body: sso })
+      made(registered.status)
+      for (const wrong of [
+        {
+          ...sso,
+          issuer: 'https://other.example',
+          clientSecret: `${canaries.make('refused client secret')}\n`,
+        },
+        { ...sso, issuer: 'https://other.example', clientSecret: [canaries.make('client secret in a list')] },
+        { ...sso, clientSecret: canaries.make('client secret of a provider that is there already') },
+      ])
+        await send('POST', '/api/v1/identity-providers', { token, body: wrong })
+      made(
+        (
+          await send('PATCH', `/api/v1/identity-providers/${registered.body.id}`, {
+            token,
+            body: { clientSecret: canaries.make('second secret at an identity provider') },
+          })
+        ).status,
+      )
+      // A link to it goes nowhere here; what is sent to find that out must not be told.
+      await send('POST', `/api/v1/identity-providers/${registered.body.id}/test`, { token })
 
       // Tokens and keys.
       const limited = await send('POST', '/api/v1/access-tokens', {
