@@ -33,7 +33,7 @@ async function buildServer(target: string): Promise<void> {
     input: { main: join(home, 'main.ts'), 'audit-writer-thread': join(home, 'audit/audit-writer-thread.ts') },
     // Optional parts of libraries that are not installed; and openpgp, which its licence (LGPL) wants replaceable: it stays
     // a package of its own beside the bundle.
-    external: ['pg-native', 'pino-pretty', 'openpgp'],
+    external: ['pg-native', 'pino-pretty', 'openpgp', 'bufferutil', 'utf-8-validate'],
   })
 }
 
@@ -42,7 +42,7 @@ async function buildCommandLine(target: string): Promise<void> {
   await build(target, {
     input: { keyhold: join(root, 'packages/cli/src/main.ts') },
     // node-pty has a compiled part; the server is another program.
-    external: [/^@lydell\//, /^@keyhold\/server/],
+    external: ['bufferutil', 'utf-8-validate', /^@lydell\//, /^@keyhold\/server/],
   })
   // bin/keyhold runs the bundles only while no source is newer than this: dated at the start, so that a change during
   // the build counts.

@@ -21,6 +21,7 @@ import * as settings from '@keyhold/contract/api/settings'
 import * as sshIdentity from '@keyhold/contract/api/ssh-identity'
 import * as sshKeys from '@keyhold/contract/api/ssh-keys'
 import * as workloadIdentities from '@keyhold/contract/api/workload-identities'
+import * as workspaceAgents from '@keyhold/contract/api/workspace-agents'
 import * as workspaces from '@keyhold/contract/api/workspaces'
 import type { AnyRoute } from '@keyhold/contract/route'
 
@@ -47,6 +48,7 @@ const resources = {
   'ssh-identity': sshIdentity,
   'ssh-keys': sshKeys,
   'workload-identities': workloadIdentities,
+  'workspace-agents': workspaceAgents,
   workspaces,
 }
 
@@ -77,7 +79,7 @@ export function renderSdkRoutes(): string {
     'export interface RouteEntry {',
     "  readonly method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'",
     '  readonly path: string',
-    "  readonly caller: 'person' | 'machine' | 'anyone'",
+    "  readonly caller: 'person' | 'machine' | 'workspace' | 'anyone'",
     '  readonly isText?: true',
     '}',
     '',

@@ -12,6 +12,7 @@ const resources: Readonly<Record<string, string>> = {
   secret: 'Secrets',
   workspace: 'Workspaces',
   share: 'Shares of workspaces',
+  agent: 'Agents of workspaces',
   'access-key': 'Access keys',
   'workload-identity': 'Workload identities',
   'access-token': 'Access tokens',
@@ -39,7 +40,12 @@ const resources: Readonly<Record<string, string>> = {
   setup: 'Set-up',
 }
 
-const callers: Record<RouteCaller, string> = { person: 'person', machine: 'access key', anyone: 'anyone' }
+const callers: Record<RouteCaller, string> = {
+  person: 'person',
+  machine: 'access key',
+  workspace: 'workspace',
+  anyone: 'anyone',
+}
 
 const errorLink = (name: string) => `[${code(name)}](../errors/${name}.md)`
 
@@ -89,6 +95,7 @@ export function renderApi(): string {
           'an access token, `Authorization: Bearer kh_pat_…`, or the session cookie that signing in sets',
         ],
         ['access key', 'HTTP Basic with the access key ID and the access key'],
+        ['workspace', 'the credential of its agent, `Authorization: Bearer kh_agt_…`'],
         ['anyone', 'no credential is looked at'],
       ],
     ),

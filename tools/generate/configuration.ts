@@ -9,6 +9,8 @@ const clientVariables: Readonly<Record<string, string>> = {
   KEYHOLD_ACCESS_KEY_ID: 'ID of a project access key, for machines. Not together with KEYHOLD_TOKEN.',
   KEYHOLD_ACCESS_KEY: 'The access key that belongs to the ID (`kh_aks_…`).',
   KEYHOLD_ENVIRONMENT: 'Environment of the project. Default: `All`.',
+  KEYHOLD_ENROLLMENT_TOKEN:
+    'Token with which `keyhold agent` joins a workspace the first time (`kh_enr_…`). Read by the agent only.',
   KEYHOLD_MAX_AGE:
     'How old the copy may be that `keyhold run` keeps for when Keyhold cannot be reached, such as `12h`. Default: no copy.',
   KEYHOLD_PROJECT: 'Project, by id or name, for commands of people. Read by the command line only.',

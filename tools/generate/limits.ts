@@ -35,6 +35,7 @@ const meanings: Record<keyof typeof limits, readonly [meaning: string, unit: str
   claimValueLength: ['Value of such a claim', 'characters'],
   jwksLength: ['JSON Web Key Set of an issuer', 'characters'],
   identityTokenLength: ['Token that a machine has of its platform', 'characters'],
+  tokenLength: ['Token that is sent in a body, such as an enrollment token', 'characters'],
   accessTokensPerPerson: ['Access tokens of a person', ''],
   personalSecretsPerPerson: ['Personal secrets of a person, disabled ones included', ''],
   personalValueBytes: ['Value of a personal secret, of whatever type', 'bytes'],

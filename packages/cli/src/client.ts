@@ -97,6 +97,9 @@ const nextSteps: Partial<Record<string, string>> = {
   'account.not_found': 'an administrator can add the account: keyhold account create',
   'account.password_change_required': 'sign in, and choose your own: keyhold login --password',
   'account.last_admin': 'make somebody else an administrator first',
+  'agent.enrollment_invalid':
+    'make a new one where you are signed in, it is good for an hour and once: keyhold workspace enroll WORKSPACE',
+  'agent.not_enrolled': 'let one join: keyhold workspace enroll WORKSPACE',
   'api_key.limit': 'delete one first: keyhold api-key list',
   'api_key.name_taken': 'your API keys: keyhold api-key list',
   'api_key.not_found': 'your API keys: keyhold api-key list',

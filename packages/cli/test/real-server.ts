@@ -1,5 +1,5 @@
 // A real server with an empty database, for tests that drive the real command against it.
-import { execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,6 +12,8 @@ export interface RealServer {
   readonly dataDir: string
   /** Creates a person, as an operator would. @returns the environment in which `keyhold` acts for them. */
   person(name: string, role?: 'admin' | 'member'): Record<string, string>
+  /** Ends the server, and starts it at the same address. */
+  restart(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -25,21 +27,13 @@ export async function startRealServer(extra: Readonly<Record<string, string>> = 
     KEYHOLD_HTTP_ADDR: '127.0.0.1:0',
     ...extra,
   }
-  const server = spawn(keyhold, ['server'], { env, stdio: ['ignore', 'pipe', 'ignore'] })
+  const first = await startProcess(env)
+  let server = first.server
+  const address = first.url
   const admin = (args: readonly string[], input = '') =>
     execFileSync(keyhold, ['admin', ...args], { env, input, encoding: 'utf8' }).trim()
-  let url: string | undefined
-  for await (const line of createInterface(server.stdout)) {
-    const { msg, address } = JSON.parse(line) as { msg: string; address?: string }
-    if (msg !== 'ready') continue
-    url = address
-    break
-  }
-  if (url === undefined) throw new Error('the server did not start')
-  server.stdout.resume()
-  const address = url
   return {
-    url,
+    url: address,
     dataDir: join(directory, 'data'),
     person(name, role = 'member') {
       const who = ['--email', `${name}@example.com`, '--name', name]
@@ -54,10 +48,29 @@ export async function startRealServer(extra: Readonly<Record<string, string>> = 
         KEYHOLD_TOKEN: token,
       }
     },
+    async restart() {
+      await stopProcess(server)
+      ;({ server } = await startProcess({ ...env, KEYHOLD_HTTP_ADDR: new URL(address).host }))
+    },
     async stop() {
-      server.kill('SIGTERM')
-      if (server.exitCode === null) await once(server, 'exit')
+      await stopProcess(server)
       rmSync(directory, { recursive: true, force: true })
     },
   }
+}
+
+async function startProcess(env: NodeJS.ProcessEnv): Promise<{ server: ChildProcess; url: string }> {
+  const server = spawn(keyhold, ['server'], { env, stdio: ['ignore', 'pipe', 'ignore'] })
+  for await (const line of createInterface(server.stdout)) {
+    const { msg, address } = JSON.parse(line) as { msg: string; address?: string }
+    if (msg !== 'ready' || address === undefined) continue
+    server.stdout.resume()
+    return { server, url: address }
+  }
+  throw new Error('the server did not start')
+}
+
+async function stopProcess(server: ChildProcess): Promise<void> {
+  server.kill('SIGTERM')
+  if (server.exitCode === null) await once(server, 'exit')
 }

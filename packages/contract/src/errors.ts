@@ -18,6 +18,11 @@ export const errors = {
   'account.not_found': { status: 404, title: 'Account not found' },
   'account.password_change_required': { status: 403, title: 'Change your temporary password first' },
   'account.password_wrong': { status: 403, title: 'The current password is wrong' },
+  'agent.enrollment_invalid': {
+    status: 404,
+    title: 'The enrollment token does not exist, has ended or was used',
+  },
+  'agent.not_enrolled': { status: 409, title: 'The workspace has no agent' },
   'api_key.expired': { status: 403, title: 'The API key has expired' },
   'api_key.limit': { status: 409, title: 'A person has at most 100 API keys for outside services' },
   'api_key.name_taken': { status: 409, title: 'You already have an API key of this name' },

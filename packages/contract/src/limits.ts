@@ -43,6 +43,8 @@ export const limits = {
   jwksLength: 50_000,
   /** Characters of the JWT of a machine. */
   identityTokenLength: 16_384,
+  /** Characters of a token that is sent in a body. */
+  tokenLength: 200,
   accessTokensPerPerson: 200,
   personalSecretsPerPerson: 50,
   /** Bytes of a personal secret's value, of whatever type. */

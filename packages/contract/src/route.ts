@@ -3,10 +3,10 @@ import type { Action, Scope } from './actions.ts'
 import type { ErrorCode } from './errors.ts'
 
 /**
- * Who may call a route at all. `person`: a session or access token; `machine`: a project access key; `anyone`: no
- * credential is looked at. What the caller may then do is decided by the server's `access/`.
+ * Who may call a route at all. `person`: a session or access token; `machine`: a project access key; `workspace`:
+ * the agent of one; `anyone`: no credential is looked at. What the caller may then do is decided by the server's `access/`.
  */
-export type RouteCaller = 'person' | 'machine' | 'anyone'
+export type RouteCaller = 'person' | 'machine' | 'workspace' | 'anyone'
 
 /** One row of the API: everything client, server, OpenAPI file and tests need to know of a route. */
 export interface Route<

@@ -21,13 +21,14 @@ import type * as settings from '@keyhold/contract/api/settings'
 import type * as sshIdentity from '@keyhold/contract/api/ssh-identity'
 import type * as sshKeys from '@keyhold/contract/api/ssh-keys'
 import type * as workloadIdentities from '@keyhold/contract/api/workload-identities'
+import type * as workspaceAgents from '@keyhold/contract/api/workspace-agents'
 import type * as workspaces from '@keyhold/contract/api/workspaces'
 
 /** What has to be known of a route to call it. `isText`: the answer is not JSON. */
 export interface RouteEntry {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
   readonly path: string
-  readonly caller: 'person' | 'machine' | 'anyone'
+  readonly caller: 'person' | 'machine' | 'workspace' | 'anyone'
   readonly isText?: true
 }
 
@@ -80,6 +81,15 @@ export const routeTable = {
     caller: 'person',
   },
   'account.update': { method: 'PATCH', path: '/api/v1/accounts/{accountId}', caller: 'person' },
+  'agent.create_enrollment': {
+    method: 'POST',
+    path: '/api/v1/workspaces/{workspaceId}/enrollments',
+    caller: 'person',
+  },
+  'agent.disconnect': { method: 'DELETE', path: '/api/v1/workspaces/{workspaceId}/agent', caller: 'person' },
+  'agent.enroll': { method: 'POST', path: '/api/v1/workspaces/current/enrollment', caller: 'anyone' },
+  'agent.get': { method: 'GET', path: '/api/v1/workspaces/current', caller: 'workspace' },
+  'agent.renew': { method: 'POST', path: '/api/v1/workspaces/current/credential', caller: 'workspace' },
   'api-key.create': { method: 'POST', path: '/api/v1/api-keys', caller: 'person' },
   'api-key.delete': { method: 'DELETE', path: '/api/v1/api-keys/{apiKeyId}', caller: 'person' },
   'api-key.get': { method: 'GET', path: '/api/v1/api-keys/{apiKeyId}', caller: 'person' },
@@ -389,6 +399,11 @@ export interface ContractRoutes {
   'account.password': typeof accounts.changePassword
   'account.reset_second_factor': typeof accounts.resetSecondFactor
   'account.update': typeof accounts.updateAccount
+  'agent.create_enrollment': typeof workspaceAgents.createEnrollment
+  'agent.disconnect': typeof workspaceAgents.disconnectAgent
+  'agent.enroll': typeof workspaceAgents.enrollAgent
+  'agent.get': typeof workspaceAgents.getCurrentWorkspace
+  'agent.renew': typeof workspaceAgents.renewCredential
   'api-key.create': typeof apiKeys.createApiKey
   'api-key.delete': typeof apiKeys.deleteApiKey
   'api-key.get': typeof apiKeys.getApiKey

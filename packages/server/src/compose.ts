@@ -4,7 +4,7 @@ import { Secret } from '@keyhold/contract/secret'
 import type { Logger } from 'pino'
 import packageJson from '../package.json' with { type: 'json' }
 import { Access } from './access/access.ts'
-import type { Asker, Machine, Person } from './access/caller.ts'
+import type { Asker, Machine, Person, WorkspaceAgent } from './access/caller.ts'
 import { accountRoutes } from './accounts/accounts.routes.ts'
 import { Accounts } from './accounts/accounts.service.ts'
 import { findInstanceValue, setInstanceValueOnce } from './accounts/accounts.store.ts'
@@ -78,6 +78,9 @@ import { listenForPassphrase } from './upkeep/unseal-socket.ts'
 import { deriveRootKey, readRootKeyFiles } from './vault/root-key.ts'
 import { chooseRootKey } from './vault/rotation.ts'
 import { Vault } from './vault/vault.ts'
+import { AgentConnections } from './workspaces/agent-connections.ts'
+import { agentRoutes } from './workspaces/agents.routes.ts'
+import { AGENT_PREFIX, Agents } from './workspaces/agents.service.ts'
 import { workspaceRoutes } from './workspaces/workspaces.routes.ts'
 import { Workspaces } from './workspaces/workspaces.service.ts'
 
@@ -102,6 +105,7 @@ export interface Core {
   readonly deviceLogins: DeviceLogins
   readonly projects: Projects
   readonly workspaces: Workspaces
+  readonly agents: Agents
   readonly secrets: Secrets
   readonly repositories: Repositories
   readonly repositoryProviders: RepositoryProviders
@@ -269,6 +273,7 @@ export async function composeCore(
         publicUrl: config.publicUrl,
       }),
       workspaces: new Workspaces(storage, access, accounts, projects, clock),
+      agents: new Agents({ storage, access, audit, clock }),
       secrets,
       repositories,
       repositoryProviders: new RepositoryProviders(storage, access, vault, clock, outgoing),
@@ -315,7 +320,8 @@ async function readInstanceId(storage: Storage): Promise<string> {
 }
 
 export interface Server {
-  readonly http: Http<Person, Machine>
+  readonly http: Http<Person, Machine, WorkspaceAgent>
+  readonly agentConnections: AgentConnections
   readonly schedule: Schedule
   /** Listens; resolves with the address that is reached. */
   listen(): Promise<string>
@@ -339,12 +345,16 @@ export async function composeServer(
     credential: Credential,
     origin: Origin,
     isRecorded: boolean,
-  ): Promise<Authenticated<Person, Machine> | undefined> {
+  ): Promise<Authenticated<Person, Machine, WorkspaceAgent> | undefined> {
     if (credential.kind === 'access-key') {
       const caller = WorkloadIdentities.isCredentialId(credential.id)
         ? await core.workloadIdentities.authenticate(credential.id, credential.secret)
         : await accessKeys.authenticate(credential.id, credential.secret, origin, isRecorded)
       return caller && { kind: 'machine', caller }
+    }
+    if (credential.kind === 'access-token' && credential.token.startsWith(AGENT_PREFIX)) {
+      const caller = await core.agents.authenticate(credential.token, origin)
+      return caller && { kind: 'workspace', caller }
     }
     const caller =
       credential.kind === 'session'
@@ -353,7 +363,7 @@ export async function composeServer(
     return caller && { kind: 'person', caller }
   }
 
-  const http = new Http<Person, Machine>({
+  const http = new Http<Person, Machine, WorkspaceAgent>({
     publicUrl: config.publicUrl,
     trustedProxies: config.trustedProxies,
     tls: config.tls,
@@ -387,6 +397,8 @@ export async function composeServer(
         )
     },
     used: (who, origin) => {
+      // That an agent is connected is said elsewhere.
+      if (who.kind === 'workspace') return undefined
       // A workload identity was noted as used when its machine was let in.
       if (who.kind === 'machine')
         return who.caller.workload ? undefined : accessKeys.used(who.caller, origin.address)
@@ -398,6 +410,10 @@ export async function composeServer(
   })
 
   const { address: metricsAddress, token: metricsToken } = config.metrics
+  const agentConnections = new AgentConnections(
+    { storage: core.storage, access, audit: core.audit, clock, serverId: core.servers.id },
+    (error) => logger.warn({ err: error }, 'cannot keep the connection of an agent'),
+  )
   const wantsMetrics = metricsAddress !== undefined || metricsToken !== undefined
   const metrics = wantsMetrics
     ? await collectMetrics(http.fastify, {
@@ -426,7 +442,8 @@ export async function composeServer(
   inventoryRoutes(http, core.inventory)
   reminderRoutes(http, core.reminders, clock)
   projectRoutes(http, core.projects)
-  workspaceRoutes(http, core.workspaces)
+  workspaceRoutes(http, core.workspaces, clock)
+  agentRoutes(http, core.agents, agentConnections)
   secretRoutes(http, core.secrets, core.settings, clock)
   repositoryRoutes(http, core.repositories, core.repositoryProviders, config.publicUrl, (accountId) =>
     core.sshIdentities.publicKeyOf(accountId),
@@ -485,6 +502,7 @@ export async function composeServer(
 
   return {
     http,
+    agentConnections,
     schedule,
     listen: async () => {
       const address = await http.fastify
@@ -502,7 +520,9 @@ export async function composeServer(
     close: async () => {
       clearInterval(keeping)
       // At once: a job that waits for somebody else's server must not keep requests coming in.
+      http.closeSockets()
       await Promise.all([schedule.stop(), core.auditSender.stop(), http.fastify.close()])
+      await agentConnections.stop()
       await core.servers.stop().catch(() => {}) // It is forgotten by itself.
       metricsServer?.close()
       metricsServer?.closeAllConnections()
@@ -572,9 +592,9 @@ const finishesSignIn: ReadonlySet<string> = new Set([
 ])
 
 /** The wrong kind of caller, a token without the scope, a temporary password. */
-function whyNotAdmitted(row: AnyRoute, who: Authenticated<Person, Machine>) {
+function whyNotAdmitted(row: AnyRoute, who: Authenticated<Person, Machine, WorkspaceAgent>) {
   if (row.caller !== who.kind) return row.path.includes('/projects/') ? 'project.not_found' : 'access.refused'
-  if (who.kind === 'machine') return undefined
+  if (who.kind !== 'person') return undefined
   const { credential, mustChangePassword } = who.caller
   const isAboutSession = row.id === 'account.password' || row.id.startsWith('session.')
   if (credential.kind === 'session' && credential.needsSecondFactor && !finishesSignIn.has(row.id))
@@ -590,9 +610,9 @@ function whyNotAdmitted(row: AnyRoute, who: Authenticated<Person, Machine>) {
 async function whyNotEnrolled(
   settings: InstanceSettings,
   row: AnyRoute,
-  who: Authenticated<Person, Machine>,
+  who: Authenticated<Person, Machine, WorkspaceAgent>,
 ) {
-  if (who.kind === 'machine' || who.caller.hasSecondFactor) return undefined
+  if (who.kind !== 'person' || who.caller.hasSecondFactor) return undefined
   const isAboutSigningIn = /^(?:second-factor|passkey|identity-link|session|account[.]password)/.test(row.id)
   if (isAboutSigningIn || !(await settings.current()).requireSecondFactor) return undefined
   return 'second_factor.required'

@@ -574,6 +574,35 @@ describe.each(databases)('a server on %s', (database) => {
       made((await send('DELETE', `${connections}/${connection.body.id}`, { token })).status)
       gitlab.close()
 
+      // A workspace, and the agent that joins it.
+      const box = await send('POST', '/api/v1/workspaces', { token, body: { name: 'box' } })
+      made(box.status)
+      const enrollment = await send('POST', `/api/v1/workspaces/${box.body.id}/enrollments`, {
+        token,
+        delivers: true,
+      })
+      made(enrollment.status)
+      const current = '/api/v1/workspaces/current'
+      const facts = { loginName: 'user', release: '0.1.0' }
+      for (const body of [
+        { ...facts, enrollmentToken: value('an enrollment token') },
+        { ...facts, enrollmentToken: [value('an enrollment token in a list')] },
+        { enrollmentToken: 'x', release: '0.1.0', loginName: value('a login name!') },
+      ])
+        expect((await send('POST', `${current}/enrollment`, { body })).status).toBeGreaterThan(399)
+      const enrollmentToken = canaries.add('enrollment token', enrollment.body.token)
+      const joined = await send('POST', `${current}/enrollment`, {
+        body: { ...facts, enrollmentToken },
+        delivers: true,
+      })
+      made(joined.status)
+      const agentToken = canaries.add('credential of an agent', joined.body.token)
+      await send('POST', `${current}/enrollment`, { body: { ...facts, enrollmentToken } })
+      const nextCredential = await send('POST', `${current}/credential`, { token: agentToken, delivers: true })
+      made(nextCredential.status)
+      for (const one of [canaries.add('next credential of an agent', nextCredential.body.token), agentToken])
+        await send('GET', current, { token: one })
+
       // Keys in the wrong place: a private one where a public one belongs, anything where a fingerprint does.
       const sshPath = '/api/ssh/keys'
       for (const publicKey of [

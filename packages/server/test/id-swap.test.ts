@@ -30,7 +30,7 @@ interface Tenant {
   readonly sessionId: string
   /** Of a machine that asks to be signed in. */
   readonly userCode: string
-  readonly workspace: { readonly id: string; readonly name: string }
+  readonly workspace: { readonly id: string; readonly name: string; readonly agent: string }
   readonly personalSecret: { readonly id: string; readonly value: string }
   readonly gpgKey: { readonly id: string }
   readonly passkey: { readonly id: string }
@@ -196,6 +196,16 @@ const entries: Record<string, Entry> = {
   'workspace.get': {},
   'workspace.update': { body: () => ({ description: 'changed' }) },
   'workspace.delete': { query: ({ workspace }) => `confirm=${encodeURIComponent(workspace.name)}` },
+  'agent.create_enrollment': { delivers: ['token'] },
+  'agent.disconnect': {},
+  // The way to a right token leads through the owner: test/workspace-agents.test.ts.
+  'agent.enroll': {
+    body: () => ({ enrollmentToken: 'kh_enr_0', loginName: 'user', release: '0.1.0' }),
+    never: 'agent.enrollment_invalid',
+    delivers: ['token'],
+  },
+  'agent.get': {},
+  'agent.renew': { delivers: ['token'] },
   'share.list': {},
   'share.create': { body: (_own, other) => ({ email: other.owner.email, level: 'view' }) },
   'share.update': { body: () => ({ level: 'edit' }) },
@@ -407,7 +417,11 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
     sessionId: await server.addSession(owner),
     userCode,
     recordIndex: (await server.core.audit.list({ actorId: owner.id }, 1)).records[0]!.index,
-    workspace: { id: workspace.id, name: workspace.name },
+    workspace: {
+      id: workspace.id,
+      name: workspace.name,
+      agent: await server.addAgent(owner, workspace.id),
+    },
     personalSecret: { id: personal.id, value: personalValue },
     gpgKey: { id: gpgKey.id },
     passkey: await addPasskey(server, owner),
@@ -606,6 +620,9 @@ async function state({ core }: TestServer): Promise<string> {
     'workspaces',
     'workspace_shares',
     'workspace_environments',
+    'workspace_enrollments',
+    'workspace_agents',
+    'workspace_credentials',
     'project_members',
     'environments',
     'secrets',
@@ -721,8 +738,14 @@ describe.each(databases)('every route, attacked, on %s', (database) => {
     const body = entryOf(row).body?.(own, other)
     return server.request(row.method, path, { ...as, ...(body !== undefined && { body }) })
   }
-  const credentialOf = (row: AnyRoute, { owner, key }: Tenant) =>
-    row.caller === 'machine' ? { key } : row.caller === 'person' ? { token: owner.token } : {}
+  const credentialOf = (row: AnyRoute, { owner, key, workspace }: Tenant) =>
+    row.caller === 'machine'
+      ? { key }
+      : row.caller === 'person'
+        ? { token: owner.token }
+        : row.caller === 'workspace'
+          ? { token: workspace.agent }
+          : {}
 
   async function recordOf(answer: Answer) {
     return (await server.records(20)).find((record) => record.traceId === answer.body.traceId)

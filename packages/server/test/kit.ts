@@ -234,6 +234,15 @@ export class TestServer {
     })
   }
 
+  /** Lets an agent join a workspace. @returns its credential. */
+  async addAgent(owner: TestPerson, workspaceId: string): Promise<string> {
+    const path = `/api/v1/workspaces/${workspaceId}/enrollments`
+    const { token: enrollmentToken } = await this.ok('POST', path, { token: owner.token })
+    const body = { enrollmentToken, loginName: 'user', release: '0.1.0' }
+    const { token } = await this.ok('POST', '/api/v1/workspaces/current/enrollment', { body })
+    return token
+  }
+
   /**
    * Everything the database holds, as one text to search: texts as they are, bytes as hex and as base64. On SQLite also
    * the bytes of every file of the data directory but the root key, so that nothing left in a journal is missed.

@@ -691,6 +691,7 @@ describe.each(databases)('secrets of projects on %s', (database) => {
       expect(found).toEqual({
         'account.create': ['temporaryPassword'],
         'access-token.create': ['token'],
+        'agent.create_enrollment': ['token'],
         'audit-destination.create': ['secret'],
         // What a claim has to be, which administrators chose; no secret.
         'identity-provider.create': ['requiredClaim.value'],

@@ -429,4 +429,10 @@ export const seeds: Readonly<Record<string, (seed: Seeding) => Promise<void>>> =
   },
   '0023-short-passwords': (seed) => seed.update('accounts', { has_short_password: 1 }),
   '0024-secret-rotation': (seed) => seed.update('secrets', { note: 'renewed by Ada', rotation_days: 30 }),
+  '0025-workspace-agents': async (seed) => {
+    const workspace_id = 'ws-seeded00'
+    await seed.insert('workspace_enrollments', { workspace_id, expires_at: NOW, used_at: null })
+    await seed.insert('workspace_agents', { workspace_id, epoch: 1, login_name: 'user', release: '0.1.0' })
+    await seed.insert('workspace_credentials', { id: id('agt'), workspace_id, epoch: 1, used_at: NOW })
+  },
 }

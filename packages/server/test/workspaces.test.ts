@@ -15,6 +15,8 @@ const matrix: Record<
   'workspace.get': [200, 200, 200, 200, 404],
   'workspace.update': [200, 403, 403, 403, 404],
   'workspace.delete': [204, 403, 403, 403, 404],
+  'agent.create_enrollment': [201, 403, 403, 403, 404],
+  'agent.disconnect': [204, 403, 403, 403, 404],
   'share.list': [200, 200, 403, 403, 404],
   'share.create': [201, 403, 403, 403, 404],
   'share.update': [200, 403, 403, 403, 404],
@@ -69,7 +71,7 @@ describe.each(databases)('workspaces on %s', (database) => {
     const rows = routes.filter(
       (row) =>
         row.caller === 'person' &&
-        /^\/api\/v1\/workspaces(?:$|\/\{workspaceId\}(?:$|\/shares))/.test(row.path),
+        /^\/api\/v1\/workspaces(?:$|\/\{workspaceId\}(?:$|\/shares|\/agent|\/enrollments))/.test(row.path),
     )
 
     test('every route is in the matrix', () => {
@@ -86,6 +88,7 @@ describe.each(databases)('workspaces on %s', (database) => {
       ]
       for (const level of shareLevels) expect((await share(people[level], level)).status).toBe(201)
       expect((await share(guest, 'view')).status).toBe(201)
+      await server.addAgent(owner, workspace.id)
       const newcomer = await server.addPerson()
       const bodies: Record<string, () => unknown> = {
         'workspace.create': () => ({ name: `Made ${++count}` }),

@@ -93,8 +93,20 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
         summary: 'change a workspace, or which projects it gets secrets of',
         load: () => import('./workspace/update.ts'),
       },
+      enroll: {
+        summary: 'make the token with which an agent joins a workspace',
+        load: () => import('./workspace/enroll.ts'),
+      },
+      disconnect: {
+        summary: 'cut off the agent of a workspace',
+        load: () => import('./workspace/disconnect.ts'),
+      },
       delete: { summary: 'delete a workspace with its secrets', load: () => import('./workspace/delete.ts') },
     },
+  },
+  agent: {
+    summary: 'make this machine a workspace',
+    load: () => import('./agent.ts'),
   },
   share: {
     summary: 'who may do what in a workspace',

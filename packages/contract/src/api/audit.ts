@@ -14,11 +14,11 @@ export const AuditRecord = Type.Object({
   /** Error code of a refusal or failure. */
   reason: Type.Optional(Type.String()),
   actor: Type.Object({
-    kind: OneOf(['person', 'access-key', 'workload-identity', 'operator', 'anonymous']),
-    /** Account id, access key ID, or id of the workload identity; `name` is then the subject of the machine's token. */
+    kind: OneOf(['person', 'access-key', 'workload-identity', 'workspace', 'operator', 'anonymous']),
+    /** Account id, access key ID, id of the workspace, or of the workload identity; `name` is then the subject of the machine's token. */
     id: Type.Optional(Type.String()),
     name: Type.Optional(Type.String()),
-    /** Session or access token that the person used. */
+    /** Session or access token that the person used, or credential of the workspace's agent. */
     credential: Type.Optional(Type.String()),
   }),
   project: Type.Optional(Type.Object({ id: Type.String(), name: Type.Optional(Type.String()) })),

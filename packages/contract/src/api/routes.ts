@@ -21,6 +21,7 @@ import * as settings from './settings.ts'
 import * as sshIdentity from './ssh-identity.ts'
 import * as sshKeys from './ssh-keys.ts'
 import * as workloadIdentities from './workload-identities.ts'
+import * as workspaceAgents from './workspace-agents.ts'
 import * as workspaces from './workspaces.ts'
 
 const isRoute = (value: unknown): value is AnyRoute =>
@@ -36,6 +37,7 @@ export const routes: readonly AnyRoute[] = [
   secrets,
   accessKeys,
   workspaces,
+  workspaceAgents,
   workloadIdentities,
   repositories,
   credentials,

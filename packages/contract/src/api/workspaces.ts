@@ -2,7 +2,7 @@ import Type, { type Static } from 'typebox'
 import { limits } from '../limits.ts'
 import { route } from '../route.ts'
 import { EnvironmentName } from './projects.ts'
-import { Description, Email, Id, Name, OneOf, PersonRef, Time, WorkspaceId } from './shapes.ts'
+import { Description, Email, Id, Name, Nullable, OneOf, PersonRef, Time, WorkspaceId } from './shapes.ts'
 
 export const shareLevels = ['view', 'edit', 'admin'] as const
 export type ShareLevel = (typeof shareLevels)[number]
@@ -26,6 +26,18 @@ export const LinkedEnvironment = Type.Object({
 })
 export type LinkedEnvironment = Static<typeof LinkedEnvironment>
 
+/** The agent that has joined a workspace. */
+export const WorkspaceAgent = Type.Object({
+  isConnected: Type.Boolean(),
+  /** Since when it is connected, or when it was last. */
+  since: Nullable(Time),
+  enrolledAt: Time,
+  /** Account that it runs as: the one that `ssh` enters. */
+  loginName: Type.String(),
+  release: Type.String(),
+})
+export type WorkspaceAgent = Static<typeof WorkspaceAgent>
+
 /** A development environment: a container, a virtual machine or a host that runs the agent. */
 export const Workspace = Type.Object({
   id: WorkspaceId,
@@ -36,6 +48,8 @@ export const Workspace = Type.Object({
   level: OneOf(workspaceLevels),
   /** In the order in which they count: of two that have a name, the first one's is delivered. None for View. */
   environments: Type.Array(LinkedEnvironment),
+  /** Null until an agent has joined. */
+  agent: Nullable(WorkspaceAgent),
   createdAt: Time,
 })
 export type Workspace = Static<typeof Workspace>

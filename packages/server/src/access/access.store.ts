@@ -47,3 +47,21 @@ export async function findWorkspaceLevel(
   const level = row?.owner_id === accountId ? 'owner' : row?.level
   return row && level ? { name: row.name, level } : undefined
 }
+
+/** Whether the credential of an agent still counts: no other agent joined, it was not cut off, the owner is active. */
+export async function isCurrentAgent(
+  db: Queries,
+  { workspaceId, epoch }: { readonly workspaceId: string; readonly epoch: number },
+): Promise<boolean> {
+  const row = await db
+    .selectFrom('workspace_agents')
+    .innerJoin('workspaces', 'workspaces.id', 'workspace_agents.workspace_id')
+    .innerJoin('accounts', 'accounts.id', 'workspaces.owner_id')
+    .select('workspace_agents.epoch')
+    .where('workspace_agents.workspace_id', '=', workspaceId)
+    .where('workspace_agents.epoch', '=', epoch)
+    .where('workspace_agents.enrolled_at', 'is not', null)
+    .where('accounts.disabled_at', 'is', null)
+    .executeTakeFirst()
+  return row !== undefined
+}

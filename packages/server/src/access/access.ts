@@ -9,9 +9,16 @@ import { lockActiveAccount, lockProject, lockWorkspace } from '../storage/locks.
 import type { Storage } from '../storage/storage.ts'
 import type { Queries, Transaction } from '../storage/tables.ts'
 import type { Owner } from '../vault/vault.ts'
-import { findMembership, findWorkspaceLevel, isActiveAccount } from './access.store.ts'
-import { type Asker, type Person, toActor } from './caller.ts'
-import { instanceRules, machineRules, ownActions, projectRules, workspaceRules } from './rules.ts'
+import { findMembership, findWorkspaceLevel, isActiveAccount, isCurrentAgent } from './access.store.ts'
+import { type Asker, type Person, toActor, type WorkspaceAgent } from './caller.ts'
+import {
+  agentActions,
+  instanceRules,
+  machineRules,
+  ownActions,
+  projectRules,
+  workspaceRules,
+} from './rules.ts'
 
 /** What was typed in place of an id may be a value, and is not recorded. */
 const PROJECT_ID = /^prj_[0-9a-z]{20}$/
@@ -25,6 +32,8 @@ const FRESH_PASSWORD_MS = 10 * 60_000
  * can. Without the second kind the first would be got round by making a key.
  */
 const needsFreshPassword: ReadonlySet<Action> = new Set([
+  // The machine that joins gets the secrets of the workspace.
+  'agent.create-enrollment',
   'secret.read',
   'access-key.create',
   'access-key.activate',
@@ -315,6 +324,7 @@ export class Access {
     }
     if (scope.kind === 'own')
       return caller.kind === 'person' && ownActions.has(action) ? {} : { refused: 'access.refused' }
+    if (caller.kind === 'workspace') return findRightOfAgent(db, caller, action, scope)
     if (scope.kind === 'workspace') {
       const { workspaceId: id } = scope
       const found = caller.kind === 'person' && (await findWorkspaceLevel(db, id, caller.accountId))
@@ -377,6 +387,21 @@ export class Access {
       origin,
     })
   }
+}
+
+/** An agent acts in its own workspace only, and only until another one took its place. */
+async function findRightOfAgent(
+  db: Queries,
+  agent: WorkspaceAgent,
+  action: Action,
+  scope: Scope,
+): Promise<Permit | Refusal> {
+  if (scope.kind === 'project') return { refused: 'project.not_found' }
+  if (scope.kind !== 'workspace') return { refused: 'access.refused' }
+  if (scope.workspaceId !== agent.workspaceId) return { refused: 'workspace.not_found' }
+  const workspace = { id: agent.workspaceId, name: agent.name }
+  if (!(await isCurrentAgent(db, agent))) return { refused: 'auth.required', workspace }
+  return agentActions.has(action) ? { workspace } : { refused: 'access.refused', workspace }
 }
 
 /** Where a refused action was to take place. What was typed in place of an id is left out. */

@@ -42,12 +42,24 @@ export interface Machine {
   readonly workload?: { readonly subject: string; readonly credentialId: string }
 }
 
+/** The agent of a workspace, by its credential. */
+export interface WorkspaceAgent {
+  readonly kind: 'workspace'
+  readonly workspaceId: string
+  readonly name: string
+  readonly ownerId: string
+  /** Which of the workspace's agents it is: those before it are shut out. */
+  readonly epoch: number
+  readonly credentialId: string
+  readonly credentialCreatedAt: Date
+}
+
 /** Whoever may run commands on the server's machine. */
 export interface Operator {
   readonly kind: 'operator'
 }
 
-export type Caller = Person | Machine | Operator
+export type Caller = Person | Machine | WorkspaceAgent | Operator
 
 /** Who asks, and from where. */
 export interface Asker<C extends Caller = Caller> {
@@ -69,6 +81,8 @@ export function toActor(caller: Caller): AuditRecord['actor'] {
             credential: caller.workload.credentialId,
           }
         : { kind: 'access-key', id: caller.accessKeyId }
+    case 'workspace':
+      return { kind: 'workspace', id: caller.workspaceId, credential: caller.credentialId }
     case 'operator':
       return { kind: 'operator' }
   }

@@ -55,12 +55,18 @@ export const workspaceRules: Partial<Record<Action, readonly WorkspaceLevel[]>> 
   'workspace.read': anyLevel,
   'workspace.update': owners,
   'workspace.delete': owners,
+  // Whoever enrolls the agent decides which machine gets the secrets.
+  'agent.create-enrollment': owners,
+  'agent.revoke': owners,
   'share.list': trusted,
   'share.create': owners,
   'share.update': owners,
   // Those it is shared with may leave; whose share it is, the service looks at.
   'share.delete': anyLevel,
 }
+
+/** What the agent of a workspace may do in it. */
+export const agentActions: ReadonlySet<Action> = new Set(['agent.connect', 'agent.read', 'agent.renew'])
 
 /** What an access key may do in its project. No key deletes anything (acceptance KEY-5). */
 export const machineRules: Partial<Record<Action, readonly ('read' | 'read_write')[]>> = {

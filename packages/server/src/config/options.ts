@@ -104,4 +104,5 @@ export const foreignVariables = [
   'KEYHOLD_ENVIRONMENT',
   'KEYHOLD_PROJECT',
   'KEYHOLD_MAX_AGE',
+  'KEYHOLD_ENROLLMENT_TOKEN',
 ]

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { STATUS_CODES } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { BlockList } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { errors as errorRegistry } from '@keyhold/contract/errors'
@@ -22,7 +22,9 @@ import { clientConnection, isLoopbackAddress } from './client-address.ts'
 import { type Credential, readCookie, readCredential } from './credential.ts'
 import { countJsonMembers, countMembers } from './json-limits.ts'
 import { toAppError, toProblem } from './problem.ts'
+import { endWithProblem, httpsOnly, securityHeaders } from './raw-answer.ts'
 import { withKeywords, withStorableBounds } from './schema-bounds.ts'
+import { type SocketHandler, Sockets } from './sockets.ts'
 
 /** Slow clients: a request has to arrive whole within this time, its headers sooner. */
 const REQUEST_TIMEOUT_MS = 30_000
@@ -50,26 +52,16 @@ const defaultTimes: HttpTimes = {
   checkMs: CONNECTION_CHECK_MS,
 }
 
-const securityHeaders = {
-  'cache-control': 'no-store',
-  'content-security-policy':
-    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'no-referrer',
-  'cross-origin-resource-policy': 'same-origin',
-}
-
-const httpsOnly = { 'strict-transport-security': 'max-age=31536000; includeSubDomains' }
-
 /** What an orchestrator asks over plain HTTP, from its own address; the answers hold nothing that is secret. */
 const healthPaths = new Set(['/healthz', '/readyz'])
 
 /** Who is calling, as `authenticate` found out. */
-export type Authenticated<P, M> =
+export type Authenticated<P, M, W = unknown> =
   | { readonly kind: 'person'; readonly caller: P }
   | { readonly kind: 'machine'; readonly caller: M }
+  | { readonly kind: 'workspace'; readonly caller: W }
 
-export interface HttpOptions<P, M> {
+export interface HttpOptions<P, M, W = unknown> {
   readonly publicUrl: string
   readonly trustedProxies?: BlockList | undefined
   readonly tls?: { readonly cert: string; readonly key: string } | undefined
@@ -77,11 +69,11 @@ export interface HttpOptions<P, M> {
   /** Shorter ones, for tests of slow clients. */
   readonly times?: HttpTimes | undefined
   /** @returns undefined for a credential that is not valid (401). @throws AppError for a valid one refused here. */
-  authenticate(credential: Credential, origin: Origin): Promise<Authenticated<P, M> | undefined>
+  authenticate(credential: Credential, origin: Origin): Promise<Authenticated<P, M, W> | undefined>
   /** Refuses callers of the wrong kind and tokens without the scope, and records it. @throws AppError */
-  admit(row: AnyRoute, who: Authenticated<P, M>, origin: Origin): Promise<void>
+  admit(row: AnyRoute, who: Authenticated<P, M, W>, origin: Origin): Promise<void>
   /** Called before a success is answered, to keep "last used". */
-  used(who: Authenticated<P, M>, origin: Origin): Promise<void> | undefined
+  used(who: Authenticated<P, M, W>, origin: Origin): Promise<void> | undefined
 }
 
 /** What a handler gets. Params, query and body have been checked against the contract. */
@@ -116,27 +108,41 @@ type Handler<R extends AnyRoute, C> = (call: Call<R, C>) => Promise<AnswerOf<R>>
 interface RequestState {
   readonly origin: Origin
   readonly isSecure: boolean
-  who?: Authenticated<unknown, unknown>
+  who?: Authenticated<unknown, unknown, unknown>
 }
 
 const states = new WeakMap<FastifyRequest, RequestState>()
 
 /** The HTTP server. Knows no slice: slices register rows of the contract with their handlers. */
-export class Http<P, M> {
+export class Http<P, M, W = unknown> {
   readonly fastify: FastifyInstance
   /** Rows that have a handler, for the tests that go over all of them. */
   readonly registered: AnyRoute[] = []
   #isDraining = false
-  readonly #options: HttpOptions<P, M>
+  readonly #options: HttpOptions<P, M, W>
+  readonly #sockets: Sockets
 
-  constructor(options: HttpOptions<P, M>) {
+  constructor(options: HttpOptions<P, M, W>) {
     this.#options = options
-    this.fastify = createFastify(options, () => this.#isDraining)
+    const sockets = new Sockets(options, async (request, isSecure, origin) => {
+      const credential = readCredential(request, isSecure)
+      const who = credential && (await options.authenticate(credential, origin))
+      if (who?.kind !== 'workspace') throw new AppError('auth.required')
+      return who.caller
+    })
+    this.#sockets = sockets
+    this.fastify = createFastify(
+      options,
+      () => this.#isDraining,
+      (request) => sockets.has(request),
+    )
+    sockets.attach(this.fastify.server)
   }
 
   /** From now on each answer closes its connection, so that who asked goes elsewhere with the next request. */
   drain(): void {
     this.#isDraining = true
+    this.#sockets.close()
   }
 
   /** Registers a route that people call. */
@@ -147,6 +153,21 @@ export class Http<P, M> {
   /** Registers a route that machines call. */
   machine<R extends AnyRoute>(row: R, handler: Handler<R, M>): void {
     this.#register(row, 'machine', handler as Handler<AnyRoute, unknown>) // `as`: likewise a machine.
+  }
+
+  /** Registers a route that agents of workspaces call. */
+  workspace<R extends AnyRoute>(row: R, handler: Handler<R, W>): void {
+    this.#register(row, 'workspace', handler as Handler<AnyRoute, unknown>) // `as`: likewise an agent.
+  }
+
+  /** Registers a place where agents of workspaces open WebSockets. @param path with `{name}` parameters. */
+  socket(path: string, handler: SocketHandler<W>): void {
+    this.#sockets.add(path, handler as SocketHandler<unknown>) // `as`: it is handed an agent only.
+  }
+
+  /** Ends the WebSockets: a server that closes waits for all its connections. */
+  closeSockets(): void {
+    this.#sockets.close()
   }
 
   /** Registers a route without authentication. */
@@ -213,7 +234,7 @@ export class Http<P, M> {
         // What was asked for is done: that "last used" could not be kept must not be answered as its failure.
         if (who)
           await options
-            .used(who as Authenticated<P, M>, origin) // `as`: put there by authenticate.
+            .used(who as Authenticated<P, M, W>, origin) // `as`: put there by authenticate.
             ?.catch((error: unknown) =>
               request.log.warn(loggable(request.id, error), 'cannot keep "last used"'),
             )
@@ -224,7 +245,11 @@ export class Http<P, M> {
   }
 }
 
-function createFastify<P, M>(options: HttpOptions<P, M>, isDraining: () => boolean): FastifyInstance {
+function createFastify<P, M, W>(
+  options: HttpOptions<P, M, W>,
+  isDraining: () => boolean,
+  isSocket: (request: IncomingMessage) => boolean,
+): FastifyInstance {
   const times = options.times ?? defaultTimes
   const nodeOptions = {
     headersTimeout: times.headersMs,
@@ -232,6 +257,8 @@ function createFastify<P, M>(options: HttpOptions<P, M>, isDraining: () => boole
     maxHeaderSize: HEADER_BYTES_MAX,
     // Node's own answer to a request without Host has no headers of ours; see the onRequest hook.
     requireHostHeader: false,
+    // All other requests that would like to be something else are answered as if they had not asked (RFC 9110 §7.8).
+    shouldUpgradeCallback: isSocket,
   }
   const fastify = Fastify({
     loggerInstance: options.logger as FastifyBaseLogger, // `as`: pino is what that interface describes.
@@ -411,10 +438,10 @@ function sendProblem(
 }
 
 /** What Node itself refuses, before there is a request: broken syntax, headers that are too large or too slow. */
-function answerBrokenRequest<P, M>(
+function answerBrokenRequest<P, M, W>(
   error: Error & { code?: string },
   socket: Duplex,
-  options: HttpOptions<P, M>,
+  options: HttpOptions<P, M, W>,
 ): void {
   // Nobody is left to read an answer; or one is half-way out, and a second one would be taken for its rest.
   const { _httpMessage: answer } = socket as { _httpMessage?: { headersSent: boolean } } // `as`: what Node itself looks at.
@@ -429,17 +456,7 @@ function answerBrokenRequest<P, M>(
         ? 'request.timeout'
         : 'request.invalid'
   const traceId = newTraceId()
-  const { status } = errorRegistry[code]
-  const body = JSON.stringify(toProblem(new AppError(code), traceId, options.publicUrl))
-  const headers = {
-    ...securityHeaders,
-    ...(options.tls && httpsOnly),
-    'content-type': 'application/problem+json',
-    'content-length': Buffer.byteLength(body),
-    connection: 'close',
-  }
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`)
+  const status = endWithProblem(socket, new AppError(code), traceId, options)
   // The error's text and its raw packet are what was sent; only its code may be logged.
   options.logger.info({ traceId, status, cause: error.code }, 'broken request')
 }

@@ -93,7 +93,9 @@ function operation(row: AnyRoute) {
         ? []
         : row.caller === 'person'
           ? [{ accessToken: [] }, { session: [] }]
-          : [{ accessKey: [] }],
+          : row.caller === 'workspace'
+            ? [{ agent: [] }]
+            : [{ accessKey: [] }],
     parameters: [...parameters('path', row.params), ...parameters('query', row.query)],
     ...(row.body && {
       requestBody: { required: true, content: { 'application/json': { schema: row.body } } },
@@ -139,6 +141,7 @@ export function openapi(version: string): object {
           scheme: 'basic',
           description: 'Access key ID and access key of a project',
         },
+        agent: { type: 'http', scheme: 'bearer', description: 'The credential of an agent (kh_agt_…)' },
       },
       schemas: { Problem: problem },
     },

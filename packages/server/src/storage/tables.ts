@@ -287,6 +287,43 @@ export interface Tables {
   }
   /** Environments of projects whose secrets a workspace gets, the first of them first. */
   workspace_environments: { workspace_id: string; environment_id: string; position: number }
+  /** The token with which the next agent of a workspace joins it; one that was used stays, so that a second use is known. */
+  workspace_enrollments: {
+    workspace_id: string
+    token_hash: Uint8Array
+    created_at: number
+    expires_at: number
+    used_at: number | null
+  }
+  /** The agent of a workspace, and where it is connected. The row stays when it is cut off. */
+  workspace_agents: {
+    workspace_id: string
+    /** Grows with each agent that joins and each that is cut off; only credentials of this one count. */
+    epoch: number
+    login_name: string
+    release: string
+    /** null when it was cut off. */
+    enrolled_at: number | null
+    /** Grows when the agent has something to fetch. */
+    changes: number
+    /** The newest connection; null when it ended. */
+    connection_id: string | null
+    server_id: string | null
+    connected_at: number | null
+    /** When the server last had the connection. */
+    seen_at: number | null
+  }
+  /** Credentials of agents. One that was replaced stays, so that a second holder gives itself away. */
+  workspace_credentials: {
+    id: string
+    workspace_id: string
+    epoch: number
+    token_hash: Uint8Array
+    created_at: number
+    /** null: the agent may never have got it, and the one before is good. */
+    used_at: number | null
+    replaced_at: number | null
+  }
 
   secrets: {
     id: string

@@ -32,7 +32,7 @@ const ROWS = 1_000
 
 /**
  * What is not worth keeping, or must not come back: browser sessions, keys of machines that end within the hour,
- * invitations, sign-ins and connections that were begun, and who runs which job.
+ * invitations, enrollments, sign-ins and connections that were begun, and who runs which job.
  */
 export const leftOut: ReadonlySet<string> = new Set([
   'device_logins',
@@ -43,6 +43,7 @@ export const leftOut: ReadonlySet<string> = new Set([
   'sessions',
   'sign_in_attempts',
   'workload_credentials',
+  'workspace_enrollments',
 ])
 
 /** Rows by table. */

@@ -31,7 +31,8 @@ export class Servers {
   readonly #vault: Vault
   readonly #clock: Clock
   readonly #release: string
-  readonly #id = newId('srv')
+  /** Names this server among those that run. */
+  readonly id = newId('srv')
   #startedAt = 0
   #timer: NodeJS.Timeout | undefined
 
@@ -55,7 +56,7 @@ export class Servers {
     await this.#storage.transaction(async (tx) => {
       await deleteServersNotSeenSince(tx, now - SILENT_MS)
       await upsertServer(tx, {
-        id: this.#id,
+        id: this.id,
         host: hostname(),
         release: this.#release,
         root_fingerprint: this.#vault.rootFingerprint,
@@ -70,7 +71,7 @@ export class Servers {
     if (!this.#timer) return
     clearInterval(this.#timer)
     this.#timer = undefined
-    await this.#storage.transaction((tx) => deleteServer(tx, this.#id))
+    await this.#storage.transaction((tx) => deleteServer(tx, this.id))
   }
 
   /** Servers that run, the one that was started first at the beginning. */

@@ -1,6 +1,7 @@
 import type {
   Share as ShareAnswer,
   ShareLevel,
+  WorkspaceAgent as WorkspaceAgentAnswer,
   Workspace as WorkspaceAnswer,
   WorkspaceLevel,
 } from '@keyhold/contract/api/workspaces'
@@ -31,8 +32,23 @@ export interface Workspace {
   readonly level: WorkspaceLevel
   /** In the order in which they count. */
   readonly environments: readonly LinkedEnvironment[]
+  /** The agent that has joined. */
+  readonly agent?: WorkspaceAgentState
   readonly createdAt: Date
 }
+
+export interface WorkspaceAgentState {
+  readonly loginName: string
+  readonly release: string
+  readonly enrolledAt: Date
+  readonly hasConnection: boolean
+  readonly connectedAt: Date | null
+  /** When the connection was last known to be there. */
+  readonly seenAt: Date | null
+}
+
+/** How long a connection counts after it was last heard of: its server may have ended without a word. */
+export const SILENT_MS = 60_000
 
 export interface Share {
   readonly person: PersonRef
@@ -53,8 +69,8 @@ export function newWorkspaceId(): string {
   }
 }
 
-export function toWorkspaceAnswer(workspace: Workspace): WorkspaceAnswer {
-  const { environments, level } = workspace
+export function toWorkspaceAnswer(workspace: Workspace, now: Date): WorkspaceAnswer {
+  const { environments, level, agent } = workspace
   return {
     id: workspace.id,
     name: workspace.name,
@@ -63,7 +79,21 @@ export function toWorkspaceAnswer(workspace: Workspace): WorkspaceAnswer {
     level,
     // Where its secrets come from is no business of those who may not even know that there are any (acceptance C29).
     environments: level === 'view' ? [] : environments.map(({ id: _, ...environment }) => environment),
+    agent: agent ? toAgentAnswer(agent, now) : null,
     createdAt: workspace.createdAt.toISOString(),
+  }
+}
+
+function toAgentAnswer(agent: WorkspaceAgentState, now: Date): WorkspaceAgentAnswer {
+  const { loginName, release, enrolledAt, connectedAt, seenAt } = agent
+  const isConnected = agent.hasConnection && seenAt !== null && now.getTime() - seenAt.getTime() < SILENT_MS
+  const since = isConnected ? connectedAt : seenAt
+  return {
+    isConnected,
+    since: since?.toISOString() ?? null,
+    enrolledAt: enrolledAt.toISOString(),
+    loginName,
+    release,
   }
 }
 

@@ -1,21 +1,23 @@
 import * as api from '@keyhold/contract/api/workspaces'
 import type { Machine, Person } from '../access/caller.ts'
+import type { Clock } from '../base/clock.ts'
 import type { Http } from '../http/http.ts'
-import { toShareAnswer, toWorkspaceAnswer } from './workspace.ts'
+import { toShareAnswer, toWorkspaceAnswer, type Workspace } from './workspace.ts'
 import type { Workspaces } from './workspaces.service.ts'
 
-export function workspaceRoutes(http: Http<Person, Machine>, workspaces: Workspaces): void {
+export function workspaceRoutes(http: Http<Person, Machine>, workspaces: Workspaces, clock: Clock): void {
+  const toAnswer = (workspace: Workspace) => toWorkspaceAnswer(workspace, clock.now())
   http.person(api.listWorkspaces, async ({ caller, origin }) => ({
-    workspaces: (await workspaces.list({ caller, origin })).map(toWorkspaceAnswer),
+    workspaces: (await workspaces.list({ caller, origin })).map(toAnswer),
   }))
   http.person(api.createWorkspace, async ({ caller, origin, body }) =>
-    toWorkspaceAnswer(await workspaces.create({ caller, origin }, body)),
+    toAnswer(await workspaces.create({ caller, origin }, body)),
   )
   http.person(api.getWorkspace, async ({ caller, origin, params }) =>
-    toWorkspaceAnswer(await workspaces.get({ caller, origin }, params.workspaceId)),
+    toAnswer(await workspaces.get({ caller, origin }, params.workspaceId)),
   )
   http.person(api.updateWorkspace, async ({ caller, origin, params, body }) =>
-    toWorkspaceAnswer(await workspaces.update({ caller, origin }, params.workspaceId, body)),
+    toAnswer(await workspaces.update({ caller, origin }, params.workspaceId, body)),
   )
   http.person(api.deleteWorkspace, async ({ caller, origin, params, query }) =>
     workspaces.delete({ caller, origin }, params.workspaceId, query.confirm),

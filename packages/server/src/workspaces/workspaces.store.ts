@@ -1,4 +1,5 @@
 import type { ShareLevel, WorkspaceLevel } from '@keyhold/contract/api/workspaces'
+import { toDate } from '../base/clock.ts'
 import type { Queries, Tables, Transaction } from '../storage/tables.ts'
 import type { LinkedEnvironment, Share, Workspace } from './workspace.ts'
 
@@ -43,6 +44,15 @@ function selectFor(db: Queries, accountId: string) {
         .onRef('workspace_shares.workspace_id', '=', 'workspaces.id')
         .on('workspace_shares.account_id', '=', accountId),
     )
+    .leftJoin('workspace_agents', 'workspace_agents.workspace_id', 'workspaces.id')
+    .select([
+      'workspace_agents.login_name',
+      'workspace_agents.release',
+      'workspace_agents.enrolled_at',
+      'workspace_agents.connection_id',
+      'workspace_agents.connected_at',
+      'workspace_agents.seen_at',
+    ])
     .select((eb) => [
       'workspaces.id',
       'workspaces.name',
@@ -105,8 +115,22 @@ function rowToWorkspace(row: WorkspaceRow, linked: readonly LinkedRow[]): Worksp
         isAvailable: role !== null,
       }),
     ),
+    ...agentOf(row),
     createdAt: new Date(row.created_at),
   }
+}
+
+function agentOf(row: WorkspaceRow): Pick<Workspace, 'agent'> {
+  if (row.enrolled_at === null) return {}
+  const agent = {
+    loginName: row.login_name ?? '',
+    release: row.release ?? '',
+    enrolledAt: new Date(row.enrolled_at),
+    hasConnection: row.connection_id !== null,
+    connectedAt: toDate(row.connected_at),
+    seenAt: toDate(row.seen_at),
+  }
+  return { agent }
 }
 
 export async function countWorkspacesOf(db: Queries, ownerId: string): Promise<number> {

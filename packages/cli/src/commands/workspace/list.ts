@@ -19,12 +19,13 @@ export const command = defineCommand({
         )
       }
       terminal.printTable(
-        ['NAME', 'ID', 'YOU ARE', 'OWNER', 'CREATED', 'DESCRIPTION'],
-        workspaces.map(({ name, id, level, owner, createdAt, description }) => [
+        ['NAME', 'ID', 'YOU ARE', 'OWNER', 'AGENT', 'CREATED', 'DESCRIPTION'],
+        workspaces.map(({ name, id, level, owner, agent, createdAt, description }) => [
           name,
           id,
           shownLevel[level],
           owner.name,
+          agent === null ? 'none' : agent.isConnected ? 'connected' : 'away',
           shownTime(createdAt),
           description,
         ]),

@@ -1,6 +1,7 @@
+import type { Workspace } from '@keyhold/contract/api/workspaces'
 import { connected } from '../../client.ts'
 import { defineCommand, jsonOption } from '../../command.ts'
-import { shownTime } from '../../present.ts'
+import { shownTime, shownTimeOr } from '../../present.ts'
 import { findWorkspace, shownLevel } from './find-workspace.ts'
 
 export const command = defineCommand({
@@ -17,6 +18,7 @@ export const command = defineCommand({
       terminal.print(`Owner        ${workspace.owner.name} (${workspace.owner.email})`)
       terminal.print(`You are      ${shownLevel[workspace.level]}`)
       terminal.print(`Created      ${shownTime(workspace.createdAt)}`)
+      terminal.print(`Agent        ${shownAgent(workspace)}`)
       terminal.print(`Description  ${workspace.description}`)
       for (const [i, { project, environment, isAvailable }] of workspace.environments.entries()) {
         const title = i === 0 ? 'Secrets of  ' : '            '
@@ -25,3 +27,11 @@ export const command = defineCommand({
       }
     }),
 })
+
+function shownAgent({ agent }: Workspace): string {
+  if (agent === null) return 'none; let one join with: keyhold workspace enroll'
+  const { isConnected, since, release, loginName } = agent
+  const what = `release ${release}, as ${loginName}`
+  if (isConnected) return `connected since ${shownTimeOr(since, '?')} (${what})`
+  return since === null ? `has not connected yet (${what})` : `away since ${shownTime(since)} (${what})`
+}

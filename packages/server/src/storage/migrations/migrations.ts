@@ -23,6 +23,7 @@ import * as auditDestinations from './0021-audit-destinations.ts'
 import * as workloadIdentities from './0022-workload-identities.ts'
 import * as shortPasswords from './0023-short-passwords.ts'
 import * as secretRotation from './0024-secret-rotation.ts'
+import * as workspaceAgents from './0025-workspace-agents.ts'
 
 /** Every migration, oldest first. New ones are added at the end; landed ones never change. */
 export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migration> {
@@ -51,5 +52,6 @@ export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migra
     '0022-workload-identities': { up: (db) => workloadIdentities.up(db, dialect) },
     '0023-short-passwords': { up: shortPasswords.up },
     '0024-secret-rotation': { up: secretRotation.up },
+    '0025-workspace-agents': { up: (db) => workspaceAgents.up(db, dialect) },
   }
 }

@@ -1,0 +1,201 @@
+// The agent of a workspace. It stays connected, renews its credential, and lets its parts do their work when there is
+// something to fetch.
+
+import { userInfo } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { closeCodes } from '@keyhold/contract/api/workspace-agents'
+import { Keyhold, KeyholdError } from '@keyhold/sdk'
+import { explained, failureOf, userAgent } from '../client.ts'
+import { readSettings } from '../connection.ts'
+import { ExitCode } from '../exit-codes.ts'
+import { Failure } from '../failure.ts'
+import type { Terminal } from '../terminal.ts'
+import { version } from '../version.ts'
+import { type AgentState, readState, stateDirectory, writeState } from './agent-state.ts'
+import { ControlConnection } from './control-connection.ts'
+
+/** Reconnecting: twice as long after each failure, and not all agents at once. */
+const BACKOFF_MS_MIN = 500
+const BACKOFF_MS_MAX = 30_000
+/** A connection that stood so long was a good one. */
+const STEADY_MS = 10_000
+/** How often is looked whether the credential is due. */
+const RENEW_LOOK_MS = 60_000
+
+export interface AgentOptions {
+  readonly stateDirectory: string | undefined
+  readonly isEnrolling: boolean
+  readonly env: NodeJS.ProcessEnv
+  readonly terminal: Terminal
+}
+
+/** Something that the agent does for its workspace. */
+export interface AgentPart {
+  /** There may be something new to fetch: after each connect, and whenever the server says so. Told again when it throws. */
+  changed(keyhold: Keyhold): Promise<void>
+}
+
+/** Runs the agent. @returns the exit code, when it is stopped. @throws Failure when it was cut off, or never joined. */
+export async function runAgent(options: AgentOptions): Promise<number> {
+  const directory = stateDirectory(options.env, options.stateDirectory)
+  const state = await join(options, directory)
+  const agent = new Agent(directory, state, options.terminal, [])
+  const stopping = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stopping.abort())
+  await agent.run(stopping.signal)
+  return ExitCode.Ok
+}
+
+/** The state that is there, or a new one in exchange for an enrollment token. */
+async function join(options: AgentOptions, directory: string): Promise<AgentState> {
+  const { env, terminal, isEnrolling } = options
+  const url = readSettings(env).url
+  const state = isEnrolling ? undefined : readState(directory)
+  // Of a container that starts again, the token in its environment was used long ago.
+  if (state !== undefined) return url === undefined ? state : { ...state, url }
+  if (url === undefined)
+    throw new Failure('KEYHOLD_URL is not set', { hints: ['set it to the address of your Keyhold server'] })
+  const enrollmentToken = await readEnrollmentToken(env, terminal)
+  return explained(async () => {
+    const keyhold = new Keyhold({ url }, { userAgent })
+    const { workspaceId, name, token } = await keyhold.call('agent.enroll', {
+      body: { enrollmentToken, loginName: loginName(), release: version },
+    })
+    const joined = { url, workspaceId, token }
+    writeState(directory, joined)
+    terminal.note(`joined workspace ${name} (${workspaceId})`)
+    return joined
+  })
+}
+
+async function readEnrollmentToken(env: NodeJS.ProcessEnv, terminal: Terminal): Promise<string> {
+  const { token } = readSettings({
+    KEYHOLD_TOKEN: env.KEYHOLD_ENROLLMENT_TOKEN,
+    KEYHOLD_TOKEN_FILE: env.KEYHOLD_ENROLLMENT_TOKEN_FILE,
+  })
+  const text = token ?? Buffer.from(await terminal.readValue('enrollment token:')).toString('utf8')
+  const trimmed = text.trim()
+  if (trimmed === '')
+    throw new Failure('no enrollment token was given', {
+      exitCode: ExitCode.NotSignedIn,
+      hints: [
+        'the owner of the workspace makes one: keyhold workspace enroll WORKSPACE',
+        'give it on standard input, or name its file in KEYHOLD_ENROLLMENT_TOKEN_FILE',
+      ],
+    })
+  return trimmed
+}
+
+/** The account that the agent runs as, as far as its name is one that `ssh` takes. */
+function loginName(): string {
+  const { username } = userInfo()
+  return /^[a-z_][a-z0-9_.-]{0,31}$/.test(username) ? username : 'user'
+}
+
+class Agent {
+  readonly #directory: string
+  readonly #terminal: Terminal
+  readonly #parts: readonly AgentPart[]
+  #state: AgentState
+  #keyhold: Keyhold
+  #renewAt = 0
+  /** What is told to the parts, one after the other. */
+  #work: Promise<void> = Promise.resolve()
+
+  constructor(directory: string, state: AgentState, terminal: Terminal, parts: readonly AgentPart[]) {
+    this.#directory = directory
+    this.#terminal = terminal
+    this.#parts = parts
+    this.#state = state
+    this.#keyhold = clientOf(state)
+  }
+
+  /** Stays connected until `stopping`. @throws Failure when the credential is no longer good. */
+  async run(stopping: AbortSignal): Promise<void> {
+    let failures = 0
+    while (!stopping.aborted) {
+      const startedAt = performance.now()
+      try {
+        await this.#renewIfDue()
+        await this.#stayConnected(stopping)
+      } catch (error) {
+        if (error instanceof Failure) throw error
+        if (isFinal(error)) throw cutOff()
+        if (stopping.aborted) return
+        this.#terminal.note(`not connected: ${reasonOf(error)}`)
+      }
+      failures = performance.now() - startedAt > STEADY_MS ? 0 : failures + 1
+      const most = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** Math.min(failures, 10))
+      await sleep(most * (0.5 + Math.random() / 2), undefined, { signal: stopping }).catch(() => {})
+    }
+  }
+
+  /** @returns when the connection ended. @throws Failure when the server said that it is over. */
+  async #stayConnected(stopping: AbortSignal): Promise<void> {
+    const { url, token } = this.#state
+    const connection = await ControlConnection.open({ url, token, loginName: loginName(), release: version })
+    this.#terminal.note(`connected to ${new URL(url).host}`)
+    connection.onMessage = (message) => {
+      if (message.type === 'changed') this.#tellParts()
+    }
+    const stop = () => connection.close()
+    stopping.addEventListener('abort', stop)
+    const renewing = setInterval(() => {
+      // A failure shows at the next turn, or as the end of the connection.
+      void this.#renewIfDue().catch(() => {})
+    }, RENEW_LOOK_MS)
+    try {
+      const code = await connection.ended
+      if (code === closeCodes.revoked) throw cutOff()
+      if (code === closeCodes.replaced)
+        throw new Failure('another agent with the same state directory took the place of this one', {
+          hints: [
+            'let one agent run, and do not copy its state directory; each machine joins with its own token',
+          ],
+        })
+      if (!stopping.aborted) this.#terminal.note('the connection ended')
+    } finally {
+      clearInterval(renewing)
+      stopping.removeEventListener('abort', stop)
+    }
+  }
+
+  #tellParts(): void {
+    const work = async () => {
+      for (const part of this.#parts)
+        await part.changed(this.#keyhold).catch((error: unknown) => this.#terminal.note(reasonOf(error)))
+    }
+    this.#work = this.#work.then(work)
+  }
+
+  /** Takes the next credential when the present one is old: on disk first, and then in use. */
+  async #renewIfDue(): Promise<void> {
+    if (this.#renewAt === 0) {
+      const { renewAt } = await this.#keyhold.call('agent.get')
+      this.#renewAt = Date.parse(renewAt)
+    }
+    if (Date.now() < this.#renewAt) return
+    const { token } = await this.#keyhold.call('agent.renew')
+    this.#state = { ...this.#state, token }
+    writeState(this.#directory, this.#state)
+    this.#keyhold = clientOf(this.#state)
+    // Its first use makes it the one that counts.
+    this.#renewAt = Date.parse((await this.#keyhold.call('agent.get')).renewAt)
+  }
+}
+
+const clientOf = ({ url, token }: AgentState) => new Keyhold({ url, token }, { userAgent })
+
+/** Whether asking again is of no use. */
+const isFinal = (error: unknown) => error instanceof KeyholdError && error.status === 401
+
+const cutOff = () =>
+  new Failure('this agent was cut off, or another one has joined in its place', {
+    exitCode: ExitCode.NotSignedIn,
+    hints: ['join anew: keyhold agent --enroll, with a token of: keyhold workspace enroll WORKSPACE'],
+  })
+
+function reasonOf(error: unknown): string {
+  if (error instanceof KeyholdError) return failureOf(error).message
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unexpected failure'
+}

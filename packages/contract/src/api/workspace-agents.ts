@@ -1,0 +1,122 @@
+import Type, { type Static } from 'typebox'
+import { limits } from '../limits.ts'
+import { route } from '../route.ts'
+import { Id, Time, WorkspaceId } from './shapes.ts'
+
+/** What an agent says about itself when it enrolls and when it connects. */
+export const loginNamePattern = '^[a-z_][a-z0-9_.-]{0,31}$'
+const AgentFacts = {
+  loginName: Type.String({
+    pattern: loginNamePattern,
+    description: 'Name of the account that the agent runs as: small letters, digits, dot, hyphen, underscore',
+  }),
+  release: Type.String({
+    pattern: '^[0-9A-Za-z.+-]{1,40}$',
+    description: 'Release of the agent, such as 0.1.0',
+  }),
+}
+
+const Params = Type.Object({ workspaceId: Id })
+
+/** A token is only ever answered to whoever asked for it. */
+const AgentToken = Type.String({ description: 'Shown once; stored as a hash' })
+
+export const createEnrollment = route({
+  id: 'agent.create_enrollment',
+  method: 'POST',
+  path: '/api/v1/workspaces/{workspaceId}/enrollments',
+  summary:
+    'Make a token with which one agent joins the workspace, within an hour and once (owner). It ends the one made before',
+  caller: 'person',
+  scope: 'workspaces:write',
+  action: 'agent.create-enrollment',
+  params: Params,
+  status: 201,
+  answer: Type.Object({ token: AgentToken, expiresAt: Time }),
+  errors: ['workspace.not_found', 'session.reauthentication_required'],
+})
+
+export const disconnectAgent = route({
+  id: 'agent.disconnect',
+  method: 'DELETE',
+  path: '/api/v1/workspaces/{workspaceId}/agent',
+  summary: 'Cut the agent off, and end its credential and enrollment token (owner)',
+  caller: 'person',
+  scope: 'workspaces:write',
+  action: 'agent.revoke',
+  params: Params,
+  status: 204,
+  errors: ['workspace.not_found', 'agent.not_enrolled'],
+})
+
+export const enrollAgent = route({
+  id: 'agent.enroll',
+  method: 'POST',
+  path: '/api/v1/workspaces/current/enrollment',
+  summary: 'Join a workspace: exchange an enrollment token for a credential',
+  caller: 'anyone',
+  action: 'agent.enroll',
+  body: Type.Object(
+    {
+      enrollmentToken: Type.String({ minLength: 1, maxLength: limits.tokenLength }),
+      ...AgentFacts,
+    },
+    { additionalProperties: false },
+  ),
+  status: 201,
+  answer: Type.Object({ workspaceId: WorkspaceId, name: Type.String(), token: AgentToken }),
+  errors: ['agent.enrollment_invalid'],
+})
+
+export const getCurrentWorkspace = route({
+  id: 'agent.get',
+  method: 'GET',
+  path: '/api/v1/workspaces/current',
+  summary: 'See which workspace the credential is of, and when it has to be renewed',
+  caller: 'workspace',
+  action: 'agent.read',
+  status: 200,
+  answer: Type.Object({
+    workspaceId: WorkspaceId,
+    name: Type.String(),
+    /** Counts the agents that the workspace has had. */
+    epoch: Type.Integer(),
+    renewAt: Time,
+  }),
+})
+
+export const renewCredential = route({
+  id: 'agent.renew',
+  method: 'POST',
+  path: '/api/v1/workspaces/current/credential',
+  summary:
+    'Get the next credential. The present one is good until the next one is used; after that, whoever shows it ends both',
+  caller: 'workspace',
+  action: 'agent.renew',
+  status: 201,
+  answer: Type.Object({ token: AgentToken }),
+})
+
+/**
+ * Where the agent opens its WebSocket. It carries no values and asks nothing: it tells the agent that there is something to
+ * fetch, or that it is over.
+ */
+export const AGENT_CONNECTION_PATH = '/api/v1/workspaces/current/connection'
+
+/** What the server tells an agent: a JSON text frame each. */
+export const ControlMessage = Type.Union([
+  /** Something that the agent delivers may have changed: fetch it again. Also the first message of each connection. */
+  Type.Object({ type: Type.Literal('changed') }),
+])
+export type ControlMessage = Static<typeof ControlMessage>
+
+/** Why the server closes the connection, beside those of RFC 6455 §7.4.1. */
+export const closeCodes = {
+  /** Another connection of the same agent took its place. */
+  replaced: 4001,
+  /** The credential is no longer good. */
+  revoked: 4003,
+} as const
+
+/** Headers in which the agent says who it is when it connects. */
+export const agentHeaders = { loginName: 'keyhold-login-name', release: 'keyhold-agent-release' } as const

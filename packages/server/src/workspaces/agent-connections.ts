@@ -1,0 +1,171 @@
+import { type ControlMessage, closeCodes } from '@keyhold/contract/api/workspace-agents'
+import { inWorkspace } from '../access/access.ts'
+import type { Asker, WorkspaceAgent } from '../access/caller.ts'
+import { AppError } from '../base/app-error.ts'
+import { newId } from '../base/ids.ts'
+import type { AgentFacts, AgentParts } from './agents.service.ts'
+import * as store from './agents.store.ts'
+
+/** How often is looked whether agents may stay and have something to fetch: others may have said so on another server. */
+const LOOK_MS = 1_000
+/** How often the database hears that a connection is there: well within the silence after which it is taken to have ended. */
+const BEAT_MS = 15_000
+const PING_MS = 20_000
+/** An agent that says nothing for so long is gone; its network did not say so. */
+const DEAD_MS = 50_000
+
+/** Close code of the registry of IANA. */
+const TRY_AGAIN_LATER = 1013
+
+/** A WebSocket, as far as it is needed here. */
+export interface ControlSocket {
+  send(text: string): void
+  ping(): void
+  close(code: number): void
+  terminate(): void
+  on(event: 'pong' | 'message' | 'close', listener: () => void): unknown
+}
+
+interface Connection {
+  readonly id: string
+  readonly asker: Asker<WorkspaceAgent>
+  readonly socket: ControlSocket
+  /** Up to which change the agent was told. */
+  changes: number
+  heardAt: number
+}
+
+export interface ConnectionParts extends AgentParts {
+  /** Names this server among those that share the database. */
+  readonly serverId: string
+}
+
+/**
+ * The agents that are connected to this server. The database says which connection of a workspace counts, so that of two,
+ * on two servers, one ends; memory has the sockets.
+ */
+export class AgentConnections {
+  readonly #parts: ConnectionParts
+  readonly #byWorkspace = new Map<string, Connection>()
+  readonly #failed: (error: unknown) => void
+  #looking: NodeJS.Timeout | undefined
+  #beatAt = 0
+  #isLooking = false
+  /** Ends that are being written down. */
+  readonly #ending = new Set<Promise<void>>()
+
+  /** @param failed is told when the database could not be asked; it is tried again. */
+  constructor(parts: ConnectionParts, failed: (error: unknown) => void) {
+    this.#parts = parts
+    this.#failed = failed
+  }
+
+  /** Takes a connection in. What went before it on this workspace ends. */
+  async attach(asker: Asker<WorkspaceAgent>, socket: ControlSocket, facts: AgentFacts): Promise<void> {
+    const { access, clock, serverId } = this.#parts
+    const { workspaceId, epoch } = asker.caller
+    const id = newId('con')
+    let isClosed = false
+    socket.on('close', () => {
+      isClosed = true
+      this.#track(this.#detach(workspaceId, id))
+    })
+    try {
+      const changes = await access.perform(asker, 'agent.connect', inWorkspace(workspaceId), async (tx) => {
+        const connection = { id, serverId, ...facts, now: clock.now().getTime() }
+        // `!`: access has decided in this transaction that the epoch is the current one.
+        const set = (await store.setConnection(tx, { workspaceId, epoch }, connection))!
+        const target = { kind: 'agent', name: facts.loginName, version: epoch }
+        return { result: set.changes, record: { target } }
+      })
+      this.#byWorkspace.get(workspaceId)?.socket.close(closeCodes.replaced)
+      // It went away while it was written down, and nobody would say so.
+      if (isClosed) return await this.#detach(workspaceId, id)
+      const connection = { id, asker, socket, changes, heardAt: Date.now() }
+      this.#byWorkspace.set(workspaceId, connection)
+      for (const event of ['pong', 'message'] as const)
+        socket.on(event, () => {
+          connection.heardAt = Date.now()
+        })
+      this.#tell(connection, { type: 'changed' })
+      this.#looking ??= setInterval(() => void this.look(), LOOK_MS).unref()
+    } catch (error) {
+      // Refused and recorded, or a database that does not answer: then the agent comes again.
+      const isRefused = error instanceof AppError && error.status < 500
+      if (!isRefused) this.#failed(error)
+      socket.close(isRefused ? closeCodes.revoked : TRY_AGAIN_LATER)
+    }
+  }
+
+  #tell({ socket }: Connection, message: ControlMessage): void {
+    socket.send(JSON.stringify(message))
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked: Promise<void> = work.catch(this.#failed).finally(() => this.#ending.delete(tracked))
+    this.#ending.add(tracked)
+  }
+
+  async #detach(workspaceId: string, id: string): Promise<void> {
+    const { storage, audit, clock } = this.#parts
+    const connection = this.#byWorkspace.get(workspaceId)
+    if (connection?.id === id) this.#byWorkspace.delete(workspaceId)
+    await storage.transaction(async (tx) => {
+      if (!(await store.clearConnection(tx, id, clock.now().getTime()))) return
+      await audit.appendIn(tx, {
+        action: 'agent.disconnect',
+        outcome: 'success',
+        actor: { kind: 'workspace', id: workspaceId },
+        workspace: workspaceId,
+        origin: connection?.asker.origin ?? { traceId: id },
+      })
+    })
+  }
+
+  /** Looks who may stay, and who has something to fetch. Also for tests that do not want to wait. */
+  async look(): Promise<void> {
+    if (this.#isLooking || this.#byWorkspace.size === 0) return
+    this.#isLooking = true
+    try {
+      const connections = [...this.#byWorkspace.values()]
+      this.#ping(connections)
+      const ids = connections.map(({ id }) => id)
+      const { storage, clock } = this.#parts
+      if (Date.now() - this.#beatAt >= BEAT_MS) {
+        this.#beatAt = Date.now()
+        const now = clock.now().getTime()
+        await storage.transaction((tx) => store.touchConnections(tx, ids, now))
+      }
+      const rows = await store.listLiveConnections(storage.db, ids)
+      const live = new Map(rows.map(({ connectionId, changes }) => [connectionId, changes]))
+      for (const connection of connections) {
+        const changes = live.get(connection.id)
+        if (changes === undefined) connection.socket.close(closeCodes.revoked)
+        else if (changes !== connection.changes) {
+          connection.changes = changes
+          this.#tell(connection, { type: 'changed' })
+        }
+      }
+    } catch (error) {
+      this.#failed(error)
+    } finally {
+      this.#isLooking = false
+    }
+  }
+
+  #pingedAt = 0
+
+  #ping(connections: readonly Connection[]): void {
+    const now = Date.now()
+    for (const { socket, heardAt } of connections) if (now - heardAt > DEAD_MS) socket.terminate()
+    if (now - this.#pingedAt < PING_MS) return
+    this.#pingedAt = now
+    for (const { socket } of connections) socket.ping()
+  }
+
+  /** Waits until the ends of connections are written down; the sockets are closed by who opened them. */
+  async stop(): Promise<void> {
+    clearInterval(this.#looking)
+    await Promise.all(this.#ending)
+  }
+}

@@ -1,0 +1,238 @@
+import { sql } from 'kysely'
+import type { Queries, Tables, Transaction } from '../storage/tables.ts'
+
+/** Puts a new enrollment token in the place of the one before. */
+export async function setEnrollment(tx: Transaction, row: Tables['workspace_enrollments']): Promise<void> {
+  await deleteEnrollment(tx, row.workspace_id)
+  await tx.insertInto('workspace_enrollments').values(row).execute()
+}
+
+export async function deleteEnrollment(tx: Transaction, workspaceId: string): Promise<void> {
+  await tx.deleteFrom('workspace_enrollments').where('workspace_id', '=', workspaceId).execute()
+}
+
+/** The workspace that a token is for, whether it is still good or not; of owners who are not disabled. */
+export async function findEnrollment(
+  db: Queries,
+  tokenHash: Uint8Array,
+): Promise<{ workspaceId: string; name: string } | undefined> {
+  return db
+    .selectFrom('workspace_enrollments')
+    .innerJoin('workspaces', 'workspaces.id', 'workspace_enrollments.workspace_id')
+    .innerJoin('accounts', 'accounts.id', 'workspaces.owner_id')
+    .select(['workspaces.id as workspaceId', 'workspaces.name'])
+    .where('workspace_enrollments.token_hash', '=', tokenHash)
+    .where('accounts.disabled_at', 'is', null)
+    .executeTakeFirst()
+}
+
+/** Uses a token up. Of two at once the row lets one through. @returns whether it was still good. */
+export async function useEnrollment(tx: Transaction, tokenHash: Uint8Array, now: number): Promise<boolean> {
+  const { numUpdatedRows } = await tx
+    .updateTable('workspace_enrollments')
+    .set({ used_at: now })
+    .where('token_hash', '=', tokenHash)
+    .where('used_at', 'is', null)
+    .where('expires_at', '>', now)
+    .executeTakeFirstOrThrow()
+  return numUpdatedRows === 1n
+}
+
+/** Makes room for an agent: the one before is shut out. @returns the epoch of the new one. */
+export async function beginEpoch(
+  tx: Transaction,
+  workspaceId: string,
+  agent: { loginName: string; release: string; now: number },
+): Promise<number> {
+  const facts = { login_name: agent.loginName, release: agent.release, enrolled_at: agent.now }
+  await deleteCredentials(tx, workspaceId)
+  const { epoch } = await tx
+    .insertInto('workspace_agents')
+    .values({ workspace_id: workspaceId, epoch: 1, changes: 0, ...facts, ...nowhere })
+    .onConflict((conflict) =>
+      conflict.column('workspace_id').doUpdateSet((eb) => ({
+        ...facts,
+        ...nowhere,
+        epoch: eb('workspace_agents.epoch', '+', 1),
+      })),
+    )
+    .returning('epoch')
+    .executeTakeFirstOrThrow()
+  return epoch
+}
+
+const nowhere = { connection_id: null, server_id: null, connected_at: null, seen_at: null }
+
+/** Ends an agent. @param epoch only this one. @returns false when there is none, or another one. */
+export async function endEpoch(tx: Transaction, workspaceId: string, epoch?: number): Promise<boolean> {
+  let query = tx
+    .updateTable('workspace_agents')
+    .set((eb) => ({ ...nowhere, enrolled_at: null, epoch: eb('epoch', '+', 1) }))
+    .where('workspace_id', '=', workspaceId)
+    .where('enrolled_at', 'is not', null)
+  if (epoch !== undefined) query = query.where('epoch', '=', epoch)
+  const { numUpdatedRows } = await query.executeTakeFirstOrThrow()
+  if (numUpdatedRows === 1n) await deleteCredentials(tx, workspaceId)
+  return numUpdatedRows === 1n
+}
+
+async function deleteCredentials(tx: Transaction, workspaceId: string): Promise<void> {
+  await tx.deleteFrom('workspace_credentials').where('workspace_id', '=', workspaceId).execute()
+}
+
+export async function insertCredential(tx: Transaction, row: Tables['workspace_credentials']): Promise<void> {
+  await tx.insertInto('workspace_credentials').values(row).execute()
+}
+
+/** Forgets credentials that were made and never used, and those that were replaced long ago. */
+export async function deleteIdleCredentials(
+  tx: Transaction,
+  workspaceId: string,
+  replacedBefore: number,
+): Promise<void> {
+  await tx
+    .deleteFrom('workspace_credentials')
+    .where('workspace_id', '=', workspaceId)
+    .where((eb) => eb.or([eb('used_at', 'is', null), eb('replaced_at', '<', replacedBefore)]))
+    .execute()
+}
+
+export interface FoundCredential {
+  readonly id: string
+  readonly workspaceId: string
+  readonly name: string
+  readonly ownerId: string
+  readonly epoch: number
+  readonly createdAt: number
+  readonly usedAt: number | null
+  readonly replacedAt: number | null
+}
+
+/** A credential of the agent that a workspace has now, of an owner who is not disabled; also one that was replaced. */
+export async function findCredential(
+  db: Queries,
+  tokenHash: Uint8Array,
+): Promise<FoundCredential | undefined> {
+  return db
+    .selectFrom('workspace_credentials')
+    .innerJoin('workspace_agents', (join) =>
+      join
+        .onRef('workspace_agents.workspace_id', '=', 'workspace_credentials.workspace_id')
+        .onRef('workspace_agents.epoch', '=', 'workspace_credentials.epoch'),
+    )
+    .innerJoin('workspaces', 'workspaces.id', 'workspace_credentials.workspace_id')
+    .innerJoin('accounts', 'accounts.id', 'workspaces.owner_id')
+    .select([
+      'workspace_credentials.id',
+      'workspace_credentials.workspace_id as workspaceId',
+      'workspaces.name',
+      'workspaces.owner_id as ownerId',
+      'workspace_credentials.epoch',
+      'workspace_credentials.created_at as createdAt',
+      'workspace_credentials.used_at as usedAt',
+      'workspace_credentials.replaced_at as replacedAt',
+    ])
+    .where('workspace_credentials.token_hash', '=', tokenHash)
+    .where('workspace_agents.enrolled_at', 'is not', null)
+    .where('accounts.disabled_at', 'is', null)
+    .executeTakeFirst()
+}
+
+/** Notes the first use of a credential: from now on those before it give a second holder away. */
+export async function takeInUse(
+  tx: Transaction,
+  { id, workspaceId }: FoundCredential,
+  now: number,
+): Promise<void> {
+  const { numUpdatedRows } = await tx
+    .updateTable('workspace_credentials')
+    .set({ used_at: now })
+    .where('id', '=', id)
+    .where('used_at', 'is', null)
+    .executeTakeFirstOrThrow()
+  if (numUpdatedRows === 0n) return
+  await tx
+    .updateTable('workspace_credentials')
+    .set({ replaced_at: now })
+    .where('workspace_id', '=', workspaceId)
+    .where('id', '!=', id)
+    .where('replaced_at', 'is', null)
+    .execute()
+}
+
+/** Says that the agent is connected here from now on. @returns false when another one took its place meanwhile. */
+export async function setConnection(
+  tx: Transaction,
+  at: { workspaceId: string; epoch: number },
+  connection: { id: string; serverId: string; loginName: string; release: string; now: number },
+): Promise<{ changes: number } | undefined> {
+  return tx
+    .updateTable('workspace_agents')
+    .set({
+      connection_id: connection.id,
+      server_id: connection.serverId,
+      login_name: connection.loginName,
+      release: connection.release,
+      connected_at: connection.now,
+      seen_at: connection.now,
+    })
+    .where('workspace_id', '=', at.workspaceId)
+    .where('epoch', '=', at.epoch)
+    .where('enrolled_at', 'is not', null)
+    .returning('changes')
+    .executeTakeFirst()
+}
+
+/** Says that a connection ended. @returns false when the agent is connected elsewhere by now. */
+export async function clearConnection(tx: Transaction, connectionId: string, now: number): Promise<boolean> {
+  const { numUpdatedRows } = await tx
+    .updateTable('workspace_agents')
+    .set({ connection_id: null, server_id: null, seen_at: now })
+    .where('connection_id', '=', connectionId)
+    .executeTakeFirstOrThrow()
+  return numUpdatedRows === 1n
+}
+
+/** Says that connections are still there. */
+export async function touchConnections(
+  tx: Transaction,
+  connectionIds: readonly string[],
+  now: number,
+): Promise<void> {
+  await tx
+    .updateTable('workspace_agents')
+    .set({ seen_at: now })
+    .where('connection_id', 'in', connectionIds)
+    .execute()
+}
+
+/** Where the agents of these connections stand; without those that are no longer to be connected here. */
+export async function listLiveConnections(
+  db: Queries,
+  connectionIds: readonly string[],
+): Promise<{ connectionId: string | null; changes: number }[]> {
+  return db
+    .selectFrom('workspace_agents')
+    .innerJoin('workspaces', 'workspaces.id', 'workspace_agents.workspace_id')
+    .innerJoin('accounts', 'accounts.id', 'workspaces.owner_id')
+    .select(['workspace_agents.connection_id as connectionId', 'workspace_agents.changes'])
+    .where('workspace_agents.connection_id', 'in', connectionIds)
+    .where('workspace_agents.enrolled_at', 'is not', null)
+    .where('accounts.disabled_at', 'is', null)
+    .execute()
+}
+
+/** Lets agents know that there is something to fetch, once this is committed. */
+export async function noteChange(
+  tx: Transaction,
+  whose: { readonly workspaceId: string } | { readonly ownerId: string },
+): Promise<void> {
+  const query = tx.updateTable('workspace_agents').set({ changes: sql`changes + 1` })
+  if ('workspaceId' in whose) await query.where('workspace_id', '=', whose.workspaceId).execute()
+  else
+    await query
+      .where('workspace_id', 'in', (eb) =>
+        eb.selectFrom('workspaces').select('id').where('owner_id', '=', whose.ownerId),
+      )
+      .execute()
+}
