@@ -598,7 +598,10 @@ describe.each(databases)('a server on %s', (database) => {
       made(joined.status)
       const agentToken = canaries.add('credential of an agent', joined.body.token)
       await send('POST', `${current}/enrollment`, { body: { ...facts, enrollmentToken } })
-      const nextCredential = await send('POST', `${current}/credential`, { token: agentToken, delivers: true })
+      const nextCredential = await send('POST', `${current}/credential`, {
+        token: agentToken,
+        delivers: true,
+      })
       made(nextCredential.status)
       for (const one of [canaries.add('next credential of an agent', nextCredential.body.token), agentToken])
         await send('GET', current, { token: one })
