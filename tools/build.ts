@@ -1,6 +1,6 @@
 // Builds what is run and published: bundles of the command line and of the server, so that both start quickly and
 // without a TypeScript compiler in memory.
-import { mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type RolldownOptions, rolldown } from 'rolldown'
 
@@ -43,6 +43,11 @@ async function buildCommandLine(target: string): Promise<void> {
     input: { keyhold: join(root, 'packages/cli/src/main.ts') },
     // node-pty has a compiled part; the server is another program.
     external: ['bufferutil', 'utf-8-validate', /^@lydell\//, /^@keyhold\/server/],
+  })
+  // What other programs load is no part of the bundle.
+  cpSync(join(root, 'packages/cli/src/hooks'), join(target, 'hooks'), {
+    recursive: true,
+    filter: (path) => !path.endsWith('__pycache__'),
   })
   // bin/keyhold runs the bundles only while no source is newer than this: dated at the start, so that a change during
   // the build counts.

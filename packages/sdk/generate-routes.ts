@@ -20,6 +20,7 @@ import * as secrets from '@keyhold/contract/api/secrets'
 import * as settings from '@keyhold/contract/api/settings'
 import * as sshIdentity from '@keyhold/contract/api/ssh-identity'
 import * as sshKeys from '@keyhold/contract/api/ssh-keys'
+import * as uses from '@keyhold/contract/api/uses'
 import * as workloadIdentities from '@keyhold/contract/api/workload-identities'
 import * as workspaceAgents from '@keyhold/contract/api/workspace-agents'
 import * as workspaces from '@keyhold/contract/api/workspaces'
@@ -47,6 +48,7 @@ const resources = {
   settings,
   'ssh-identity': sshIdentity,
   'ssh-keys': sshKeys,
+  uses,
   'workload-identities': workloadIdentities,
   'workspace-agents': workspaceAgents,
   workspaces,

@@ -124,6 +124,7 @@ export const actions = {
   'secret.list': { line: 'Secrets listed' },
   'secret.read': { line: 'Secret accessed' },
   'secret.update': { line: 'Secret updated' },
+  'secret.use': { line: 'Secret used' },
   'session.create': { line: 'Signed in' },
   'session.end': { line: 'Session ended' },
   'session.list': { line: 'Sessions listed' },

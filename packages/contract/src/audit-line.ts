@@ -5,7 +5,8 @@ import type { AuditRecord } from './api/audit.ts'
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
 
 /**
- * The line form of a record: `2024-06-12 14:30:22 - Secret created: GITHUB_TOKEN`, in UTC. Refused and failed attempts
+ * The line form of a record: `2024-06-12 14:30:22 - Secret created: GITHUB_TOKEN`, in UTC. A use says where: `… - Secret
+ * used: GITHUB_TOKEN (app.js:12)`, or which program had it when no line is known. Refused and failed attempts
  * say so at the end: `… (refused: access.refused)`.
  */
 export function auditLine(record: AuditRecord): string {
@@ -13,7 +14,18 @@ export function auditLine(record: AuditRecord): string {
   // `as`: a log may be older or newer than this code; unknown actions fall through to their name.
   const event = (actions as Partial<typeof actions>)[record.action]?.line ?? record.action
   const name = record.target?.name ?? record.target?.id
+  const place = record.use ? ` (${usePlace(record.use)})` : ''
   const outcome =
     record.outcome === 'success' ? '' : ` (${record.outcome}${record.reason ? `: ${record.reason}` : ''})`
-  return `${time} - ${event}${name === undefined ? '' : `: ${name}`}${outcome}`.replace(UNPRINTABLE, '\ufffd')
+  return `${time} - ${event}${name === undefined ? '' : `: ${name}${place}`}${outcome}`.replace(
+    UNPRINTABLE,
+    '\ufffd',
+  )
+}
+
+/** @returns `app.js:12`, `node via aws-sdk`, or `psql`. */
+function usePlace({ kind, program, file, line, via }: NonNullable<AuditRecord['use']>): string {
+  const outside = via === undefined ? program : `${program} via ${via}`
+  const place = file === undefined ? outside : line === undefined ? file : `${file}:${line}`
+  return kind === 'inherited' ? `${place}, to another process` : place
 }

@@ -76,6 +76,13 @@ export const limits = {
   openInvitations: 1_000,
   projectsPerInvitation: 20,
   auditPage: 500,
+  usesPerReport: 100,
+  /** Records of use that one run of a program makes; what is reported beyond is dropped. */
+  usesPerRun: 1_000,
+  /** Characters of a path in a report of use. */
+  usePathLength: 512,
+  /** The last line and column that a report of use can name. */
+  useLine: 10_000_000,
   identityProviders: 20,
   auditDestinations: 20,
   repositoryProviders: 200,

@@ -20,6 +20,7 @@ import type * as secrets from '@keyhold/contract/api/secrets'
 import type * as settings from '@keyhold/contract/api/settings'
 import type * as sshIdentity from '@keyhold/contract/api/ssh-identity'
 import type * as sshKeys from '@keyhold/contract/api/ssh-keys'
+import type * as uses from '@keyhold/contract/api/uses'
 import type * as workloadIdentities from '@keyhold/contract/api/workload-identities'
 import type * as workspaceAgents from '@keyhold/contract/api/workspace-agents'
 import type * as workspaces from '@keyhold/contract/api/workspaces'
@@ -117,6 +118,7 @@ export const routeTable = {
   'current.secret': { method: 'GET', path: '/api/v1/projects/current/secrets/{name}', caller: 'machine' },
   'current.secrets': { method: 'GET', path: '/api/v1/projects/current/secrets', caller: 'machine' },
   'current.update': { method: 'PATCH', path: '/api/v1/projects/current/secrets/{name}', caller: 'machine' },
+  'current.use': { method: 'POST', path: '/api/v1/projects/current/uses', caller: 'machine' },
   'device-login.approve': { method: 'POST', path: '/api/v1/device-logins/approve', caller: 'person' },
   'device-login.begin': { method: 'POST', path: '/api/v1/device-logins', caller: 'anyone' },
   'device-login.deny': { method: 'POST', path: '/api/v1/device-logins/deny', caller: 'person' },
@@ -294,6 +296,7 @@ export const routeTable = {
     path: '/api/v1/projects/{projectId}/secrets/{secretId}',
     caller: 'person',
   },
+  'secret.use': { method: 'POST', path: '/api/v1/projects/{projectId}/uses', caller: 'person' },
   'secret.versions': {
     method: 'GET',
     path: '/api/v1/projects/{projectId}/secrets/{secretId}/versions',
@@ -427,6 +430,7 @@ export interface ContractRoutes {
   'current.secret': typeof secrets.readCurrentSecret
   'current.secrets': typeof secrets.readCurrentSecrets
   'current.update': typeof secrets.updateCurrentSecret
+  'current.use': typeof uses.reportCurrentUses
   'device-login.approve': typeof deviceLogins.approveDeviceLogin
   'device-login.begin': typeof deviceLogins.beginDeviceLogin
   'device-login.deny': typeof deviceLogins.denyDeviceLogin
@@ -508,6 +512,7 @@ export interface ContractRoutes {
   'secret.restore': typeof secrets.restoreSecret
   'secret.reveal': typeof secrets.revealSecret
   'secret.update': typeof secrets.updateSecret
+  'secret.use': typeof uses.reportUses
   'secret.versions': typeof secrets.listSecretVersions
   'session.create': typeof accounts.signIn
   'session.delete': typeof accounts.signOut

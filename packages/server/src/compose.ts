@@ -54,10 +54,13 @@ import { Repositories } from './credentials/repository/repository.service.ts'
 import { RepositoryProviders } from './credentials/repository/repository-provider.service.ts'
 import { secretRoutes } from './credentials/secret/secret.routes.ts'
 import { Secrets } from './credentials/secret/secret.service.ts'
+import { usableSecrets } from './credentials/secret/usable-secrets.ts'
 import { sshIdentityRoutes } from './credentials/ssh-identity/ssh-identity.routes.ts'
 import { SshIdentities } from './credentials/ssh-identity/ssh-identity.service.ts'
 import { sshKeyRoutes } from './credentials/ssh-key/ssh-key.routes.ts'
 import { SshKeys } from './credentials/ssh-key/ssh-key.service.ts'
+import { useRoutes } from './credentials/use/use.routes.ts'
+import { Uses } from './credentials/use/use.service.ts'
 import { workloadIdentityRoutes } from './credentials/workload-identity/workload-identity.routes.ts'
 import { WorkloadIdentities } from './credentials/workload-identity/workload-identity.service.ts'
 import { FailedAttempts } from './http/attempts.ts'
@@ -107,6 +110,7 @@ export interface Core {
   readonly workspaces: Workspaces
   readonly agents: Agents
   readonly secrets: Secrets
+  readonly uses: Uses
   readonly repositories: Repositories
   readonly repositoryProviders: RepositoryProviders
   readonly accessKeys: AccessKeys
@@ -275,6 +279,7 @@ export async function composeCore(
       workspaces: new Workspaces(storage, access, accounts, projects, clock),
       agents: new Agents({ storage, access, audit, clock }),
       secrets,
+      uses: new Uses(storage, access, clock),
       repositories,
       repositoryProviders: new RepositoryProviders(storage, access, vault, clock, outgoing),
       accessKeys,
@@ -445,6 +450,7 @@ export async function composeServer(
   workspaceRoutes(http, core.workspaces, clock)
   agentRoutes(http, core.agents, agentConnections)
   secretRoutes(http, core.secrets, core.settings, clock)
+  useRoutes(http, core.uses, (projectId, environment) => usableSecrets(clock, projectId, environment))
   repositoryRoutes(http, core.repositories, core.repositoryProviders, config.publicUrl, (accountId) =>
     core.sshIdentities.publicKeyOf(accountId),
   )
@@ -481,6 +487,7 @@ export async function composeServer(
         run: () => core.repositories.discardUnfinished(),
       },
       { name: 'deleted-secrets', everyMs: HOUR_MS, run: () => core.secrets.forgetDeleted() },
+      { name: 'reported-uses', everyMs: HOUR_MS, run: () => core.uses.forget() },
       { name: 'audit-proofs', everyMs: MINUTE_MS, run: () => core.audit.prepare() },
       { name: 'sign-in-attempts', everyMs: MINUTE_MS, run: () => core.signInAttempts.discardExpired() },
     ],

@@ -676,6 +676,28 @@ describe.each(databases)('a server on %s', (database) => {
       })
       await send('DELETE', '/api/v1/projects/current/secrets/FROM_CI', machine)
 
+      // Reports of use with a value where a name, a path or nothing belongs.
+      const use = { name: 'A_TOKEN', kind: 'read', program: 'node', file: 'app.js', line: 12 }
+      for (const wrong of [
+        { name: canaries.make('value as the name of a use') },
+        { file: `/home/${canaries.make('value in a path of a use')}` },
+        { program: `/${canaries.make('value as the program of a use')}` },
+        { via: ` ${canaries.make('value as the package of a use')}` },
+        { value: canaries.make('value in a use') },
+      ])
+        await send('POST', '/api/v1/projects/current/uses', {
+          ...machine,
+          body: { run: 'a-run-of-a-machine', uses: [{ ...use, ...wrong }] },
+        })
+      await send('POST', '/api/v1/projects/current/uses', {
+        ...machine,
+        body: {
+          run: 'a-run-of-a-machine',
+          environment: canaries.make('value as the environment of a use'),
+          uses: [use],
+        },
+      })
+
       // Credentials where they do not belong, and wrong ones.
       const wrongly: [string, Record<string, string>][] = [
         ['/api/v1/session', { authorization: `Bearer ${canaries.make('wrong token')}` }],

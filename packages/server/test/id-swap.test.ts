@@ -61,6 +61,13 @@ const noCredential = (response: object) => ({
   response: { clientDataJSON: 'AA', ...response },
 })
 
+/** A report of use. */
+const useOf = (name: string, environment: string) => ({
+  run: `run-${Math.random().toString(36).slice(2)}-of-a-test`.replaceAll('.', ''),
+  environment,
+  uses: [{ name, kind: 'read', program: 'node', file: 'app.js', line: 12 }],
+})
+
 /**
  * One entry per route, and no route without one: whoever adds a route says here what a good request is and which
  * secret it may answer.
@@ -236,6 +243,7 @@ const entries: Record<string, Entry> = {
     body: () => ({ secrets: [{ name: 'IMPORTED', value: 'a value that nobody knows' }] }),
   },
   'secret.compare': { query: ({ environment }) => `left=All&right=${environment.name}` },
+  'secret.use': { body: ({ secret, environment }) => useOf(secret.name, environment.name) },
   'current.get': {},
   'current.environments': {},
   'current.list': { query: ({ environment }) => `environment=${environment.name}` },
@@ -248,6 +256,7 @@ const entries: Record<string, Entry> = {
     query: ({ environment }) => `environment=${environment.name}`,
     body: () => ({ value: 'another value that nobody knows' }),
   },
+  'current.use': { body: ({ secret, environment }) => useOf(secret.name, environment.name) },
   'current.delete': {
     query: ({ environment }) => `environment=${environment.name}`,
     never: 'access.refused',

@@ -28,6 +28,7 @@ const matrix: Record<string, readonly [admin: number, regular: number, readOnly:
     'secret.update': [200, 200, 403, 404],
     'secret.delete': [204, 204, 403, 404],
     'secret.reveal': [200, 200, 200, 404],
+    'secret.use': [200, 200, 200, 404],
     'secret.references': [200, 200, 200, 404],
     'secret.versions': [200, 200, 200, 404],
     'secret.restore': [200, 200, 403, 404],
@@ -138,6 +139,10 @@ describe.each(databases)('projects on %s', (database) => {
         'secret.create': { name: `MADE_${count}`, type: 'token', value: 'some value' },
         'secret.update': { value: `changed ${count}` },
         'secret.reveal': {},
+        'secret.use': {
+          run: `run-of-test-${count}`,
+          uses: [{ name: 'NAME', kind: 'read', program: 'node', file: 'app.js', line: 12 }],
+        },
         'secret.restore': { version: 1 },
         'secret.import': { secrets: [{ name: `IMPORTED_${count}`, value: 'some value' }] },
         'access-key.create': { permission: 'read' },

@@ -435,4 +435,5 @@ export const seeds: Readonly<Record<string, (seed: Seeding) => Promise<void>>> =
     await seed.insert('workspace_agents', { workspace_id, epoch: 1, login_name: 'user', release: '0.1.0' })
     await seed.insert('workspace_credentials', { id: id('agt'), workspace_id, epoch: 1, used_at: NOW })
   },
+  '0026-reported-uses': (seed) => seed.insert('reported_uses', { run_key: 'r', place_key: 'p' }),
 }

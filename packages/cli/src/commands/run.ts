@@ -3,6 +3,7 @@ import { hasAccessKey, machineConnection, withWorkloadKey } from '../connection.
 import { usageFailure } from '../failure.ts'
 import { checkCommand } from '../run/command-path.ts'
 import { fetchDelivery } from '../run/delivery.ts'
+import { machineSender, personSender } from '../run/use-sender.ts'
 
 export const command = defineCommand({
   usage: '[OPTIONS] -- COMMAND [ARGUMENT…]',
@@ -18,6 +19,10 @@ pipeline inside, or --no-mask.
 
 With --max-age a copy of the secrets is kept, encrypted and bound to this machine and to the credential, and is used when
 Keyhold cannot be reached or does not answer within two seconds. What Keyhold refuses is refused, and deletes the copy.
+
+Where COMMAND is a Node or Python program, or starts one, the audit log gets the lines that read a secret, as in "Secret used:
+GITHUB_TOKEN (app.js:12)"; of other programs their name. Values are never looked at. For this a file is put in NODE_OPTIONS
+and a folder in PYTHONPATH. With --project it is done unless you say --no-record-use; for machines with --record-use.
 
 With --project it is the person that is signed in who gets the secrets, each with a request of its own.
 
@@ -53,6 +58,14 @@ are enough; see keyhold workload-identity create --help.`,
       summary: 'leave nothing in place of a value (blank, the default), or [NAME] (label)',
     },
     'no-mask': { type: 'boolean', summary: 'leave values in the output' },
+    'record-use': {
+      type: 'boolean',
+      summary: 'report which lines of COMMAND read a secret; the default for a person',
+    },
+    'no-record-use': {
+      type: 'boolean',
+      summary: 'report nothing of what COMMAND reads, and load nothing into it',
+    },
     'allow-variable': {
       type: 'string',
       placeholder: 'NAME',
@@ -82,6 +95,10 @@ are enough; see keyhold workload-identity create --help.`,
     if (program === undefined)
       throw usageFailure('the command is missing', 'keyhold run [OPTIONS] -- COMMAND ARGUMENT…')
     if (options['no-mask'] && options.mask) throw usageFailure('--mask and --no-mask exclude each other')
+    if (options['record-use'] && (options['no-record-use'] || options.offline))
+      throw usageFailure(
+        `--record-use and --${options.offline ? 'offline' : 'no-record-use'} exclude each other`,
+      )
     const isMachine = hasAccessKey(env) || Boolean(env.KEYHOLD_WORKLOAD_IDENTITY)
     const project = options.project ?? (isMachine ? undefined : env.KEYHOLD_PROJECT || undefined)
     // Before anything is delivered, and so recorded.
@@ -108,6 +125,13 @@ are enough; see keyhold workload-identity create --help.`,
             const note = (text: string) => terminal.note(text)
             return deliverWithCopy({ env, owner, maxAge, isOffline, note }, fetch)
           })
+    let usedEnvironment = wanted
+    const sendUses =
+      connection === undefined
+        ? personSender(env, project, () => usedEnvironment)
+        : machineSender(connection, () => usedEnvironment)
+    const isRecorded =
+      options['record-use'] || (project !== undefined && !options['no-record-use'] && !isOffline)
     // It is awaited below; until then its failure must not count as unhandled.
     delivery.catch(() => {})
     // Loaded while the request is on its way.
@@ -119,8 +143,10 @@ are enough; see keyhold workload-identity create --help.`,
       allowedNames: options['allow-variable'],
       env,
       note: (text) => terminal.note(text),
+      ...(isRecorded && { sendUses }),
     })
     const { environment, secrets, unresolved, referenced } = await delivery
+    usedEnvironment = environment
     for (const { name, explanation } of unresolved)
       terminal.note(`${name} is left out: a reference has no value: ${explanation}`)
     if (env.KEYHOLD_DEBUG) {

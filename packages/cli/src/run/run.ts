@@ -8,6 +8,7 @@ import { isInForeground } from './process-table.ts'
 import { SignalCatcher } from './signals.ts'
 import { spawnMasked, spawnUnmasked } from './spawned-child.ts'
 import type { ChildStart, Ending, StartedChild } from './started-child.ts'
+import type { SendUses } from './use-sender.ts'
 
 export type Mask = 'blank' | 'label' | 'none'
 
@@ -21,6 +22,8 @@ export interface RunRequest {
   readonly env: NodeJS.ProcessEnv
   /** Says something to the person, on stderr. */
   readonly note: (text: string) => void
+  /** Reports where the child reads its secrets. */
+  readonly sendUses?: SendUses
 }
 
 /** One run. Made while the secrets are on their way, because getting ready takes about as long. */
@@ -28,9 +31,11 @@ export class Run {
   readonly #request: RunRequest
   readonly #masking: Promise<typeof import('@keyhold/masking')> | undefined
   readonly #pipes: Promise<[Pipe, Pipe] | undefined> | undefined
+  readonly #recording: Promise<typeof import('./use-recorder.ts')> | undefined
 
   constructor(request: RunRequest) {
     this.#request = request
+    this.#recording = request.sendUses && import('./use-recorder.ts')
     if (request.mask === 'none') return
     this.#masking = import('@keyhold/masking')
     const needsPipes = !(isatty(1) && isatty(2))
@@ -45,19 +50,20 @@ export class Run {
     secrets: readonly DeliveredSecret[],
     referenced: readonly DeliveredSecret[] = [],
   ): Promise<number> {
-    const { command, args, allowedNames, env, note } = this.#request
+    const { command, args, allowedNames, env, note, sendUses } = this.#request
     const catcher = new SignalCatcher()
     let directory: PrivateDirectory | undefined
     try {
-      const made = childEnvironment(
-        env,
-        secrets,
-        allowedNames,
-        () => (directory ??= new PrivateDirectory(env)),
-      )
+      const place = () => (directory ??= new PrivateDirectory(env))
+      const made = childEnvironment(env, secrets, allowedNames, place)
       for (const name of made.keysWithoutPath) {
         note(`${name}_FILE is a secret itself, so the path of the key ${name} is not given`)
       }
+      const { UseRecorder } = (secrets.length > 0 && (await this.#recording)) || {}
+      const recorder = UseRecorder?.start(
+        { secrets, referenced, command, directory: place().path, send: sendUses! }, // Set: it is being recorded.
+        made.env,
+      )
       const child = await this.#start({ command, args, env: made.env }, [...secrets, ...referenced])
       catcher.follow(child.signals)
       sweepLeftovers(env)
@@ -66,6 +72,7 @@ export class Run {
       for (const pump of child.pumps) pump.childEnded()
       await Promise.all(child.pumps.map((pump) => pump.done))
       child.restore()
+      await recorder?.finish()
       catcher.stop()
       return await exitAs(ending)
     } finally {

@@ -3,6 +3,7 @@ import { actionNames, outcomes } from '../actions.ts'
 import { limits } from '../limits.ts'
 import { route } from '../route.ts'
 import { Id, Nullable, OneOf, Time } from './shapes.ts'
+import { useKinds } from './uses.ts'
 
 /** One leaf of the audit tree, as it is hashed. No field ever holds a value of a secret. */
 export const AuditRecord = Type.Object({
@@ -32,6 +33,19 @@ export const AuditRecord = Type.Object({
       id: Type.Optional(Type.String()),
       name: Type.Optional(Type.String()),
       version: Type.Optional(Type.Integer()),
+    }),
+  ),
+  /** Where a program used a secret, as whoever ran it reports. */
+  use: Type.Optional(
+    Type.Object({
+      run: Type.String(),
+      kind: OneOf(useKinds),
+      program: Type.String(),
+      file: Type.Optional(Type.String()),
+      line: Type.Optional(Type.Integer()),
+      column: Type.Optional(Type.Integer()),
+      via: Type.Optional(Type.String()),
+      count: Type.Optional(Type.Integer()),
     }),
   ),
   /** Host and port that a request with the credential went to. */

@@ -20,6 +20,7 @@ import * as secrets from './secrets.ts'
 import * as settings from './settings.ts'
 import * as sshIdentity from './ssh-identity.ts'
 import * as sshKeys from './ssh-keys.ts'
+import * as uses from './uses.ts'
 import * as workloadIdentities from './workload-identities.ts'
 import * as workspaceAgents from './workspace-agents.ts'
 import * as workspaces from './workspaces.ts'
@@ -35,6 +36,7 @@ export const routes: readonly AnyRoute[] = [
   deviceLogins,
   projects,
   secrets,
+  uses,
   accessKeys,
   workspaces,
   workspaceAgents,

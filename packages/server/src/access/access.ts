@@ -135,7 +135,7 @@ type Refusal = { readonly refused: ErrorCode } & Pick<Permit, 'project' | 'works
 /** What the audit log should say beyond who, what and where. */
 export type RecordDetail = Pick<
   AuditEntry,
-  'environment' | 'workspace' | 'target' | 'host' | 'changed' | 'project'
+  'environment' | 'workspace' | 'target' | 'use' | 'host' | 'changed' | 'project'
 > &
   // Where it turned out to be something else than what was asked for.
   Partial<Pick<AuditEntry, 'action'>>

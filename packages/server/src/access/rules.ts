@@ -31,6 +31,7 @@ export const projectRules: Partial<Record<Action, readonly ProjectRole[]>> = {
   'secret.import': editors,
   'secret.compare': everyone,
   'secret.delete': editors,
+  'secret.use': everyone,
   'access-key.list': everyone,
   'access-key.create': editors,
   'access-key.update': editors,
@@ -76,6 +77,7 @@ export const machineRules: Partial<Record<Action, readonly ('read' | 'read_write
   'secret.read': ['read', 'read_write'],
   'secret.create': ['read_write'],
   'secret.update': ['read_write'],
+  'secret.use': ['read', 'read_write'],
 }
 
 /** What people may do on the instance, outside projects. `member` includes administrators. */

@@ -58,6 +58,7 @@ export interface AuditEntry {
   readonly environment?: string
   readonly workspace?: string
   readonly target?: NonNullable<AuditRecord['target']>
+  readonly use?: NonNullable<AuditRecord['use']>
   readonly host?: string
   readonly changed?: readonly string[]
   readonly origin: Origin
@@ -178,6 +179,7 @@ export class AuditLog {
       environment: entry.environment,
       workspace: entry.workspace,
       target: entry.target,
+      use: entry.use,
       host: entry.host,
       changed: entry.changed,
       address: origin.address,

@@ -203,6 +203,8 @@ export interface Tables {
   }
   /** Tokens that were taken once and are not taken again. */
   workload_token_uses: { identity_id: string; token_hash: Uint8Array; expires_at: number }
+  /** Places of use that were recorded, for some days: the same again is no new record. Both keys are SHA-256. */
+  reported_uses: { run_key: string; place_key: string; reported_at: number }
   /** Links by which people make their own accounts. */
   invitations: {
     id: string

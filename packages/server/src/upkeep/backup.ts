@@ -32,12 +32,14 @@ const ROWS = 1_000
 
 /**
  * What is not worth keeping, or must not come back: browser sessions, keys of machines that end within the hour,
- * invitations, enrollments, sign-ins and connections that were begun, and who runs which job.
+ * invitations, enrollments, sign-ins and connections that were begun, which uses were reported before, and who runs which
+ * job.
  */
 export const leftOut: ReadonlySet<string> = new Set([
   'device_logins',
   'invitations',
   'jobs',
+  'reported_uses',
   'repository_authorizations',
   'servers',
   'sessions',

@@ -24,6 +24,7 @@ import * as workloadIdentities from './0022-workload-identities.ts'
 import * as shortPasswords from './0023-short-passwords.ts'
 import * as secretRotation from './0024-secret-rotation.ts'
 import * as workspaceAgents from './0025-workspace-agents.ts'
+import * as reportedUses from './0026-reported-uses.ts'
 
 /** Every migration, oldest first. New ones are added at the end; landed ones never change. */
 export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migration> {
@@ -53,5 +54,6 @@ export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migra
     '0023-short-passwords': { up: shortPasswords.up },
     '0024-secret-rotation': { up: secretRotation.up },
     '0025-workspace-agents': { up: (db) => workspaceAgents.up(db, dialect) },
+    '0026-reported-uses': { up: reportedUses.up },
   }
 }

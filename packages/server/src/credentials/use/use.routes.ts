@@ -1,0 +1,27 @@
+import * as api from '@keyhold/contract/api/uses'
+import { inProject } from '../../access/access.ts'
+import type { Machine, Person } from '../../access/caller.ts'
+import type { Http } from '../../http/http.ts'
+import type { Uses } from './use.service.ts'
+import type { UsableSecrets } from './use.ts'
+
+/** @param ofProject what an environment of a project delivers. */
+export function useRoutes(
+  http: Http<Person, Machine>,
+  uses: Uses,
+  ofProject: (projectId: string, environment: string | undefined) => UsableSecrets,
+): void {
+  const about = ({ environment }: api.UseReport) => (environment === undefined ? {} : { environment })
+  http.person(api.reportUses, async ({ caller, origin, params: { projectId }, body }) =>
+    uses.report(
+      { caller, origin },
+      inProject(projectId, about(body)),
+      body,
+      ofProject(projectId, body.environment),
+    ),
+  )
+  http.machine(api.reportCurrentUses, async ({ caller, origin, body }) => {
+    const { id } = caller.project
+    return uses.report({ caller, origin }, inProject(id, about(body)), body, ofProject(id, body.environment))
+  })
+}
