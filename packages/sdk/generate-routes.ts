@@ -70,28 +70,37 @@ export function renderSdkRoutes(): string {
     if (!found.some((one) => one.row === row))
       throw new Error(`generate-routes: ${row.id} is in no known resource`)
   }
+  // A call waits for the end of the answer, which those have not.
   found.sort((a, b) => (a.row.id < b.row.id ? -1 : 1))
+  const called = found.filter(({ row }) => !row.isEventStream)
+  const watched = found.filter(({ row }) => row.isEventStream)
   const lines = [
     "// Generated from packages/contract by `npm run generate`; do not edit. The SDK's tests compare it with the contract.",
     ...Object.keys(resources).map(
       (resource) => `import type * as ${camelCase(resource)} from '@keyhold/contract/api/${resource}'`,
     ),
     '',
-    '/** What has to be known of a route to call it. `isText`: the answer is not JSON. */',
+    '/** What has to be known of a route to call it. `isText`: the answer is not JSON; `isEventStream`: it has no end. */',
     'export interface RouteEntry {',
     "  readonly method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'",
     '  readonly path: string',
     "  readonly caller: 'person' | 'machine' | 'workspace' | 'anyone'",
     '  readonly isText?: true',
+    '  readonly isEventStream?: true',
     '}',
     '',
     'export const routeTable = {',
-    ...found.map(({ row }) => `  ${quoted(row.id)}: ${entry(row)},`),
+    ...called.map(({ row }) => `  ${quoted(row.id)}: ${entry(row)},`),
+    '} as const satisfies Record<string, RouteEntry>',
+    '',
+    '/** Routes that are watched, not called. */',
+    'export const watchedRoutes = {',
+    ...watched.map(({ row }) => `  ${quoted(row.id)}: ${entry(row)},`),
     '} as const satisfies Record<string, RouteEntry>',
     '',
     "/** Each route's row in the contract, of which the types of parameters, query, body and answer are derived. */",
     'export interface ContractRoutes {',
-    ...found.map(({ row, resource, name }) => `  ${quoted(row.id)}: typeof ${camelCase(resource)}.${name}`),
+    ...called.map(({ row, resource, name }) => `  ${quoted(row.id)}: typeof ${camelCase(resource)}.${name}`),
     '}',
     '',
   ]
@@ -100,7 +109,8 @@ export function renderSdkRoutes(): string {
 
 function entry(row: AnyRoute): string {
   const fields = [`method: '${row.method}'`, `path: '${row.path}'`, `caller: '${row.caller}'`]
-  if (row.answer?.type === 'string') fields.push('isText: true')
+  if (row.isEventStream) fields.push('isEventStream: true')
+  else if (row.answer?.type === 'string') fields.push('isText: true')
   const oneLine = `{ ${fields.join(', ')} }`
   // Broken as the formatter breaks it, so that the committed file is what the formatter leaves alone.
   if (`  ${quoted(row.id)}: ${oneLine},`.length <= 110) return oneLine

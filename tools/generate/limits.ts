@@ -27,6 +27,11 @@ const meanings: Record<keyof typeof limits, readonly [meaning: string, unit: str
   referenceDepth: ['How far references lead: a secret that refers to one that refers to …', 'steps'],
   referencesPerAnswer: ['Secrets that are looked up for the references of one answer', ''],
   resolvedBytes: ['All values with references of one answer, once they have been resolved', 'bytes'],
+  watchesPerCaller: [
+    'Streams of changes open for one access key, workload identity or person, at one server',
+    '',
+  ],
+  watchesPerServer: ['Streams of changes open at one server', ''],
   activeAccessKeys: ['Active access keys of a project: two, so that one can replace the other', ''],
   accessKeysPerProject: ['Access keys of a project, inactive ones included', ''],
   addressesPerAccessKey: ['Addresses and ranges that an access key is bound to', ''],

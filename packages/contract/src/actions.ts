@@ -125,6 +125,7 @@ export const actions = {
   'secret.read': { line: 'Secret accessed' },
   'secret.update': { line: 'Secret updated' },
   'secret.use': { line: 'Secret used' },
+  'secret.watch': { line: 'Changes of secrets watched' },
   'session.create': { line: 'Signed in' },
   'session.end': { line: 'Session ended' },
   'session.list': { line: 'Sessions listed' },

@@ -33,6 +33,9 @@ export const limits = {
   referencesPerAnswer: 5_000,
   /** Bytes of all values with references in one answer, once they have been resolved. */
   resolvedBytes: 16 * 1024 * 1024,
+  /** Streams of changes that are open at one server for one access key, workload identity or person; and for all of them. */
+  watchesPerCaller: 200,
+  watchesPerServer: 10_000,
   activeAccessKeys: 2,
   accessKeysPerProject: 20,
   addressesPerAccessKey: 50,

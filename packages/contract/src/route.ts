@@ -32,6 +32,8 @@ export interface Route<
   /** Success status and body; `answer` absent means no body. */
   readonly status: 200 | 201 | 204
   readonly answer?: Answer
+  /** The answer is `text/event-stream` and has no end; `answer` is then a string. */
+  readonly isEventStream?: true
   /** The errors a caller should expect besides those every route may give. */
   readonly errors?: readonly ErrorCode[]
 }

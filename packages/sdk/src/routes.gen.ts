@@ -25,12 +25,13 @@ import type * as workloadIdentities from '@keyhold/contract/api/workload-identit
 import type * as workspaceAgents from '@keyhold/contract/api/workspace-agents'
 import type * as workspaces from '@keyhold/contract/api/workspaces'
 
-/** What has to be known of a route to call it. `isText`: the answer is not JSON. */
+/** What has to be known of a route to call it. `isText`: the answer is not JSON; `isEventStream`: it has no end. */
 export interface RouteEntry {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
   readonly path: string
   readonly caller: 'person' | 'machine' | 'workspace' | 'anyone'
   readonly isText?: true
+  readonly isEventStream?: true
 }
 
 export const routeTable = {
@@ -382,6 +383,22 @@ export const routeTable = {
   'workspace.get': { method: 'GET', path: '/api/v1/workspaces/{workspaceId}', caller: 'person' },
   'workspace.list': { method: 'GET', path: '/api/v1/workspaces', caller: 'person' },
   'workspace.update': { method: 'PATCH', path: '/api/v1/workspaces/{workspaceId}', caller: 'person' },
+} as const satisfies Record<string, RouteEntry>
+
+/** Routes that are watched, not called. */
+export const watchedRoutes = {
+  'current.changes': {
+    method: 'GET',
+    path: '/api/v1/projects/current/changes',
+    caller: 'machine',
+    isEventStream: true,
+  },
+  'secret.changes': {
+    method: 'GET',
+    path: '/api/v1/projects/{projectId}/changes',
+    caller: 'person',
+    isEventStream: true,
+  },
 } as const satisfies Record<string, RouteEntry>
 
 /** Each route's row in the contract, of which the types of parameters, query, body and answer are derived. */

@@ -7,15 +7,20 @@ import { DeliveredSecret } from './delivered-secret.ts'
 import { connectionOfSettings, type EnvironmentVariables, environmentSettings } from './environment.ts'
 import { KeyholdError, SecretNotFoundError } from './error.ts'
 import type { CallAnswer, CallArguments, CallInput, CallSettings, RouteId } from './route-types.ts'
-import { type RouteEntry, routeTable } from './routes.gen.ts'
+import { type RouteEntry, routeTable, watchedRoutes } from './routes.gen.ts'
 import { checkedDeadline, type Fetch, Transport, withDeadline } from './transport.ts'
+import type { SecretsVersion, WatchSettings } from './watch.ts'
 
 // The package's only entry, so its names are exported from here.
 export type { ConnectionOptions, CredentialKind } from './connection.ts'
 export type { EnvironmentSettings, EnvironmentVariables } from './environment.ts'
 export type { KeyholdErrorCode, KeyholdErrorFacts, SdkErrorCode } from './error.ts'
 export type { CallAnswer, CallArguments, CallInput, CallSettings, RouteId } from './route-types.ts'
+export type { SecretsVersion, WatchInterruption, WatchSettings } from './watch.ts'
 export { connectionOfSettings, DeliveredSecret, environmentSettings, KeyholdError, SecretNotFoundError }
+
+/** Keyhold sends something every 15 s on a stream of changes; one that was silent for so long is dead. */
+const WATCH_SILENCE_MS = 45_000
 
 export interface KeyholdOptions {
   /** Environment that is asked for when a call names none. Default `All`. */
@@ -222,6 +227,34 @@ export class Keyhold {
   /** Calls a route whose answer is long, such as `audit.export`, and gives its bytes as they arrive. */
   stream<Id extends RouteId>(id: Id, ...[input]: CallArguments<Id>): AsyncGenerator<Uint8Array, void> {
     return this.#transport.stream(routeTable[id], (input ?? {}) as CallInput<Id>) // `as`: left out means empty.
+  }
+
+  /**
+   * Tells when what this client gets of an environment may have changed: at once, and after each change. Keyhold says so, and
+   * nothing is asked in between. A lost connection is made anew; changes of the meantime are one version. Whoever is busy
+   * gets only the newest. Reads after a version are not from the cache.
+   *
+   * @example
+   * for await (const { version } of keyhold.watch({ environment: 'staging', signal })) restartWith(await keyhold.all())
+   * @throws KeyholdError when Keyhold says no: the credential is no longer accepted, the environment is not there
+   */
+  async *watch(settings: WatchSettings = {}): AsyncGenerator<SecretsVersion, void> {
+    const { projectId, environment = this.#environment } = settings
+    const isMachine = this.#connection.credentialKind === 'access-key'
+    if (isMachine === (projectId !== undefined))
+      throw new KeyholdError(
+        'configuration.invalid',
+        isMachine ? 'an access key has one project; leave projectId out' : 'watch needs a projectId',
+      )
+    const route = watchedRoutes[isMachine ? 'current.changes' : 'secret.changes']
+    const input = { params: { projectId }, query: { environment }, deadlineMs: WATCH_SILENCE_MS }
+    // Loaded where it is needed: most programs read once, and their start counts.
+    const { watchVersions } = await import('./watch.ts')
+    const open = (signal: AbortSignal) => this.#transport.stream(route, { ...input, signal })
+    for await (const version of watchVersions(open, settings)) {
+      this.#cache.drop()
+      yield version
+    }
   }
 
   toJSON(): { url: string; credential: CredentialKind } {

@@ -102,7 +102,7 @@ export class Transport {
 
   #request(route: RouteEntry, input: TransportInput): { url: string; init: RequestInit } {
     const headers: Record<string, string> = {
-      accept: route.isText ? 'text/plain' : 'application/json',
+      accept: route.isEventStream ? 'text/event-stream' : route.isText ? 'text/plain' : 'application/json',
       'user-agent': this.#options.userAgent,
     }
     const authorization = this.connection.authorization()

@@ -16,10 +16,12 @@ test('at run time the SDK imports nothing but itself', () => {
     'delivered-secret',
     'environment',
     'error',
+    'event-stream',
     'retry',
     'route-types',
     'routes.gen',
     'transport',
+    'watch',
   ]) {
     const source = readFileSync(new URL(`../src/${file}.ts`, import.meta.url), 'utf8')
     const imports = [...source.matchAll(/^(import|export)(?! type)[^;\n]*? from '([^']+)'/gm)].map(

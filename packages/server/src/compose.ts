@@ -55,6 +55,7 @@ import { RepositoryProviders } from './credentials/repository/repository-provide
 import { secretRoutes } from './credentials/secret/secret.routes.ts'
 import { Secrets } from './credentials/secret/secret.service.ts'
 import { usableSecrets } from './credentials/secret/usable-secrets.ts'
+import { SecretWatches } from './credentials/secret/secret-watches.service.ts'
 import { sshIdentityRoutes } from './credentials/ssh-identity/ssh-identity.routes.ts'
 import { SshIdentities } from './credentials/ssh-identity/ssh-identity.service.ts'
 import { sshKeyRoutes } from './credentials/ssh-key/ssh-key.routes.ts'
@@ -111,6 +112,7 @@ export interface Core {
   readonly agents: Agents
   readonly secrets: Secrets
   readonly uses: Uses
+  readonly secretWatches: SecretWatches
   readonly repositories: Repositories
   readonly repositoryProviders: RepositoryProviders
   readonly accessKeys: AccessKeys
@@ -280,6 +282,7 @@ export async function composeCore(
       agents: new Agents({ storage, access, audit, clock }),
       secrets,
       uses: new Uses(storage, access, clock),
+      secretWatches: new SecretWatches(storage, access, clock),
       repositories,
       repositoryProviders: new RepositoryProviders(storage, access, vault, clock, outgoing),
       accessKeys,
@@ -368,6 +371,23 @@ export async function composeServer(
     return caller && { kind: 'person', caller }
   }
 
+  /** Who that is by now, which is no use of the credential: a session that only listens comes to its end. */
+  async function identifyAgain(
+    before: Authenticated<Person, Machine, WorkspaceAgent>,
+    credential: Credential,
+    origin: Origin,
+  ): Promise<Authenticated<Person, Machine, WorkspaceAgent> | undefined> {
+    if (before.kind === 'person' && credential.kind === 'session') {
+      const { accountId, credential: session } = before.caller
+      const caller = await accounts.findSessionPerson(accountId, session.id)
+      return caller && { kind: 'person', caller }
+    }
+    return identify(credential, origin, false).catch((error: unknown) => {
+      if (error instanceof AppError && error.code === 'access.address_refused') return undefined
+      throw error
+    })
+  }
+
   const http = new Http<Person, Machine, WorkspaceAgent>({
     publicUrl: config.publicUrl,
     trustedProxies: config.trustedProxies,
@@ -401,6 +421,14 @@ export async function composeServer(
           refusal,
         )
     },
+    isStillAdmitted: async (row, before, credential, origin) => {
+      const who = await identifyAgain(before, credential, origin)
+      return (
+        who !== undefined &&
+        whyNotAdmitted(row, who) === undefined &&
+        (await whyNotEnrolled(core.settings, row, who)) === undefined
+      )
+    },
     used: (who, origin) => {
       // That an agent is connected is said elsewhere.
       if (who.kind === 'workspace') return undefined
@@ -425,6 +453,7 @@ export async function composeServer(
         keyhold_audit_available: () => (core.audit.problem === undefined ? 1 : 0),
         keyhold_audit_destinations_failing: () => core.auditSender.health.failing,
         keyhold_audit_destinations_pending_records: () => core.auditSender.health.pending,
+        keyhold_watches_open: () => core.secretWatches.size,
       })
     : async () => ''
 
@@ -449,8 +478,8 @@ export async function composeServer(
   projectRoutes(http, core.projects)
   workspaceRoutes(http, core.workspaces, clock)
   agentRoutes(http, core.agents, agentConnections)
-  secretRoutes(http, core.secrets, core.settings, clock)
   useRoutes(http, core.uses, (projectId, environment) => usableSecrets(clock, projectId, environment))
+  secretRoutes(http, core.secrets, core.secretWatches, core.settings, clock)
   repositoryRoutes(http, core.repositories, core.repositoryProviders, config.publicUrl, (accountId) =>
     core.sshIdentities.publicKeyOf(accountId),
   )
@@ -523,9 +552,11 @@ export async function composeServer(
     drain: () => {
       isDraining = true
       http.drain()
+      core.secretWatches.stop()
     },
     close: async () => {
       clearInterval(keeping)
+      core.secretWatches.stop()
       // At once: a job that waits for somebody else's server must not keep requests coming in.
       http.closeSockets()
       await Promise.all([schedule.stop(), core.auditSender.stop(), http.fastify.close()])
@@ -558,6 +589,7 @@ export async function composeSealedServer(config: Config, logger: Logger): Promi
     tls: config.tls,
     logger,
     authenticate: async () => undefined,
+    isStillAdmitted: async () => false,
     admit: async () => {},
     used: () => undefined,
   })

@@ -624,6 +624,7 @@ describe('slow and crooked connections', () => {
       logger: pino({ level: 'trace' }, { write: (line: string) => void log.push(line) }),
       times,
       authenticate: async () => undefined,
+      isStillAdmitted: async () => false,
       admit: async () => {},
       used: () => undefined,
     })

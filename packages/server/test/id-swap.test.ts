@@ -242,12 +242,14 @@ const entries: Record<string, Entry> = {
   'secret.import': {
     body: () => ({ secrets: [{ name: 'IMPORTED', value: 'a value that nobody knows' }] }),
   },
+  'secret.changes': { query: ({ environment }) => `environment=${environment.name}` },
   'secret.compare': { query: ({ environment }) => `left=All&right=${environment.name}` },
   'secret.use': { body: ({ secret, environment }) => useOf(secret.name, environment.name) },
   'current.get': {},
   'current.environments': {},
   'current.list': { query: ({ environment }) => `environment=${environment.name}` },
   'current.secrets': { query: ({ environment }) => `environment=${environment.name}`, delivers: ['value'] },
+  'current.changes': { query: ({ environment }) => `environment=${environment.name}` },
   'current.secret': { query: ({ environment }) => `environment=${environment.name}`, delivers: ['value'] },
   'current.create': {
     body: () => ({ name: 'NEW_TOKEN', type: 'token', value: 'a value that nobody knows' }),
@@ -1065,6 +1067,11 @@ describe.each(databases)('set-up on %s', (database) => {
 })
 
 function assertAnswer(row: AnyRoute, answer: Answer): void {
+  if (row.isEventStream) {
+    expect(answer.headers.get('content-type')).toMatch(/^text\/event-stream/)
+    expect(answer.text).toMatch(/^retry: 3000\nid: ([\w-]{22})\nevent: version\ndata: \1\n\n$/)
+    return
+  }
   expect(answer.headers.get('content-type') ?? '').toMatch(
     row.answer ? (row.answer.type === 'string' ? /^text\/plain/ : /^application\/json/) : /^$/,
   )

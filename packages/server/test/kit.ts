@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { type ClientRequest, type IncomingMessage, request as send } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Secret } from '@keyhold/contract/secret'
 import { sql } from 'kysely'
 import pg from 'pg'
 import { pino } from 'pino'
-import { inject } from 'vitest'
+import { inject, onTestFinished } from 'vitest'
 import { emailKey } from '../src/accounts/account.ts'
 import { insertAccount, insertSession } from '../src/accounts/accounts.store.ts'
 import { hashPassword } from '../src/accounts/password.ts'
@@ -74,6 +76,69 @@ let people = 0
 const PASSWORD = 'password of a test person'
 let passwordHash: Promise<string> | undefined
 
+/** The first event of a stream, which is left after it. */
+async function firstEvent(response: Response): Promise<string> {
+  let text = ''
+  // A break of this loop ends the request.
+  for await (const part of response.body!.pipeThrough(new TextDecoderStream())) {
+    text += part
+    if (text.includes('\n\n')) break
+  }
+  return text
+}
+
+/** A stream of changes as a client sees it: versions are noted as they come. */
+export class TestStream {
+  readonly versions: string[] = []
+  readonly ended: Promise<void>
+  readonly response: IncomingMessage
+  readonly #request: ClientRequest
+  #text = ''
+  #changed = Promise.withResolvers<void>()
+
+  /** @param path after /api/v1/projects/ */
+  static async open(server: TestServer, path: string, who: RequestOptions): Promise<TestStream> {
+    const request = send(`${server.url}/api/v1/projects/${path}`, { agent: false, headers: credentials(who) })
+    request.end()
+    const [response] = (await once(request, 'response')) as [IncomingMessage]
+    return new TestStream(request, response)
+  }
+
+  constructor(request: ClientRequest, response: IncomingMessage) {
+    this.#request = request
+    this.response = response
+    request.on('error', () => {})
+    response.on('data', (bytes: Buffer) => {
+      this.#text += bytes
+      const parts = this.#text.split('\n\n')
+      this.#text = parts.pop()!
+      this.versions.push(...parts.flatMap((part) => /^data: (.+)$/m.exec(part)?.[1] ?? []))
+      this.#changed.resolve()
+      this.#changed = Promise.withResolvers()
+    })
+    this.ended = new Promise((resolve) => response.once('close', resolve))
+    onTestFinished(() => this.close())
+  }
+
+  /** Waits until so many versions have come. */
+  async sees(count: number): Promise<void> {
+    while (this.versions.length < count) await this.#changed.promise
+  }
+
+  close(): void {
+    this.#request.destroy()
+  }
+}
+
+/** Headers that say who asks. */
+function credentials({ token, key, headers }: RequestOptions): Record<string, string> {
+  return {
+    ...(token && { authorization: `Bearer ${token}` }),
+    ...(key && { authorization: `Basic ${Buffer.from(`${key.id}:${key.secret}`).toString('base64')}` }),
+    ...headers,
+  }
+}
+
 /** A server of the real parts, on a free port of loopback, with an empty database. */
 export class TestServer {
   readonly url: string
@@ -96,20 +161,19 @@ export class TestServer {
   }
 
   async request(method: string, path: string, options: RequestOptions = {}): Promise<Answer> {
-    const { token, key, body } = options
+    const { body } = options
     const response = await fetch(this.url + path, {
       method,
       redirect: 'manual',
       headers: {
-        ...(token && { authorization: `Bearer ${token}` }),
-        ...(key && { authorization: `Basic ${Buffer.from(`${key.id}:${key.secret}`).toString('base64')}` }),
         ...(body !== undefined && { 'content-type': 'application/json' }),
-        ...options.headers,
+        ...credentials(options),
       },
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     })
-    const text = await response.text()
-    const isJson = response.headers.get('content-type')?.includes('json')
+    const type = response.headers.get('content-type')
+    const text = type?.startsWith('text/event-stream') ? await firstEvent(response) : await response.text()
+    const isJson = type?.includes('json') && method !== 'HEAD'
     return {
       status: response.status,
       headers: response.headers,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Asker, Person } from '../src/access/caller.ts'
 import { newGpgKey } from './gpg-kit.ts'
-import { type Answer, databases, startServer, type TestPerson, type TestServer } from './kit.ts'
+import { type Answer, databases, startServer, type TestPerson, type TestServer, TestStream } from './kit.ts'
 import { CLIENT_ID, CLIENT_SECRET, TestProvider } from './oidc-kit.ts'
 import { SoftAuthenticator } from './passkey-kit.ts'
 
@@ -70,6 +70,12 @@ describe.each(databases)('a disabled account on %s', (database) => {
     const device = await server.ok('POST', '/api/v1/device-logins', { body: { name: 'machine' } })
 
     // What was let in before, and is in the middle of something.
+    const { id: projectId } = await server.addProject(person)
+    const streams = {
+      'stream of the session': await TestStream.open(server, `${projectId}/changes`, { headers: { cookie } }),
+      'stream of the access token': await TestStream.open(server, `${projectId}/changes`, { token }),
+    }
+    for (const stream of Object.values(streams)) await stream.sees(1)
     const caller = (await server.core.accessTokens.authenticate(token))! // `!`: it is valid now.
     const asker: Asker<Person> = { caller, origin: { traceId: 'test' } }
     const half = {
@@ -84,6 +90,13 @@ describe.each(databases)('a disabled account on %s', (database) => {
       token: admin.token,
       body: { isDisabled: true },
     })
+
+    const disabledAt = performance.now()
+    for (const [what, stream] of Object.entries(streams)) {
+      await stream.ended
+      expect(performance.now() - disabledAt, what).toBeLessThan(2000)
+      expect(stream.versions, what).toHaveLength(1)
+    }
 
     const statusOf = async (answer: Promise<Answer>) => (await answer).status
     const codeOf = (work: Promise<unknown>) =>

@@ -23,6 +23,7 @@ const matrix: Record<string, readonly [admin: number, regular: number, readOnly:
     'environment.restore': [200, 200, 403, 404],
     'environment.delete': [204, 204, 403, 404],
     'secret.list': [200, 200, 200, 404],
+    'secret.changes': [200, 200, 200, 404],
     'secret.create': [201, 201, 403, 404],
     'secret.get': [200, 200, 200, 404],
     'secret.update': [200, 200, 403, 404],

@@ -279,6 +279,26 @@ export const listReferences = route({
   errors: ['project.not_found', 'environment.not_found'],
 })
 
+/**
+ * Streams `text/event-stream`: an event at once, and one whenever what an environment delivers may have changed. Its id and
+ * data are one version, which stays the same while nothing changes; it holds no name and no value.
+ */
+export const watchSecrets = route({
+  id: 'secret.changes',
+  method: 'GET',
+  path: '/api/v1/projects/{projectId}/changes',
+  summary: 'Server-sent events: a version of what an environment delivers, at once and after each change',
+  caller: 'person',
+  scope: 'secrets:read',
+  action: 'secret.watch',
+  params: ProjectParams,
+  query: EnvironmentQuery,
+  status: 200,
+  isEventStream: true,
+  answer: Type.String(),
+  errors: ['project.not_found', 'environment.not_found', 'rate.limited'],
+})
+
 export const listSecretVersions = route({
   id: 'secret.versions',
   method: 'GET',
@@ -506,6 +526,21 @@ export const readCurrentSecrets = route({
     referenced: Type.Array(SecretValue),
   }),
   errors: ['environment.not_found'],
+})
+
+/** As {@link watchSecrets}, for a machine. */
+export const watchCurrentSecrets = route({
+  id: 'current.changes',
+  method: 'GET',
+  path: '/api/v1/projects/current/changes',
+  summary: 'Server-sent events: a version of what an environment delivers, at once and after each change',
+  caller: 'machine',
+  action: 'secret.watch',
+  query: EnvironmentQuery,
+  status: 200,
+  isEventStream: true,
+  answer: Type.String(),
+  errors: ['environment.not_found', 'rate.limited'],
 })
 
 export const readCurrentSecret = route({

@@ -213,8 +213,10 @@ export class Access {
   ): Promise<T> {
     // Decided once before, so that a refusal is recorded outside the transaction it would be undone with …
     const permit = await this.#decide(this.#storage.db, asker, action, scope)
+    const { changes } = this.#storage
+    let changed: ReadonlySet<string> = new Set()
     try {
-      return await this.#storage.transaction(async (tx) => {
+      const done = await this.#storage.transaction(async (tx) => {
         // … and once more inside, where rights taken away meanwhile count.
         // Locked before: who waits for the removal of a member is decided on after it.
         if (scope.kind === 'project') await lockProject(tx, scope.projectId)
@@ -226,10 +228,15 @@ export class Access {
         const { result, record } = await work(tx, new Grant(issuing, action, ownerOf(asker, scope)), current)
         // `as`: what is no list is one record, or none.
         const records = (Array.isArray(record) ? record : record ? [record] : []) as readonly RecordDetail[]
-        if (records.length > 0)
+        if (records.length > 0) {
+          changed = changedBy(asker, scope, records)
+          await changes.announceIn(tx, changed)
           await this.#audit.appendIn(tx, ...records.map((one) => this.#entry(asker, action, current, one)))
+        }
         return result
       })
+      changes.committed(changed)
+      return done
     } catch (error) {
       await this.#recordFailure(asker, action, scope, permit, error)
       throw error
@@ -417,6 +424,14 @@ function placeOf(scope: Scope, { project, workspace }: Refusal): RecordDetail {
     return { ...(id !== undefined && { workspace: id }), ...about }
   }
   return about
+}
+
+/** The project or the accounts whose watchers have to look: at what is delivered, or at whether they still may. */
+function changedBy({ caller }: Asker, scope: Scope, records: readonly RecordDetail[]): ReadonlySet<string> {
+  if (scope.kind === 'project') return new Set([scope.projectId])
+  if (scope.kind === 'workspace') return new Set()
+  const accounts = records.flatMap(({ target }) => (target?.kind === 'account' ? (target.id ?? []) : []))
+  return new Set(caller.kind === 'person' ? [...accounts, caller.accountId] : accounts)
 }
 
 /** Whose values a grant of this scope is for. */

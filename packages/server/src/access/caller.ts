@@ -38,6 +38,8 @@ export interface Machine {
   readonly project: { readonly id: string; readonly name: string }
   readonly permission: 'read' | 'read_write'
   readonly lastUsedAt: Date | null
+  /** When what it signed in with ends by itself. */
+  readonly expiresAt?: Date | null
   /** Set where it has no access key but a token of its platform; `accessKeyId` is then the id of the workload identity. */
   readonly workload?: { readonly subject: string; readonly credentialId: string }
 }

@@ -72,6 +72,16 @@ export interface HttpOptions<P, M, W = unknown> {
   authenticate(credential: Credential, origin: Origin): Promise<Authenticated<P, M, W> | undefined>
   /** Refuses callers of the wrong kind and tokens without the scope, and records it. @throws AppError */
   admit(row: AnyRoute, who: Authenticated<P, M, W>, origin: Origin): Promise<void>
+  /**
+   * Whether somebody who was let in a while ago still would be. Records nothing, and is no use of the credential.
+   * @param who as they were then.
+   */
+  isStillAdmitted(
+    row: AnyRoute,
+    who: Authenticated<P, M, W>,
+    credential: Credential,
+    origin: Origin,
+  ): Promise<boolean>
   /** Called before a success is answered, to keep "last used". */
   used(who: Authenticated<P, M, W>, origin: Origin): Promise<void> | undefined
 }
@@ -89,6 +99,8 @@ export interface Call<R extends AnyRoute, C> {
   cookie(name: string): string | undefined
   /** Adds a header to the answer. */
   setHeader(name: string, value: string): void
+  /** Whether who calls would still be let in, for an answer that goes on for long. @throws AppError of the database */
+  isStillAdmitted(): Promise<boolean>
 }
 
 /** What a page for browsers gets: one that is no part of the API, and answers HTML whatever comes of it. */
@@ -214,6 +226,8 @@ export class Http<P, M, W = unknown> {
         ...(row.body && { body: row.body }),
         ...(row.answer && row.answer.type !== 'string' && { response: { [row.status]: row.answer } }),
       },
+      // The head of an answer without end would keep the answer open, with nobody to read it.
+      exposeHeadRoute: !row.isEventStream,
       // Before the body is read: nobody without a credential makes us parse anything.
       ...(!isPublic && { onRequest: identify }),
       // And once more when a body came after it, which may take its time: a credential that was taken away meanwhile
@@ -230,6 +244,12 @@ export class Http<P, M, W = unknown> {
           isSecure,
           cookie: (name) => readCookie(request.raw, name),
           setHeader: (name, value) => void reply.header(name, value),
+          isStillAdmitted: async () => {
+            const credential = readCredential(request.raw, isSecure)
+            if (who === undefined || credential === undefined) return false
+            // `as`: put there by authenticate.
+            return options.isStillAdmitted(row, who as Authenticated<P, M, W>, credential, origin)
+          },
         })
         // What was asked for is done: that "last used" could not be kept must not be answered as its failure.
         if (who)
@@ -239,6 +259,10 @@ export class Http<P, M, W = unknown> {
               request.log.warn(loggable(request.id, error), 'cannot keep "last used"'),
             )
         reply.code(row.status)
+        if (row.isEventStream) {
+          // A proxy that collects an answer before it passes it on would hold events back.
+          reply.header('content-type', 'text/event-stream; charset=utf-8').header('x-accel-buffering', 'no')
+        }
         return answer
       },
     })

@@ -31,6 +31,8 @@ export async function collectMetrics(
     })
   }
   fastify.addHook('onResponse', async (request, reply) => {
+    // An answer without end says how long somebody stayed, not how long they waited.
+    if (String(reply.getHeader('content-type')).startsWith('text/event-stream')) return
     // The route's pattern: ids in a label would make one series each.
     const route = request.routeOptions.url ?? '(none)'
     duration.observe({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1000)

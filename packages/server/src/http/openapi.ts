@@ -82,6 +82,7 @@ function failures(row: AnyRoute) {
 
 function operation(row: AnyRoute) {
   const isText = row.answer?.type === 'string'
+  const textType = row.isEventStream ? 'text/event-stream' : 'text/plain'
   return {
     operationId: row.id,
     summary: row.summary,
@@ -104,7 +105,7 @@ function operation(row: AnyRoute) {
       [row.status]: row.answer
         ? {
             description: 'Done',
-            content: { [isText ? 'text/plain' : 'application/json']: { schema: row.answer } },
+            content: { [isText ? textType : 'application/json']: { schema: row.answer } },
           }
         : { description: 'Done; no body' },
       ...failures(row),

@@ -5,6 +5,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { type CompiledQuery, Kysely, PostgresDialect } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import { AppError } from '../base/app-error.ts'
+import { type Changes, localChanges, PostgresChanges } from './changes.ts'
 import { migrations } from './migrations/migrations.ts'
 import { withNamedErrors } from './named-errors.ts'
 import { sqliteDialect, sqliteProblem } from './sqlite.ts'
@@ -34,6 +35,8 @@ export interface Storage {
   readonly sqlitePath?: string
   /** For reading outside transactions. Sees what is committed. */
   readonly db: Database
+  /** Who watches projects and accounts is told of their changes. */
+  readonly changes: Changes
   /**
    * Runs `work` in a transaction; resolves when it is on disk. Do no slow thing inside: on SQLite all writers wait.
    * @throws AppError `storage.full`, `storage.unavailable`; whatever `work` throws, after undoing all of it.
@@ -71,6 +74,7 @@ function openSqliteStorage(dataDir: string): Storage {
     dialect: 'sqlite',
     sqlitePath,
     db,
+    changes: localChanges(),
     transaction: (work) => writing.transaction().execute(work),
     run: async <Row>({ sql }: CompiledQuery<Row>, values: readonly unknown[]) => {
       let statement = statements.get(sql)
@@ -120,13 +124,18 @@ async function openPostgres(databaseUrl: string): Promise<Storage> {
     stream.setTimeout(SILENCE_MS, () => stream.destroy())
   })
   const db = new Kysely<Tables>({ dialect: withNamedErrors(new PostgresDialect({ pool }), storageError) })
+  const changes = new PostgresChanges(databaseUrl)
   return {
     dialect: 'postgres',
     db,
+    changes,
     transaction: (work) => db.transaction().execute(work),
     run: async <Row>(compiled: CompiledQuery<Row>, values: readonly unknown[]): Promise<Row[]> =>
       (await db.executeQuery<Row>({ ...compiled, parameters: values })).rows,
-    close: () => db.destroy(),
+    close: () => {
+      changes.close()
+      return db.destroy()
+    },
   }
 }
 

@@ -229,6 +229,7 @@ export class AccessKeys implements CredentialSource {
       project,
       permission: key.permission,
       lastUsedAt: key.lastUsedAt,
+      expiresAt: key.expiresAt,
     }
   }
 

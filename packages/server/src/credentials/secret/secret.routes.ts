@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import * as api from '@keyhold/contract/api/secrets'
 import type { Machine, Person } from '../../access/caller.ts'
 import type { InstanceSettings } from '../../accounts/settings.service.ts'
@@ -6,10 +7,12 @@ import type { Http } from '../../http/http.ts'
 import type { RestorePlan } from './environment-restore.ts'
 import type { Secrets } from './secret.service.ts'
 import { type StoredSecret, toInfo, toVersion } from './secret.ts'
+import type { SecretWatches } from './secret-watches.service.ts'
 
 export function secretRoutes(
   http: Http<Person, Machine>,
   secrets: Secrets,
+  watches: SecretWatches,
   settings: InstanceSettings,
   clock: Clock,
 ): void {
@@ -88,6 +91,9 @@ export function secretRoutes(
     )
     return { versions: versions.map((version) => toVersion(version, current)) }
   })
+  http.person(api.watchSecrets, async ({ caller, origin, params, query, isStillAdmitted }) =>
+    asAnswer(await watches.open({ caller, origin }, params.projectId, query.environment, isStillAdmitted)),
+  )
 
   http.machine(api.listCurrentSecrets, async ({ caller, origin, query }) => ({
     secrets: await toInfos(await secrets.list({ caller, origin }, caller.project.id, query.environment)),
@@ -96,6 +102,9 @@ export function secretRoutes(
     project: caller.project,
     ...(await secrets.readAll({ caller, origin }, query.environment)),
   }))
+  http.machine(api.watchCurrentSecrets, async ({ caller, origin, query, isStillAdmitted }) =>
+    asAnswer(await watches.open({ caller, origin }, caller.project.id, query.environment, isStillAdmitted)),
+  )
   http.machine(api.readCurrentSecret, async ({ caller, origin, params, query }) =>
     secrets.read({ caller, origin }, query.environment, params.name),
   )
@@ -119,6 +128,9 @@ export function secretRoutes(
     }),
   )
 }
+
+/** `as`: the row says that its answer is a stream of events; its schema can only say what they are made of. */
+const asAnswer = (events: Readable): string => events as unknown as string
 
 const toRestore = ({ at, changes, isComplete, state }: RestorePlan) => ({
   at: at.toISOString(),

@@ -256,6 +256,55 @@ export function prepareListEffective(storage: Storage) {
   }
 }
 
+/** What tells one state of a project's secrets from another, without a value: for each environment, also an empty one. */
+export interface ProjectState {
+  readonly environments: readonly { readonly key: string; readonly isAll: boolean }[]
+  readonly secrets: readonly {
+    readonly id: string
+    readonly name: string
+    readonly type: string
+    readonly version: number
+    readonly environmentKey: string
+    readonly hasReferences: boolean
+  }[]
+}
+
+export async function readProjectState(db: Queries, projectId: string): Promise<ProjectState> {
+  const rows = await db
+    .selectFrom('environments')
+    .leftJoin('secrets', 'secrets.environment_id', 'environments.id')
+    .select([
+      'environments.name_key',
+      'environments.is_default',
+      'secrets.id',
+      'secrets.name',
+      'secrets.type',
+      'secrets.current_version',
+      'secrets.has_references',
+    ])
+    .where('environments.project_id', '=', projectId)
+    .orderBy('secrets.id')
+    .execute()
+  const environments = new Map(rows.map((row) => [row.name_key, row.is_default === 1]))
+  return {
+    environments: [...environments].map(([key, isAll]) => ({ key, isAll })),
+    secrets: rows.flatMap(({ id, name, type, current_version, has_references, name_key }) =>
+      id === null || name === null || type === null || current_version === null
+        ? []
+        : [
+            {
+              id,
+              name,
+              type,
+              version: current_version,
+              environmentKey: name_key,
+              hasReferences: has_references === 1,
+            },
+          ],
+    ),
+  }
+}
+
 export async function findVersion(
   db: Queries,
   secret: StoredSecret,

@@ -271,6 +271,7 @@ export class WorkloadIdentities {
       project: live.project,
       permission: live.permission,
       lastUsedAt: null,
+      expiresAt: live.expiresAt,
       workload: { subject: live.subject, credentialId: id },
     }
   }

@@ -98,6 +98,7 @@ export async function findLiveCredential(
   | {
       secretHash: Uint8Array
       subject: string
+      expiresAt: Date
       identityId: string
       permission: 'read' | 'read_write'
       project: { id: string; name: string }
@@ -111,6 +112,7 @@ export async function findLiveCredential(
     .select([
       'workload_credentials.secret_hash',
       'workload_credentials.subject',
+      'workload_credentials.expires_at',
       'workload_identities.id as identity_id',
       'workload_identities.permission',
       'projects.id as project_id',
@@ -124,6 +126,7 @@ export async function findLiveCredential(
     row && {
       secretHash: row.secret_hash,
       subject: row.subject,
+      expiresAt: new Date(row.expires_at),
       identityId: row.identity_id,
       permission: row.permission,
       project: { id: row.project_id, name: row.project_name },
