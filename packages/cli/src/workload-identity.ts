@@ -7,7 +7,7 @@
 //   Kubernetes       KEYHOLD_ID_TOKEN_FILE names the file of a projected service account token
 import { readFileSync } from 'node:fs'
 import { ExitCode } from './exit-codes.ts'
-import { codeOf, Failure } from './failure.ts'
+import { codeOf, Failure, kindOf } from './failure.ts'
 import { type HttpResponse, httpFetch } from './http.ts'
 import { visible } from './terminal.ts'
 
@@ -29,6 +29,7 @@ export async function exchangeIdentityToken(
   const reason = problem.detail ?? problem.title ?? `the server answered ${response.status}`
   throw new Failure(`not signed in by the token of this platform: ${visible(reason).slice(0, 500)}`, {
     exitCode: isRefused ? ExitCode.NotSignedIn : ExitCode.Failed,
+    kind: kindOf(response.status),
     hints: [
       ...(isRefused ? ['a member of the project can see why: keyhold workload-identity test'] : []),
       ...(problem.code ? [visible(problem.code).slice(0, 100)] : []),

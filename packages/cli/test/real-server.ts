@@ -15,6 +15,9 @@ export interface RealServer {
   /** Ends the server, and starts it at the same address. */
   restart(): Promise<void>
   stop(): Promise<void>
+  /** Ends the server as a power cut would; {@link startAgain} has it on the same port with the same data. */
+  kill(): Promise<void>
+  startAgain(): Promise<void>
 }
 
 /** Starts `keyhold server` on a free port of loopback. @param extra variables of the server. */
@@ -32,6 +35,9 @@ export async function startRealServer(extra: Readonly<Record<string, string>> = 
   const address = first.url
   const admin = (args: readonly string[], input = '') =>
     execFileSync(keyhold, ['admin', ...args], { env, input, encoding: 'utf8' }).trim()
+  const startAgain = async () => {
+    ;({ server } = await startProcess({ ...env, KEYHOLD_HTTP_ADDR: new URL(address).host }))
+  }
   return {
     url: address,
     dataDir: join(directory, 'data'),
@@ -50,8 +56,14 @@ export async function startRealServer(extra: Readonly<Record<string, string>> = 
     },
     async restart() {
       await stopProcess(server)
-      ;({ server } = await startProcess({ ...env, KEYHOLD_HTTP_ADDR: new URL(address).host }))
+      await startAgain()
     },
+    async kill() {
+      const gone = once(server, 'exit')
+      server.kill('SIGKILL')
+      await gone
+    },
+    startAgain,
     async stop() {
       await stopProcess(server)
       rmSync(directory, { recursive: true, force: true })
@@ -72,5 +84,5 @@ async function startProcess(env: NodeJS.ProcessEnv): Promise<{ server: ChildProc
 
 async function stopProcess(server: ChildProcess): Promise<void> {
   server.kill('SIGTERM')
-  if (server.exitCode === null) await once(server, 'exit')
+  if (server.exitCode === null && server.signalCode === null) await once(server, 'exit')
 }

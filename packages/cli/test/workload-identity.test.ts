@@ -6,9 +6,10 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { exportJWK, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { run } from './kit.ts'
+import { run, start } from './kit.ts'
 import { type RealServer, startRealServer } from './real-server.ts'
 
 const value = 'canary-value-of-a-secret'
@@ -140,6 +141,24 @@ describe('a machine without a stored secret', { timeout: 60_000 }, () => {
           `${value.length} undefined undefined\n`,
         )
     }
+  })
+
+  test('R6: with --watch a credential that has ended is had anew, and the command gets what was changed', async () => {
+    const identity = await created('watching', '--claim=repository=ada/shop')
+    const env = job({ KEYHOLD_WORKLOAD_IDENTITY: identity, KEYHOLD_ID_TOKEN: await tokenOf(server.url) })
+    const program = 'console.log("length:" + process.env.DEPLOY_KEY.length); setInterval(() => {}, 1000)'
+    const running = start(['run', '--watch', '--', process.execPath, '-e', program], env)
+    await running.sees(new RegExp(`length:${value.length}\n`))
+    // As after an hour: the server's clock is nobody's to move.
+    const database = new DatabaseSync(join(server.dataDir, 'keyhold.db'))
+    database.exec('pragma busy_timeout = 30000; delete from workload_credentials')
+    database.close()
+    await done(['secret', 'set', 'DEPLOY_KEY'], owner, `${value}, longer`)
+    await running.sees(new RegExp(`length:${value.length + 8}\n`))
+    expect(running.stderr).toBe('keyhold: restarting the command, changed: DEPLOY_KEY\n')
+    running.child.kill('SIGTERM')
+    expect((await running.ended).code).toBe(143)
+    await done(['secret', 'set', 'DEPLOY_KEY'], owner, value)
   })
 
   test('without a token of a platform it says where one comes from', async () => {

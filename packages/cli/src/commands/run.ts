@@ -1,8 +1,9 @@
 import { defineCommand } from '../command.ts'
-import { hasAccessKey, machineConnection, withWorkloadKey } from '../connection.ts'
+import { hasAccessKey, type MachineConnection, machineConnection, withWorkloadKey } from '../connection.ts'
 import { usageFailure } from '../failure.ts'
 import { checkCommand } from '../run/command-path.ts'
-import { fetchDelivery } from '../run/delivery.ts'
+import { type Delivery, fetchDelivery } from '../run/delivery.ts'
+import type { RunRequest } from '../run/run.ts'
 import { machineSender, personSender } from '../run/use-sender.ts'
 
 export const command = defineCommand({
@@ -23,6 +24,12 @@ Keyhold cannot be reached or does not answer within two seconds. What Keyhold re
 Where COMMAND is a Node or Python program, or starts one, the audit log gets the lines that read a secret, as in "Secret used:
 GITHUB_TOKEN (app.js:12)"; of other programs their name. Values are never looked at. For this a file is put in NODE_OPTIONS
 and a folder in PYTHONPATH. With --project it is done unless you say --no-record-use; for machines with --record-use.
+
+With --watch the server says when values change, and COMMAND is started again: SIGTERM, and SIGKILL after --grace. Changes that
+come together are one. While the server cannot be reached, or no longer accepts who asks, COMMAND goes on with what it
+has, and keyhold says so once. With --max-age the first start may use the copy: once the server is there, COMMAND is
+started again if a value is another by now, and each delivery is the next copy; a refusal deletes it. --offline asks
+nobody, so it excludes --watch. When COMMAND ends by itself, that is the end.
 
 With --project it is the person that is signed in who gets the secrets, each with a request of its own.
 
@@ -66,6 +73,15 @@ are enough; see keyhold workload-identity create --help.`,
       type: 'boolean',
       summary: 'report nothing of what COMMAND reads, and load nothing into it',
     },
+    watch: {
+      type: 'boolean',
+      summary: 'start COMMAND again whenever its values have changed',
+    },
+    grace: {
+      type: 'string',
+      placeholder: 'TIME',
+      summary: 'with --watch: what COMMAND may take to end before it is killed: 10s (the default), 2m',
+    },
     'allow-variable': {
       type: 'string',
       placeholder: 'NAME',
@@ -86,6 +102,11 @@ are enough; see keyhold workload-identity create --help.`,
     {
       does: 'go on for half a day without Keyhold',
       command: 'keyhold run --max-age=12h -- node server.js',
+    },
+    { does: 'start again when a value changes', command: 'keyhold run --watch -- node server.js' },
+    {
+      does: 'the same, with the project of who is signed in',
+      command: 'keyhold run --watch --project shop -- npm run dev',
     },
     { does: 'a pager in a pipeline', command: "keyhold run -- sh -c 'make report | less'" },
     { does: 'show which secret was printed where', command: 'keyhold run --mask=label -- make test' },
@@ -108,6 +129,8 @@ are enough; see keyhold workload-identity create --help.`,
         'a copy needs an access key or a person',
         'a token of the platform opens it only once',
       )
+    if (options.watch && options.offline) throw usageFailure('--watch and --offline exclude each other')
+    if (options.grace !== undefined && !options.watch) throw usageFailure('--grace is for --watch')
     const connection = project === undefined ? machineConnection(await withWorkloadKey(env)) : undefined
     const wanted = options.environment ?? connection?.environment
     const fetch = (remark?: string) =>
@@ -117,43 +140,80 @@ are enough; see keyhold workload-identity create --help.`,
           )
         : fetchDelivery(connection, wanted, remark)
     const { 'max-age': maxAge, offline: isOffline } = options
-    const delivery =
+    const note = (text: string) => terminal.note(text)
+    const deliver = () =>
       maxAge === undefined && !isOffline
         ? fetch()
         : import('../run/offline.ts').then(({ copyOwner, deliverWithCopy }) => {
             const owner = copyOwner(env, connection, project, wanted)
-            const note = (text: string) => terminal.note(text)
             return deliverWithCopy({ env, owner, maxAge, isOffline, note }, fetch)
           })
     let usedEnvironment = wanted
+    /** Another than the first, where a watch outlives a credential. */
+    let current: MachineConnection | undefined
     const sendUses =
       connection === undefined
         ? personSender(env, project, () => usedEnvironment)
-        : machineSender(connection, () => usedEnvironment)
+        : machineSender(
+            () => current ?? connection,
+            () => usedEnvironment,
+          )
     const isRecorded =
       options['record-use'] || (project !== undefined && !options['no-record-use'] && !isOffline)
-    // It is awaited below; until then its failure must not count as unhandled.
-    delivery.catch(() => {})
-    // Loaded while the request is on its way.
-    const { Run } = await import('../run/run.ts')
-    const run = new Run({
+    const keptCopyOf = (maxAge: string) =>
+      import('../run/offline.ts').then(({ copyOwner, keptCopy }) => {
+        const owner = copyOwner(env, connection, project, wanted)
+        return keptCopy({ env, owner, maxAge, isOffline: false, note })
+      })
+    const request: RunRequest = {
       command: program,
       args,
       mask: options['no-mask'] ? 'none' : options.mask === 'label' ? 'label' : 'blank',
       allowedNames: options['allow-variable'],
       env,
-      note: (text) => terminal.note(text),
+      note,
       ...(isRecorded && { sendUses }),
-    })
-    const { environment, secrets, unresolved, referenced } = await delivery
-    usedEnvironment = environment
-    for (const { name, explanation } of unresolved)
-      terminal.note(`${name} is left out: a reference has no value: ${explanation}`)
-    if (env.KEYHOLD_DEBUG) {
-      terminal.note(
-        `debug: ${secrets.length} secrets of ${environment}: ${secrets.map(({ name }) => name).join(', ')}`,
-      )
     }
-    return run.withSecrets(secrets, referenced)
+    const tell = ({ environment, secrets, unresolved }: Delivery) => {
+      usedEnvironment = environment
+      for (const { name, explanation } of unresolved)
+        note(`${name} is left out: a reference has no value: ${explanation}`)
+      if (!env.KEYHOLD_DEBUG) return
+      const names = secrets.map(({ name }) => name).join(', ')
+      note(`debug: ${secrets.length} secrets of ${environment}: ${names}`)
+    }
+    if (options.watch) {
+      const [{ runWatched }, { machineSource, personSource }, { GRACE, parsedGrace }, copy] =
+        await Promise.all([
+          import('../run/watch.ts'),
+          import('../run/watch-source.ts'),
+          import('../run/replacement.ts'),
+          maxAge === undefined ? undefined : keptCopyOf(maxAge),
+        ])
+      return runWatched({
+        run: request,
+        source: connection
+          ? machineSource(env, connection, wanted, (connected) => {
+              current = connected
+            })
+          : personSource(env, project, wanted),
+        first: async () => {
+          const delivery = await deliver()
+          tell(delivery)
+          return delivery
+        },
+        copy,
+        graceMs: parsedGrace(options.grace ?? GRACE),
+      })
+    }
+    const delivery = deliver()
+    // It is awaited below; until then its failure must not count as unhandled.
+    delivery.catch(() => {})
+    // Loaded while the request is on its way.
+    const { Run } = await import('../run/run.ts')
+    const run = new Run(request)
+    const delivered = await delivery
+    tell(delivered)
+    return run.withSecrets(delivered.secrets, delivered.referenced)
   },
 })

@@ -43,7 +43,7 @@ export function childEnvironment(
   inherited: NodeJS.ProcessEnv,
   secrets: readonly DeliveredSecret[],
   allowedNames: readonly string[],
-  directory: () => PrivateDirectory,
+  directory: () => Pick<PrivateDirectory, 'write'>,
 ): ChildEnvironment {
   const names = new Set(secrets.map(({ name }) => name))
   const keysWithoutPath: string[] = []

@@ -68,7 +68,8 @@ export async function deliverWithCopy(
   }
   // The audit record repeats it: that there is a copy, and what was done with the one before.
   const uses = store.uses()
-  const fetching = fetch(` (keeps a copy for ${maxAge}${uses && `; ${uses}`})`).then(
+  const remark = ` (keeps a copy for ${maxAge}${uses && `; ${uses}`})`
+  const fetching = fetch(remark).then(
     (delivery) => {
       // A copy that cannot be kept is no reason to throw away what was delivered.
       // `!`: without an age there is only --offline.
@@ -95,6 +96,24 @@ export async function deliverWithCopy(
     const delivery = explained(error, () => fromCopy(error.message))
     if (delivery) return delivery
     throw error
+  }
+}
+
+/** A copy that is kept up to date while a command is watched. */
+export interface KeptCopy {
+  /** What the record of a delivery says of it, after the name of this program. */
+  readonly remark: string
+  keep(delivery: Delivery): void
+  /** What Keyhold has refused is not kept. */
+  delete(): void
+}
+
+export function keptCopy({ env, owner, maxAge, note }: OfflineOptions & { maxAge: string }): KeptCopy {
+  const store = () => new OfflineStore(env, owner)
+  return {
+    remark: ` (keeps a copy for ${maxAge})`,
+    keep: (delivery) => tried(() => store().write(delivery, parsedAge(maxAge)), note),
+    delete: () => tried(() => store().delete(), note),
   }
 }
 

@@ -11,6 +11,8 @@ export interface Pipe {
   /** For the child. Closed here by {@link closeWriter} once the child has it. */
   readonly writer: number
   closeWriter(): void
+  /** Closes both ends of one that nobody was given. */
+  discard(): void
 }
 
 /** Makes two pipes; undefined where the system cannot. */
@@ -34,5 +36,13 @@ function openPipe(path: string): Pipe {
   // The reader first, and not waiting; then there is a reader for the writer, whose end has to block.
   const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   const writer = openSync(path, constants.O_WRONLY)
-  return { reader, writer, closeWriter: () => closeSync(writer) }
+  return {
+    reader,
+    writer,
+    closeWriter: () => closeSync(writer),
+    discard() {
+      closeSync(reader)
+      closeSync(writer)
+    },
+  }
 }

@@ -1,10 +1,12 @@
 // Runs a command with secrets in its environment and takes them out of its output.
+import { constants } from 'node:os'
 import { isatty } from 'node:tty'
 import type { DeliveredSecret } from './delivery.ts'
 import { childEnvironment } from './environment.ts'
 import { makePipes, type Pipe } from './pipes.ts'
 import { PrivateDirectory, sweepLeftovers } from './private-directory.ts'
 import { isInForeground } from './process-table.ts'
+import type { Replacement } from './replacement.ts'
 import { SignalCatcher } from './signals.ts'
 import { spawnMasked, spawnUnmasked } from './spawned-child.ts'
 import type { ChildStart, Ending, StartedChild } from './started-child.ts'
@@ -50,6 +52,24 @@ export class Run {
     secrets: readonly DeliveredSecret[],
     referenced: readonly DeliveredSecret[] = [],
   ): Promise<number> {
+    return exitAs(await this.#untilEnd(secrets, referenced))
+  }
+
+  /** The same, for a child that others may follow. @returns undefined when it made room for the next one. */
+  async untilReplaced(
+    secrets: readonly DeliveredSecret[],
+    referenced: readonly DeliveredSecret[],
+    replacement: Replacement,
+  ): Promise<number | undefined> {
+    const ending = await this.#untilEnd(secrets, referenced, replacement)
+    return replacement.isWanted && !isInterrupted(ending) ? undefined : exitAs(ending)
+  }
+
+  async #untilEnd(
+    secrets: readonly DeliveredSecret[],
+    referenced: readonly DeliveredSecret[],
+    replacement?: Replacement,
+  ): Promise<Ending> {
     const { command, args, allowedNames, env, note, sendUses } = this.#request
     const catcher = new SignalCatcher()
     let directory: PrivateDirectory | undefined
@@ -66,16 +86,21 @@ export class Run {
       )
       const child = await this.#start({ command, args, env: made.env }, [...secrets, ...referenced])
       catcher.follow(child.signals)
+      replacement?.follow(child.signals)
       sweepLeftovers(env)
       const ending = await child.ended
+      replacement?.ended()
       directory?.remove()
       for (const pump of child.pumps) pump.childEnded()
       await Promise.all(child.pumps.map((pump) => pump.done))
-      child.restore()
-      await recorder?.finish()
+      child.restore(!replacement?.isWanted)
+      const reported = recorder?.finish()
+      // The next command does not wait for what is said of this one.
+      if (!replacement?.isWanted) await reported
       catcher.stop()
-      return await exitAs(ending)
+      return ending
     } finally {
+      replacement?.ended()
       directory?.remove()
       catcher.stop()
     }
@@ -91,7 +116,10 @@ export class Run {
       note(`not masked in the output, because too short or an ordinary word: ${names}`)
     }
     // Nothing to take out: nothing to put in between.
-    if (unmasked.length === secrets.length) return spawnUnmasked(start)
+    if (unmasked.length === secrets.length) {
+      for (const pipe of pipes ?? []) pipe.discard()
+      return spawnUnmasked(start)
+    }
     const makeMasker = () => new Masker(secrets, { replacement: mask })
     const isInteractive = isatty(0) && isatty(1) && isatty(2) && isInForeground()
     if (isInteractive) {
@@ -100,6 +128,12 @@ export class Run {
     }
     return spawnMasked(start, makeMasker, maskingTransform, pipes)
   }
+}
+
+/** A replacement ends nothing with these: they are somebody's who wants it to end. */
+function isInterrupted(ending: Ending): boolean {
+  const { SIGHUP, SIGINT, SIGQUIT } = constants.signals
+  return 'signalNumber' in ending && [SIGHUP, SIGINT, SIGQUIT].includes(ending.signalNumber)
 }
 
 /**

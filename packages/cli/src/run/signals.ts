@@ -8,6 +8,8 @@ export type ForwardedSignal = (typeof FORWARDED)[number]
 /** What happens to signals that reach this process while the child runs. */
 export interface SignalPlan {
   forward(signal: ForwardedSignal): void
+  /** Ends the child at once, whatever it does about signals. */
+  kill(): void
   /** The window has a new size. */
   resize(): void
   suspend(): void

@@ -92,6 +92,7 @@ function sharedSignals(child: ChildProcess, resizeOurs?: () => void): StartedChi
       if (isFromKeyboard && isInForeground()) return
       sendSignal(pid, signal)
     },
+    kill: () => sendSignal(pid, 'SIGKILL'),
     resize() {
       resizeOurs?.()
       // Again when the terminal is ours: the kernel's own came before its size was set.

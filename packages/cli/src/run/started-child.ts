@@ -13,6 +13,9 @@ export interface StartedChild {
   readonly ended: Promise<Ending>
   readonly pumps: readonly Pump[]
   readonly signals: SignalPlan
-  /** Gives the terminal back. Called once, when the child has ended and its output is written. */
-  restore(): void
+  /**
+   * Gives the terminal back. Called once, when the child has ended and its output is written.
+   * @param isOver nothing follows that would use it.
+   */
+  restore(isOver: boolean): void
 }

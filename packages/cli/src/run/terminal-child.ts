@@ -76,14 +76,16 @@ export function startInTerminal(
     pumps: [pump],
     signals: {
       forward: (signal) => sendSignal(pid, signal),
+      kill: () => sendSignal(-pid, 'SIGKILL'),
       resize: () => resizeTerminal(master, windowSize()),
       suspend,
       resume,
     },
-    restore() {
+    restore(isOver) {
       clearInterval(poll)
       ours.leave()
-      ours.close()
+      ours.detach()
+      if (isOver) ours.close()
     },
   }
 }
@@ -94,17 +96,18 @@ class RawTerminal {
   #modes: string | undefined
   #isRaw = false
   #onKeys: (keys: Buffer) => void = () => {}
+  readonly #leaveAtExit = () => this.leave()
+  // The terminal has gone; SIGHUP follows.
+  readonly #ignore = () => {}
 
   constructor() {
-    process.once('exit', () => this.leave())
-    this.#input.on('error', () => {
-      // The terminal has gone; SIGHUP follows.
-    })
+    process.once('exit', this.#leaveAtExit)
+    this.#input.on('error', this.#ignore)
   }
 
   onKeys(listener: (keys: Buffer) => void): void {
     this.#onKeys = listener
-    this.#input.on('data', (keys: Buffer) => this.#onKeys(keys))
+    this.#input.on('data', listener)
     if (!this.#isRaw) this.#input.pause()
   }
 
@@ -132,7 +135,15 @@ class RawTerminal {
     if (this.#isRaw) this.#input.resume()
   }
 
+  /** Leaves the keys to whoever comes next. */
+  detach(): void {
+    this.#input.off('data', this.#onKeys)
+    this.#input.off('error', this.#ignore)
+    process.off('exit', this.#leaveAtExit)
+  }
+
   close(): void {
+    this.#input.on('error', this.#ignore)
     this.#input.destroy()
   }
 }

@@ -6,14 +6,15 @@ import { version } from '../version.ts'
 /** Sends a report. @returns how many more of the run are recorded. @throws Error when it did not arrive */
 export type SendUses = (report: UseReport, signal: AbortSignal) => Promise<number>
 
-/** How a machine sends reports. @param environment is asked when there is something to send. */
+/** How a machine sends reports. Both are asked when there is something to send. */
 export function machineSender(
-  connection: MachineConnection,
+  connection: () => MachineConnection,
   environment: () => string | undefined,
 ): SendUses {
   return async (report, signal) => {
-    const credential = Buffer.from(`${connection.accessKeyId}:${connection.accessKey}`).toString('base64')
-    const response = await httpFetch(`${connection.url}/api/v1/projects/current/uses`, {
+    const { url, accessKeyId, accessKey } = connection()
+    const credential = Buffer.from(`${accessKeyId}:${accessKey}`).toString('base64')
+    const response = await httpFetch(`${url}/api/v1/projects/current/uses`, {
       method: 'POST',
       headers: {
         authorization: `Basic ${credential}`,
