@@ -129,6 +129,7 @@ export function bars(figures: readonly Figure[]): Bar[] {
         const times = figure.unit === 'ms' ? share(figure) : 1 / share(figure)
         return [`${format(times)} ×`, times <= SCALE_TIMES_MAX]
       })
+    add(`scale.${database}.audit`, `${at}: newest page of the log`, '≤ 200 ms', atMost(200))
   }
   add('soak.memory', "a day's requests: memory in the last third", '≤ 1.1 × that in the first', (figure) => [
     `${format(share(figure))} ×`,

@@ -77,7 +77,7 @@ export function markdown(report: Report): string {
 
 \`npm run bench\` builds Keyhold, measures it for about seven minutes and prints these tables; \`npm run bench -- --markdown\`
 measures scale and a day's requests as well, for about half an hour in all, and writes this page. \`--json\` gives the same
-as JSON, \`--only delivery|masking|start|server|scale|soak|log\` and \`--database sqlite|postgres\` measure a part.
+as JSON, \`--only delivery|masking|start|server|scale|soak\` and \`--database sqlite|postgres\` measure a part.
 
 ${machineLine(report)}.
 
@@ -111,8 +111,6 @@ it. Requests that fail are counted and shown, and a figure with failures meets n
   memory two seconds later.
 - **Scale.** The same server with 100,000 secrets and 5 million audit records, in turns with a new one, which is its limit;
   and two servers with one PostgreSQL, next to one. All of them, PostgreSQL and the load generator share two processors.
-  Then the pages of its log, by each filter: fifteen pages one after the other, and how long a request for something else
-  waits behind one of them.
 - **A day.** 864,000 requests, ten a second for a day, as fast as they are answered; resident memory after each ten
   seconds. The limit is what it was when a tenth of them was done.
 

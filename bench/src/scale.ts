@@ -4,8 +4,6 @@ import { join } from 'node:path'
 import { startPostgres } from '../../tools/test-postgres.ts'
 import type { Database } from './delivery.ts'
 import { type Figure, figure } from './figures.ts'
-import type { Filled } from './fill.ts'
-import { measurePlace } from './log.ts'
 import {
   execFileAsync,
   here,
@@ -40,10 +38,7 @@ const questions = [
 
 type Question = (typeof questions)[number]
 
-/**
- * A new instance and one of many secrets and records, in turns; the new one is the bare limit of the other. Then every
- * filter of the large one's log.
- */
+/** A new instance and one of many secrets and records, in turns; the new one is the bare limit of the other. */
 export async function measureScale(
   databases: readonly Database[],
   progress: (text: string) => void,
@@ -62,7 +57,7 @@ export async function measureScale(
       const small = place('small', 0)
       const large = place('large', 1)
       progress(`scale: ${database}, filling`)
-      const filled = await fill(large, progress)
+      await fill(large, progress)
       const instances = []
       for (const env of [small, large]) {
         const server = await startKeyhold(env)
@@ -91,9 +86,6 @@ export async function measureScale(
           { 'new instance': [residentMb(before.server.child)] },
         ),
       )
-      for (const server of servers.splice(0)) await stop(server.child)
-      const { KEYHOLD_DATA_DIR: dataDir = '', KEYHOLD_DATABASE_URL: databaseUrl } = large
-      figures.push(...(await measurePlace(database, { dataDir, databaseUrl }, filled, progress)))
     } finally {
       for (const server of servers) await stop(server.child)
       for (const one of postgres) await one.stop()
@@ -106,17 +98,16 @@ export async function measureScale(
 const title = (database: Database) =>
   `${SECRETS / 1000} k secrets, ${RECORDS / 1e6} M records, ${database === 'sqlite' ? 'SQLite' : 'PostgreSQL'}`
 
-async function fill(env: Record<string, string>, progress: (text: string) => void): Promise<Filled> {
+async function fill(env: Record<string, string>, progress: (text: string) => void): Promise<void> {
   const { KEYHOLD_DATA_DIR: dataDir = '', KEYHOLD_DATABASE_URL: url } = env
   const args = ['--data-dir', dataDir, '--records', String(RECORDS), '--secrets', String(SECRETS)]
   // A process of its own: what it leaves behind is nobody's memory here.
-  const { stdout, stderr } = await execFileAsync(process.execPath, [
+  const { stderr } = await execFileAsync(process.execPath, [
     here('fill.ts'),
     ...args,
     ...(url === undefined ? [] : ['--database-url', url]),
   ])
   progress(`scale: ${stderr.trim().split('\n').at(-1)}`)
-  return JSON.parse(stdout) as Filled // `as`: what `fill.ts` prints.
 }
 
 async function compare(

@@ -5,6 +5,7 @@ import * as apiKeys from '@keyhold/contract/api/api-keys'
 import * as audit from '@keyhold/contract/api/audit'
 import * as auditDestinations from '@keyhold/contract/api/audit-destinations'
 import * as credentials from '@keyhold/contract/api/credentials'
+import * as deliveries from '@keyhold/contract/api/deliveries'
 import * as deviceLogins from '@keyhold/contract/api/device-logins'
 import * as gpgKeys from '@keyhold/contract/api/gpg-keys'
 import * as identityProviders from '@keyhold/contract/api/identity-providers'
@@ -23,6 +24,7 @@ import * as sshKeys from '@keyhold/contract/api/ssh-keys'
 import * as uses from '@keyhold/contract/api/uses'
 import * as workloadIdentities from '@keyhold/contract/api/workload-identities'
 import * as workspaceAgents from '@keyhold/contract/api/workspace-agents'
+import * as workspaceSecrets from '@keyhold/contract/api/workspace-secrets'
 import * as workspaces from '@keyhold/contract/api/workspaces'
 import type { AnyRoute } from '@keyhold/contract/route'
 
@@ -34,6 +36,7 @@ const resources = {
   audit,
   'audit-destinations': auditDestinations,
   credentials,
+  deliveries,
   'device-logins': deviceLogins,
   'gpg-keys': gpgKeys,
   'identity-providers': identityProviders,
@@ -51,6 +54,7 @@ const resources = {
   uses,
   'workload-identities': workloadIdentities,
   'workspace-agents': workspaceAgents,
+  'workspace-secrets': workspaceSecrets,
   workspaces,
 }
 

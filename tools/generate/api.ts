@@ -11,6 +11,7 @@ const resources: Readonly<Record<string, string>> = {
   environment: 'Environments',
   secret: 'Secrets',
   workspace: 'Workspaces',
+  'workspace-secret': 'Secrets of workspaces',
   share: 'Shares of workspaces',
   agent: 'Agents of workspaces',
   'access-key': 'Access keys',

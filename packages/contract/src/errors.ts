@@ -191,6 +191,16 @@ export const errors = {
   'workspace.limit': { status: 409, title: 'You own as many workspaces as one person can' },
   'workspace.name_taken': { status: 409, title: 'You own a workspace of this name already' },
   'workspace.not_found': { status: 404, title: 'Workspace not found' },
+  'workspace_secret.changed': { status: 409, title: 'The secret changed since you read it' },
+  'workspace_secret.limit': {
+    status: 409,
+    title: 'A workspace has at most 200 secrets with 4 MiB of values, 256 KiB of it in variables',
+  },
+  'workspace_secret.not_found': { status: 404, title: 'Secret of a workspace not found' },
+  'workspace_secret.taken': {
+    status: 409,
+    title: 'Another secret of the workspace has this name, variable or file path',
+  },
   'workload_identity.issuer_unavailable': {
     status: 503,
     title: 'The keys of the issuer of this token cannot be had now',

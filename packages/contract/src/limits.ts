@@ -56,6 +56,16 @@ export const limits = {
   personalTotalBytes: 200 * 1024,
   /** Bytes of all values that a person's secrets put into the environment of a process. */
   personalEnvironmentBytes: 24 * 1024,
+  workspaceSecretsPerWorkspace: 200,
+  /** Bytes of all values of a workspace's secrets together. */
+  workspaceTotalBytes: 4 * 1024 * 1024,
+  /** Bytes of all values that a workspace's secrets put into the environment of a process. */
+  workspaceEnvironmentBytes: 256 * 1024,
+  /** Bytes of one variable of a workspace with its name (Linux, MAX_ARG_STRLEN), and of all of them together. */
+  variableBytes: 128 * 1024,
+  variablesBytes: 1024 * 1024,
+  /** Versions of a secret of a person or a workspace that are kept: older ones go. */
+  versionsKept: 100,
   filePathBytes: 4096,
   workspacesPerSecret: 100,
   apiKeysPerPerson: 100,

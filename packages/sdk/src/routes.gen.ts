@@ -6,6 +6,7 @@ import type * as apiKeys from '@keyhold/contract/api/api-keys'
 import type * as audit from '@keyhold/contract/api/audit'
 import type * as auditDestinations from '@keyhold/contract/api/audit-destinations'
 import type * as credentials from '@keyhold/contract/api/credentials'
+import type * as deliveries from '@keyhold/contract/api/deliveries'
 import type * as deviceLogins from '@keyhold/contract/api/device-logins'
 import type * as gpgKeys from '@keyhold/contract/api/gpg-keys'
 import type * as identityProviders from '@keyhold/contract/api/identity-providers'
@@ -23,6 +24,7 @@ import type * as sshKeys from '@keyhold/contract/api/ssh-keys'
 import type * as uses from '@keyhold/contract/api/uses'
 import type * as workloadIdentities from '@keyhold/contract/api/workload-identities'
 import type * as workspaceAgents from '@keyhold/contract/api/workspace-agents'
+import type * as workspaceSecrets from '@keyhold/contract/api/workspace-secrets'
 import type * as workspaces from '@keyhold/contract/api/workspaces'
 
 /** What has to be known of a route to call it. `isText`: the answer is not JSON; `isEventStream`: it has no end. */
@@ -378,11 +380,52 @@ export const routeTable = {
     path: '/api/v1/projects/{projectId}/workload-identities/{workloadIdentityId}',
     caller: 'person',
   },
+  'workspace-secret.create': {
+    method: 'POST',
+    path: '/api/v1/workspaces/{workspaceId}/secrets',
+    caller: 'person',
+  },
+  'workspace-secret.delete': {
+    method: 'DELETE',
+    path: '/api/v1/workspaces/{workspaceId}/secrets/{workspaceSecretId}',
+    caller: 'person',
+  },
+  'workspace-secret.get': {
+    method: 'GET',
+    path: '/api/v1/workspaces/{workspaceId}/secrets/{workspaceSecretId}',
+    caller: 'person',
+  },
+  'workspace-secret.list': {
+    method: 'GET',
+    path: '/api/v1/workspaces/{workspaceId}/secrets',
+    caller: 'person',
+  },
+  'workspace-secret.presets': { method: 'GET', path: '/api/v1/workspace-secret-presets', caller: 'person' },
+  'workspace-secret.reveal': {
+    method: 'POST',
+    path: '/api/v1/workspaces/{workspaceId}/secrets/{workspaceSecretId}/reveal',
+    caller: 'person',
+  },
+  'workspace-secret.update': {
+    method: 'PATCH',
+    path: '/api/v1/workspaces/{workspaceId}/secrets/{workspaceSecretId}',
+    caller: 'person',
+  },
+  'workspace-secret.versions': {
+    method: 'GET',
+    path: '/api/v1/workspaces/{workspaceId}/secrets/{workspaceSecretId}/versions',
+    caller: 'person',
+  },
   'workspace.create': { method: 'POST', path: '/api/v1/workspaces', caller: 'person' },
   'workspace.delete': { method: 'DELETE', path: '/api/v1/workspaces/{workspaceId}', caller: 'person' },
   'workspace.get': { method: 'GET', path: '/api/v1/workspaces/{workspaceId}', caller: 'person' },
   'workspace.list': { method: 'GET', path: '/api/v1/workspaces', caller: 'person' },
   'workspace.update': { method: 'PATCH', path: '/api/v1/workspaces/{workspaceId}', caller: 'person' },
+  'workspace.variables': {
+    method: 'GET',
+    path: '/api/v1/workspaces/{workspaceId}/variables',
+    caller: 'person',
+  },
 } as const satisfies Record<string, RouteEntry>
 
 /** Routes that are watched, not called. */
@@ -566,9 +609,18 @@ export interface ContractRoutes {
   'workload-identity.list': typeof workloadIdentities.listWorkloadIdentities
   'workload-identity.test': typeof workloadIdentities.testWorkloadIdentity
   'workload-identity.update': typeof workloadIdentities.updateWorkloadIdentity
+  'workspace-secret.create': typeof workspaceSecrets.createWorkspaceSecret
+  'workspace-secret.delete': typeof workspaceSecrets.deleteWorkspaceSecret
+  'workspace-secret.get': typeof workspaceSecrets.getWorkspaceSecret
+  'workspace-secret.list': typeof workspaceSecrets.listWorkspaceSecrets
+  'workspace-secret.presets': typeof workspaceSecrets.listWorkspaceSecretPresets
+  'workspace-secret.reveal': typeof workspaceSecrets.revealWorkspaceSecret
+  'workspace-secret.update': typeof workspaceSecrets.updateWorkspaceSecret
+  'workspace-secret.versions': typeof workspaceSecrets.listWorkspaceSecretVersions
   'workspace.create': typeof workspaces.createWorkspace
   'workspace.delete': typeof workspaces.deleteWorkspace
   'workspace.get': typeof workspaces.getWorkspace
   'workspace.list': typeof workspaces.listWorkspaces
   'workspace.update': typeof workspaces.updateWorkspace
+  'workspace.variables': typeof deliveries.listWorkspaceVariables
 }

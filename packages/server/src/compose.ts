@@ -41,6 +41,8 @@ import { deviceLoginRoutes } from './credentials/access-token/device-login.route
 import { DeviceLogins } from './credentials/access-token/device-login.service.ts'
 import { apiKeyRoutes } from './credentials/api-key/api-key.routes.ts'
 import { ApiKeys } from './credentials/api-key/api-key.service.ts'
+import { deliveryRoutes } from './credentials/delivery/delivery.routes.ts'
+import { Deliveries } from './credentials/delivery/delivery.service.ts'
 import { gpgKeyRoutes } from './credentials/gpg-key/gpg-key.routes.ts'
 import { GpgKeys } from './credentials/gpg-key/gpg-key.service.ts'
 import { inventoryRoutes } from './credentials/inventory/inventory.routes.ts'
@@ -54,8 +56,9 @@ import { Repositories } from './credentials/repository/repository.service.ts'
 import { RepositoryProviders } from './credentials/repository/repository-provider.service.ts'
 import { secretRoutes } from './credentials/secret/secret.routes.ts'
 import { Secrets } from './credentials/secret/secret.service.ts'
-import { usableSecrets } from './credentials/secret/usable-secrets.ts'
+import { secretOffers } from './credentials/secret/secret-offers.ts'
 import { SecretWatches } from './credentials/secret/secret-watches.service.ts'
+import { usableSecrets } from './credentials/secret/usable-secrets.ts'
 import { sshIdentityRoutes } from './credentials/ssh-identity/ssh-identity.routes.ts'
 import { SshIdentities } from './credentials/ssh-identity/ssh-identity.service.ts'
 import { sshKeyRoutes } from './credentials/ssh-key/ssh-key.routes.ts'
@@ -64,6 +67,8 @@ import { useRoutes } from './credentials/use/use.routes.ts'
 import { Uses } from './credentials/use/use.service.ts'
 import { workloadIdentityRoutes } from './credentials/workload-identity/workload-identity.routes.ts'
 import { WorkloadIdentities } from './credentials/workload-identity/workload-identity.service.ts'
+import { workspaceSecretRoutes } from './credentials/workspace-secret/workspace-secret.routes.ts'
+import { WorkspaceSecrets } from './credentials/workspace-secret/workspace-secret.service.ts'
 import { FailedAttempts } from './http/attempts.ts'
 import type { Credential } from './http/credential.ts'
 import { type Authenticated, Http } from './http/http.ts'
@@ -110,6 +115,8 @@ export interface Core {
   readonly projects: Projects
   readonly workspaces: Workspaces
   readonly agents: Agents
+  readonly workspaceSecrets: WorkspaceSecrets
+  readonly deliveries: Deliveries
   readonly secrets: Secrets
   readonly uses: Uses
   readonly secretWatches: SecretWatches
@@ -202,6 +209,14 @@ export async function composeCore(
     const accessKeys = new AccessKeys(storage, access, audit, clock)
     const secrets = new Secrets(storage, access, vault, clock)
     const personalSecrets = new PersonalSecrets(storage, access, vault, clock)
+    const workspaces = new Workspaces(storage, access, accounts, projects, clock)
+    const workspaceSecrets = new WorkspaceSecrets({ storage, access, vault, clock }, workspaces)
+    const deliveries = new Deliveries(access, {
+      findWorkspace: (id) => workspaces.findForDelivery(id),
+      workspaceOffers: (workspace) => workspaceSecrets.offers(workspace),
+      projectOffers: (projectId, environmentId) => secretOffers(storage, projectId, environmentId),
+      personalOffers: ({ id, owner }) => personalSecrets.offers(owner, id),
+    })
     const sshIdentities = new SshIdentities(storage, access, accounts, vault, clock)
     const sshKeys = new SshKeys(storage, access, clock)
     const apiKeys = new ApiKeys(storage, access, vault, clock)
@@ -217,6 +232,7 @@ export async function composeCore(
       sshIdentities,
       gpgKeys,
       secrets,
+      workspaceSecrets,
     ]
     const servers = new Servers(storage, vault, clock, packageJson.version)
     const inventory = new Inventory(access, settings, sources, clock)
@@ -278,8 +294,10 @@ export async function composeCore(
         clock,
         publicUrl: config.publicUrl,
       }),
-      workspaces: new Workspaces(storage, access, accounts, projects, clock),
       agents: new Agents({ storage, access, audit, clock }),
+      workspaces,
+      workspaceSecrets,
+      deliveries,
       secrets,
       uses: new Uses(storage, access, clock),
       secretWatches: new SecretWatches(storage, access, clock),
@@ -478,6 +496,8 @@ export async function composeServer(
   projectRoutes(http, core.projects)
   workspaceRoutes(http, core.workspaces, clock)
   agentRoutes(http, core.agents, agentConnections)
+  deliveryRoutes(http, core.deliveries)
+  workspaceSecretRoutes(http, core.workspaceSecrets, core.settings, clock)
   useRoutes(http, core.uses, (projectId, environment) => usableSecrets(clock, projectId, environment))
   secretRoutes(http, core.secrets, core.secretWatches, core.settings, clock)
   repositoryRoutes(http, core.repositories, core.repositoryProviders, config.publicUrl, (accountId) =>

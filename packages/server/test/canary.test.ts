@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { exportJWK, SignJWT } from 'jose'
-import { TOTP } from 'otpauth'
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { newGpgKey } from './gpg-kit.ts'
@@ -277,69 +276,6 @@ describe.each(databases)('a server on %s', (database) => {
       })
       canaries.add('token of a device', onDevice.body.token)
 
-      // Second factors, and providers that sign people in.
-      const totp = await send('POST', '/api/v1/second-factor/totp', {
-        token,
-        body: { password: newPassword },
-        delivers: true,
-      })
-      made(totp.status)
-      canaries.add('secret of an authenticator', totp.body.secret)
-      const factorOn = await send('POST', '/api/v1/second-factor/totp/confirm', {
-        token,
-        body: { code: new TOTP({ secret: totp.body.secret }).generate() },
-        delivers: true,
-      })
-      made(factorOn.status)
-      const [spent, ...kept]: string[] = factorOn.body.recoveryCodes
-      const addCodes = (name: string, codes: readonly string[]) => {
-        for (const [index, one] of codes.entries()) {
-          canaries.add(`${name} ${index}`, one)
-          canaries.add(`${name} ${index}, as it is hashed`, one.replaceAll('-', ''))
-        }
-      }
-      addCodes('recovery code', [spent!, ...kept])
-      for (const secondCode of [canaries.make('wrong recovery code'), kept[0]!.slice(0, -1), spent!])
-        await send('POST', '/api/v1/session', {
-          body: { email: 'ada@example.com', password: newPassword, code: secondCode },
-          delivers: true,
-        })
-      const renewed = await send('POST', '/api/v1/second-factor/recovery-codes', {
-        token,
-        body: { password: newPassword, code: kept[0] },
-        delivers: true,
-      })
-      made(renewed.status)
-      addCodes('renewed recovery code', renewed.body.recoveryCodes)
-      const sso = {
-        issuer: 'https://sso.example',
-        label: 'SSO',
-        clientId: 'keyhold',
-        clientSecret: canaries.make('secret at an identity provider'),
-      }
-      const registered = await send('POST', '/api/v1/identity-providers', { token, body: sso })
-      made(registered.status)
-      for (const wrong of [
-        {
-          ...sso,
-          issuer: 'https://other.example',
-          clientSecret: `${canaries.make('refused client secret')}\n`,
-        },
-        { ...sso, issuer: 'https://other.example', clientSecret: [canaries.make('client secret in a list')] },
-        { ...sso, clientSecret: canaries.make('client secret of a provider that is there already') },
-      ])
-        await send('POST', '/api/v1/identity-providers', { token, body: wrong })
-      made(
-        (
-          await send('PATCH', `/api/v1/identity-providers/${registered.body.id}`, {
-            token,
-            body: { clientSecret: canaries.make('second secret at an identity provider') },
-          })
-        ).status,
-      )
-      // A link to it goes nowhere here; what is sent to find that out must not be told.
-      await send('POST', `/api/v1/identity-providers/${registered.body.id}/test`, { token })
-
       // Tokens and keys.
       const limited = await send('POST', '/api/v1/access-tokens', {
         token,
@@ -521,6 +457,40 @@ describe.each(databases)('a server on %s', (database) => {
       ])
         expect((await send('POST', '/api/v1/personal-secrets', { token, body })).status).toBeGreaterThan(399)
       await send('PATCH', ownPath, { token, body: { value: value(), expectedVersion: 9 } })
+      // A workspace's secrets.
+      const crate = await send('POST', '/api/v1/workspaces', { token, body: { name: 'crate' } })
+      const boxPath = `/api/v1/workspaces/${crate.body.id}/secrets`
+      const boxed = await send('POST', boxPath, {
+        token,
+        body: {
+          name: 'BOX_TOKEN',
+          type: 'token',
+          value: canaries.make('value of a secret of a workspace'),
+          filePath: '~/box',
+        },
+      })
+      made(boxed.status)
+      const boxedPath = `${boxPath}/${boxed.body.id}`
+      const secondBoxed = { value: canaries.make('second value of a secret of a workspace') }
+      for (const body of [secondBoxed, secondBoxed, { note: 'noted' }])
+        made((await send('PATCH', boxedPath, { token, body })).status)
+      for (const body of [{}, { version: 1 }])
+        made((await send('POST', `${boxedPath}/reveal`, { token, body, delivers: true })).status)
+      for (const body of [
+        { name: 'BOX_TOKEN', type: 'token', value: value() },
+        { name: `!${value('a name in a workspace')}`, type: 'token', value: 'x' },
+        { name: 'BAD', type: 'token', value: 'x', envName: `!${value('a variable of a workspace')}` },
+        { name: 'BAD', type: 'token', value: 'x', filePath: value('a path in a workspace') },
+        { name: 'BAD', type: 'key', value: value() },
+        { name: 'BAD', type: 'token', value: value(), expiresAt: value('a time') },
+      ])
+        expect((await send('POST', boxPath, { token, body })).status).toBeGreaterThan(399)
+      await send('PATCH', boxedPath, { token, body: { value: value(), expectedVersion: 9 } })
+      for (const one of [
+        `${boxPath}/${value('an id in a workspace')}`,
+        `/api/v1/workspaces/${value('a workspace')}/secrets`,
+      ])
+        expect((await send('GET', one, { token })).status).toBe(404)
       // Code repositories: a client secret, a code, two tokens, a state, and a code of the browser.
       const git = { code: canaries.make('authorization code'), secret: canaries.make('client secret') }
       const pair = {

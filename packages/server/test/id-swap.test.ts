@@ -31,6 +31,7 @@ interface Tenant {
   /** Of a machine that asks to be signed in. */
   readonly userCode: string
   readonly workspace: { readonly id: string; readonly name: string; readonly agent: string }
+  readonly workspaceSecret: { readonly id: string; readonly value: string }
   readonly personalSecret: { readonly id: string; readonly value: string }
   readonly gpgKey: { readonly id: string }
   readonly passkey: { readonly id: string }
@@ -213,6 +214,17 @@ const entries: Record<string, Entry> = {
   },
   'agent.get': {},
   'agent.renew': { delivers: ['token'] },
+  'workspace.variables': {},
+  'workspace-secret.presets': {},
+  'workspace-secret.list': {},
+  'workspace-secret.create': {
+    body: () => ({ name: 'NEW_ONE', type: 'token', value: 'a value that nobody knows' }),
+  },
+  'workspace-secret.get': {},
+  'workspace-secret.update': { body: () => ({ value: 'another value that nobody knows' }) },
+  'workspace-secret.delete': {},
+  'workspace-secret.reveal': { body: () => ({}), delivers: ['value'] },
+  'workspace-secret.versions': {},
   'share.list': {},
   'share.create': { body: (_own, other) => ({ email: other.owner.email, level: 'view' }) },
   'share.update': { body: () => ({ level: 'edit' }) },
@@ -379,6 +391,11 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
     token: owner.token,
     body: { email: member.email, level: 'admin' },
   })
+  const workspaceValue = `workspace-${tenants}-5e2d7a90c4`
+  const workspaceSecret = await server.ok('POST', `/api/v1/workspaces/${workspace.id}/secrets`, {
+    token: owner.token,
+    body: { name: `WORKSPACE_${tenants}`, type: 'token', value: workspaceValue },
+  })
   // An address that is refused before anything is sent.
   const hook = { token: owner.token, body: { url: 'https://127.0.0.1/hook' } }
   await server.ok('PUT', '/api/v1/reminder-webhook', hook)
@@ -433,6 +450,7 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
       name: workspace.name,
       agent: await server.addAgent(owner, workspace.id),
     },
+    workspaceSecret: { id: workspaceSecret.id, value: workspaceValue },
     personalSecret: { id: personal.id, value: personalValue },
     gpgKey: { id: gpgKey.id },
     passkey: await addPasskey(server, owner),
@@ -571,6 +589,7 @@ function idOf(param: string, own: Tenant, row?: AnyRoute): string {
     accountId: member.id,
     accessTokenId: token.id,
     workspaceId: workspace.id,
+    workspaceSecretId: own.workspaceSecret.id,
     gpgKeyId: gpgKey.id,
     passkeyId: own.passkey.id,
     personalSecretId: personalSecret.id,
@@ -634,6 +653,8 @@ async function state({ core }: TestServer): Promise<string> {
     'workspace_enrollments',
     'workspace_agents',
     'workspace_credentials',
+    'workspace_secrets',
+    'workspace_secret_versions',
     'project_members',
     'environments',
     'secrets',
@@ -887,7 +908,7 @@ describe.each(databases)('every route, attacked, on %s', (database) => {
             outcome: 'refused',
             reason: 'project.not_found',
           })
-        } else if (row.method !== 'GET' && row.id !== 'secret.reveal') {
+        } else if (row.method !== 'GET' && !row.id.endsWith('secret.reveal')) {
           expect(record).toMatchObject({ action: row.action, reason: stolen.body.code })
           expect(record!.outcome).not.toBe('success')
         }
@@ -905,7 +926,8 @@ describe.each(databases)('every route, attacked, on %s', (database) => {
       expect([answer.status, answer.text]).toEqual([row.status, expect.anything()])
       assertAnswer(row, answer)
       if (!delivers.includes('value'))
-        for (const { value } of [own.secret, own.personalSecret]) expect(answer.text).not.toContain(value)
+        for (const { value } of [own.secret, own.personalSecret, own.workspaceSecret])
+          expect(answer.text).not.toContain(value)
       for (const credential of [own.key.secret, own.token.value, own.owner.password, own.apiKey.value])
         expect(answer.text).not.toContain(credential)
     })

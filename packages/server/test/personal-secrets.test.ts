@@ -268,7 +268,7 @@ describe.each(databases)('personal secrets on %s', (database) => {
       const refused = await post({})
       expect([refused.body.code, refused.body.detail]).toEqual([
         'personal_secret.limit',
-        expect.stringContaining('you have 50'),
+        expect.stringContaining('there are 50'),
       ])
       const [oldest] = await list()
       expect((await remove(oldest!)).status).toBe(204)
@@ -371,8 +371,8 @@ describe.each(databases)('personal secrets on %s', (database) => {
         envName: 'OTHER',
         filePath: '~/other',
         isEnabled: false,
-        workspaces: ['ws-cccccccc'],
         expiresAt: later(DAY_MS),
+        workspaces: ['ws-cccccccc'],
       }
       const changed = (await update(secret, wish)).body
       expect(changed).toMatchObject({ ...wish, version: 1, status: 'inactive' })

@@ -681,7 +681,7 @@ describe.each(databases)('secrets of projects on %s', (database) => {
       ])
     })
 
-    test('SEC-48: no route answers a person more than one value, and only the two reveals answer one', () => {
+    test('SEC-48: no route answers a person more than one value, and only the three reveals answer one', () => {
       const found: Record<string, string[]> = {}
       for (const row of routes.filter((candidate) => candidate.caller === 'person')) {
         const fields = sensitiveFields(row.answer)
@@ -703,6 +703,7 @@ describe.each(databases)('secrets of projects on %s', (database) => {
         'access-key.create': ['secret'],
         'access-key.regenerate': ['secret'],
         'secret.reveal': ['value'],
+        'workspace-secret.reveal': ['value'],
       })
     })
 

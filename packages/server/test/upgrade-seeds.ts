@@ -436,4 +436,23 @@ export const seeds: Readonly<Record<string, (seed: Seeding) => Promise<void>>> =
     await seed.insert('workspace_credentials', { id: id('agt'), workspace_id, epoch: 1, used_at: NOW })
   },
   '0026-reported-uses': (seed) => seed.insert('reported_uses', { run_key: 'r', place_key: 'p' }),
+  '0027-workspace-secrets': async (seed) => {
+    const secret = id('wsc')
+    await seed.insert('workspace_secrets', {
+      id: secret,
+      workspace_id: 'ws-seeded00',
+      name: 'BOX_TOKEN',
+      name_key: 'BOX_TOKEN',
+      type: 'token',
+      env_name: 'BOX_TOKEN',
+      note: 'renewed by Ada',
+      rotation_days: 30,
+    })
+    await seed.insert('workspace_secret_versions', {
+      workspace_secret_id: secret,
+      version: 1,
+      encoding: 'utf8',
+    })
+    await seed.append('workspace-secret.create')
+  },
 }

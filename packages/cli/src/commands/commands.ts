@@ -101,12 +101,43 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
         summary: 'cut off the agent of a workspace',
         load: () => import('./workspace/disconnect.ts'),
       },
+      variables: {
+        summary: 'list the variables and files that a workspace gets, and where they come from',
+        load: () => import('./workspace/variables.ts'),
+      },
       delete: { summary: 'delete a workspace with its secrets', load: () => import('./workspace/delete.ts') },
     },
   },
   agent: {
     summary: 'make this machine a workspace',
     load: () => import('./agent.ts'),
+  },
+  'workspace-secret': {
+    summary: 'secrets of one workspace',
+    verbs: {
+      list: {
+        summary: 'list the secrets of a workspace, never values',
+        load: () => import('./workspace-secret/list.ts'),
+      },
+      set: {
+        summary: 'create a secret of a workspace, or give it a new value',
+        load: () => import('./workspace-secret/set.ts'),
+      },
+      edit: {
+        summary: 'change what a secret is and where it goes, not its value',
+        load: () => import('./workspace-secret/edit.ts'),
+      },
+      get: { summary: 'print the value of one secret', load: () => import('./workspace-secret/get.ts') },
+      history: {
+        summary: 'list the versions of a secret',
+        load: () => import('./workspace-secret/history.ts'),
+      },
+      unset: { summary: 'delete a secret of a workspace', load: () => import('./workspace-secret/unset.ts') },
+      presets: {
+        summary: 'list secrets that many workspaces need',
+        load: () => import('./workspace-secret/presets.ts'),
+      },
+    },
   },
   share: {
     summary: 'who may do what in a workspace',

@@ -13,6 +13,7 @@ const kinds = {
   'access-token': 'access token',
   'access-key': 'access key',
   secret: 'secret of a project',
+  'workspace-secret': 'secret of a workspace',
 } as const
 
 export const command = defineCommand({

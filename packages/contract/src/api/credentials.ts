@@ -13,6 +13,7 @@ export const credentialKinds = [
   'access-token',
   'access-key',
   'secret',
+  'workspace-secret',
 ] as const
 export type CredentialKind = (typeof credentialKinds)[number]
 

@@ -1,8 +1,9 @@
 import Type, { type Static } from 'typebox'
 import { limits } from '../limits.ts'
 import { route } from '../route.ts'
+import { targetFields, targetSettings } from './secret-targets.ts'
 import { Encoding, SecretType } from './secrets.ts'
-import { Description, Id, Nullable, OneOf, Time, WorkspaceId } from './shapes.ts'
+import { Id, Time, WorkspaceId } from './shapes.ts'
 
 /** What the person calls it. Not the variable: that is `envName`. */
 export const PersonalSecretName = Type.String({
@@ -19,20 +20,6 @@ const Value = Type.String({
   writeOnly: true,
 })
 
-const EnvName = Type.String({
-  minLength: 1,
-  maxLength: limits.secretNameBytes,
-  description:
-    'Environment variable: letters, digits and _, not starting with a digit; not a reserved name. For type file it holds the path',
-})
-
-const FilePath = Type.String({
-  minLength: 1,
-  maxLength: limits.filePathBytes,
-  description:
-    'Starts with ~/ or /; no . or .. segment, no // and no / at its end; ~/.keyhold is kept for Keyhold',
-})
-
 /** `"all"`, or the ids of some workspaces. */
 export const Workspaces = Type.Union([
   Type.Literal('all'),
@@ -45,26 +32,8 @@ export const PersonalSecret = Type.Object({
   id: Id,
   name: Type.String(),
   type: SecretType,
-  description: Type.String(),
-  /** Variable that it is delivered in; `null`: none. */
-  envName: Nullable(Type.String()),
-  /** Path that was chosen for it; `null` with a variable and type key or file: `~/.keyhold/personal/<envName>`. */
-  filePath: Nullable(Type.String()),
-  /** False: kept, and delivered nowhere. */
-  isEnabled: Type.Boolean(),
+  ...targetFields,
   workspaces: Workspaces,
-  version: Type.Integer(),
-  createdAt: Time,
-  updatedAt: Time,
-  /** `null`: "No expiry". */
-  expiresAt: Nullable(Time),
-  /** Delivered to a workspace, or revealed. `null`: "Never". Moves on within one minute. */
-  lastUsedAt: Nullable(Time),
-  status: OneOf(['active', 'inactive', 'expired']),
-  /** `secret123`, `key`, `temp`: saved, but a clearer name of the variable would help. */
-  nameWarning: Nullable(Type.String()),
-  /** False for short values and ordinary words, which are not taken out of logs (they would blank ordinary text). */
-  isMasked: Type.Boolean(),
 })
 export type PersonalSecret = Static<typeof PersonalSecret>
 
@@ -88,14 +57,9 @@ export type PersonalSecretValue = Static<typeof PersonalSecretValue>
 const Params = Type.Object({ personalSecretId: Id })
 
 const settings = {
-  description: Type.Optional(Description),
-  envName: Type.Optional(Nullable(EnvName)),
-  filePath: Type.Optional(Nullable(FilePath)),
-  /** Default true. An enabled secret needs a variable or a path. */
-  isEnabled: Type.Optional(Type.Boolean()),
+  ...targetSettings,
   /** Default `"all"`. */
   workspaces: Type.Optional(Workspaces),
-  expiresAt: Type.Optional(Nullable(Time)),
 }
 
 export const listPersonalSecrets = route({

@@ -6,6 +6,7 @@ import * as apiKeys from './api-keys.ts'
 import * as audit from './audit.ts'
 import * as auditDestinations from './audit-destinations.ts'
 import * as credentials from './credentials.ts'
+import * as deliveries from './deliveries.ts'
 import * as deviceLogins from './device-logins.ts'
 import * as gpgKeys from './gpg-keys.ts'
 import * as identityProviders from './identity-providers.ts'
@@ -23,6 +24,7 @@ import * as sshKeys from './ssh-keys.ts'
 import * as uses from './uses.ts'
 import * as workloadIdentities from './workload-identities.ts'
 import * as workspaceAgents from './workspace-agents.ts'
+import * as workspaceSecrets from './workspace-secrets.ts'
 import * as workspaces from './workspaces.ts'
 
 const isRoute = (value: unknown): value is AnyRoute =>
@@ -40,6 +42,8 @@ export const routes: readonly AnyRoute[] = [
   accessKeys,
   workspaces,
   workspaceAgents,
+  workspaceSecrets,
+  deliveries,
   workloadIdentities,
   repositories,
   credentials,

@@ -18,7 +18,7 @@ export const SecretName = Type.String({
 })
 
 /** Base64 of the largest file; the exact bounds are per type and checked in bytes. */
-const Value = Type.String({
+export const Value = Type.String({
   maxLength: Math.ceil(limits.fileValueBytes / 3) * 4,
   description: 'The value',
   writeOnly: true,
@@ -30,13 +30,13 @@ const HasReferences = Type.Boolean({
 })
 
 /** Plain text about a secret, for whoever may list it. */
-const Note = Type.String({
+export const Note = Type.String({
   maxLength: limits.noteLength,
   pattern: '^[^\\u0000\\ud800-\\udfff]*$',
   description: 'Not secret: shown in lists to whoever may see the name',
 })
 
-const RotationDays = Nullable(
+export const RotationDays = Nullable(
   Type.Integer({
     minimum: 0,
     maximum: 3650,

@@ -72,6 +72,9 @@ const needsFreshPassword: ReadonlySet<Action> = new Set([
   'personal-secret.create',
   'personal-secret.update',
   'personal-secret.read',
+  'workspace-secret.create',
+  'workspace-secret.update',
+  'workspace-secret.read',
   'repository-provider.create',
   'repository-provider.update',
   // It signs in beside the factor that is there, and its recovery codes take the place of that one's.

@@ -50,6 +50,8 @@ export const projectRules: Partial<Record<Action, readonly ProjectRole[]>> = {
 
 const owners: readonly WorkspaceLevel[] = ['owner']
 const trusted: readonly WorkspaceLevel[] = ['owner', 'admin']
+/** Whose processes get the secrets. */
+const runners: readonly WorkspaceLevel[] = ['owner', 'admin', 'edit']
 const anyLevel: readonly WorkspaceLevel[] = ['owner', 'admin', 'edit', 'view']
 
 /** What the owner of a workspace and those it is shared with may do in it (acceptance 6.1). */
@@ -60,6 +62,12 @@ export const workspaceRules: Partial<Record<Action, readonly WorkspaceLevel[]>> 
   // Whoever enrolls the agent decides which machine gets the secrets.
   'agent.create-enrollment': owners,
   'agent.revoke': owners,
+  'workspace.variables': runners,
+  'workspace-secret.list': runners,
+  'workspace-secret.create': owners,
+  'workspace-secret.update': owners,
+  'workspace-secret.delete': owners,
+  'workspace-secret.read': trusted,
   'share.list': trusted,
   'share.create': owners,
   'share.update': owners,

@@ -65,7 +65,8 @@ export interface AuditEntry {
 }
 
 /** Whose names the log can be searched for. */
-const isSecret = (kind: string | undefined) => kind === 'secret' || kind === 'personal-secret'
+const isSecret = (kind: string | undefined) =>
+  kind === 'secret' || kind === 'personal-secret' || kind === 'workspace-secret'
 
 interface Waiting {
   readonly records: readonly PendingRecord[]

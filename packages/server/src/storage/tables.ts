@@ -5,6 +5,38 @@ import type { Kysely, Transaction as KyselyTransaction } from 'kysely'
  * a row also says when. Values are only ever `sealed`: see vault/vault.ts for the format.
  */
 
+/** A secret that goes into variables and files of workspaces, a person's or a workspace's. */
+export interface TargetedSecretRow {
+  id: string
+  name: string
+  /** Unique for its owner: a person's case-folded, NFKC; a workspace's as it is. */
+  name_key: string
+  type: 'token' | 'password' | 'key' | 'file'
+  description: string
+  /** Unique for its owner. */
+  env_name: string | null
+  file_path: string | null
+  is_enabled: number
+  current_version: number
+  /** Bytes of the current value. */
+  value_bytes: number
+  /** 0 when the current value is too short or too ordinary to be masked. */
+  is_masked: number
+  created_at: number
+  updated_at: number
+  /** When the current version was made. */
+  rotated_at: number
+  expires_at: number | null
+  last_used_at: number | null
+}
+
+export interface SecretVersionRow {
+  version: number
+  sealed: Uint8Array
+  encoding: 'utf8' | 'base64'
+  created_at: number
+}
+
 export interface Tables {
   /** Facts about the instance, by name. */
   instance: { name: string; value: string }
@@ -430,39 +462,19 @@ export interface Tables {
   /** Work that is done by the clock, and which server has it in hand. */
   jobs: { name: string; lease_until: number; started_at: number }
 
-  personal_secrets: {
-    id: string
+  personal_secrets: TargetedSecretRow & {
     account_id: string
-    name: string
-    /** Case-folded, NFKC; unique for the person. */
-    name_key: string
-    type: 'token' | 'password' | 'key' | 'file'
-    description: string
-    /** Unique for the person. */
-    env_name: string | null
-    file_path: string | null
-    is_enabled: number
     /** JSON array of ids; null for all. */
     workspaces: string | null
-    current_version: number
-    /** Bytes of the current value. */
-    value_bytes: number
-    /** 0 when the current value is too short or too ordinary to be masked. */
-    is_masked: number
-    created_at: number
-    updated_at: number
-    /** When the current version was made. */
-    rotated_at: number
-    expires_at: number | null
-    last_used_at: number | null
   }
-  personal_secret_versions: {
-    personal_secret_id: string
-    version: number
-    sealed: Uint8Array
-    encoding: 'utf8' | 'base64'
-    created_at: number
+  personal_secret_versions: SecretVersionRow & { personal_secret_id: string }
+  workspace_secrets: TargetedSecretRow & {
+    workspace_id: string
+    note: string
+    /** 0: never; null: as the instance has it for its type. */
+    rotation_days: number | null
   }
+  workspace_secret_versions: SecretVersionRow & { workspace_secret_id: string }
   gpg_keys: {
     id: string
     account_id: string

@@ -19,6 +19,8 @@ export const KEY_ID_BYTES = 16
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
 const HEADER_BYTES = 1 + KEY_ID_BYTES
+/** How much longer a sealed value is than the value. */
+export const SEALED_OVERHEAD_BYTES = HEADER_BYTES + NONCE_BYTES + TAG_BYTES
 
 /** What a ciphertext belongs to: purpose, scope, record, name, version … A blob moved elsewhere does not open. */
 export type Context = readonly (string | number)[]

@@ -50,6 +50,14 @@ export interface WorkspaceAgentState {
 /** How long a connection counts after it was last heard of: its server may have ended without a word. */
 export const SILENT_MS = 60_000
 
+/** A workspace as what it gets is put together. */
+export interface DeliveredWorkspace {
+  readonly id: string
+  readonly name: string
+  readonly owner: Pick<PersonRef, 'id' | 'name'>
+  readonly environments: readonly LinkedEnvironment[]
+}
+
 export interface Share {
   readonly person: PersonRef
   readonly level: ShareLevel

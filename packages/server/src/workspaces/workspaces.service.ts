@@ -11,7 +11,7 @@ import type { Projects } from '../projects/projects.service.ts'
 import { lockAccount } from '../storage/locks.ts'
 import { type Storage, violatedUnique } from '../storage/storage.ts'
 import type { Transaction } from '../storage/tables.ts'
-import { newWorkspaceId, type Share, type Workspace } from './workspace.ts'
+import { type DeliveredWorkspace, newWorkspaceId, type Share, type Workspace } from './workspace.ts'
 import * as store from './workspaces.store.ts'
 
 export type NewWorkspace = BodyOf<typeof createWorkspace>
@@ -35,6 +35,18 @@ export class Workspaces {
 
   async list({ caller }: Asker<Person>): Promise<Workspace[]> {
     return store.listWorkspacesOf(this.#storage.db, caller.accountId)
+  }
+
+  /** For the inventory, which has decided. */
+  async ownedBy(accountId: string): Promise<{ id: string; name: string }[]> {
+    return store.listOwned(this.#storage.db, accountId)
+  }
+
+  /** For the delivery, which has decided. @throws AppError `workspace.not_found` */
+  async findForDelivery(id: string): Promise<DeliveredWorkspace> {
+    const workspace = await store.findForDelivery(this.#storage.db, id)
+    if (!workspace) throw new AppError('workspace.not_found')
+    return workspace
   }
 
   async get(asker: Asker<Person>, id: string): Promise<Workspace> {

@@ -1,7 +1,7 @@
 import type { ShareLevel, WorkspaceLevel } from '@keyhold/contract/api/workspaces'
 import { toDate } from '../base/clock.ts'
 import type { Queries, Tables, Transaction } from '../storage/tables.ts'
-import type { LinkedEnvironment, Share, Workspace } from './workspace.ts'
+import type { DeliveredWorkspace, LinkedEnvironment, Share, Workspace } from './workspace.ts'
 
 /** The workspaces that the person owns, and those that are shared with them. */
 export async function listWorkspacesOf(db: Queries, accountId: string): Promise<Workspace[]> {
@@ -33,6 +33,19 @@ export async function findWorkspace(
   if (!row) return undefined
   const linked = await selectLinked(db).where('workspace_environments.workspace_id', '=', id).execute()
   return rowToWorkspace(row, linked)
+}
+
+export async function findForDelivery(db: Queries, id: string): Promise<DeliveredWorkspace | undefined> {
+  const row = await db
+    .selectFrom('workspaces')
+    .innerJoin('accounts', 'accounts.id', 'workspaces.owner_id')
+    .select(['workspaces.name', 'accounts.id as owner_id', 'accounts.name as owner_name'])
+    .where('workspaces.id', '=', id)
+    .executeTakeFirst()
+  if (!row) return undefined
+  const linked = await selectLinked(db).where('workspace_environments.workspace_id', '=', id).execute()
+  const owner = { id: row.owner_id, name: row.owner_name }
+  return { id, name: row.name, owner, environments: linked.map(rowToLinked) }
 }
 
 function selectFor(db: Queries, accountId: string) {
@@ -106,15 +119,7 @@ function rowToWorkspace(row: WorkspaceRow, linked: readonly LinkedRow[]): Worksp
     description: row.description,
     owner: { id: row.owner_id, name: row.owner_name, email: row.owner_email },
     level: row.level as WorkspaceLevel, // `as`: the query leaves out those without one.
-    environments: linked.map(
-      ({ id, environment, project_id: projectId, project, role }): LinkedEnvironment => ({
-        id,
-        environment,
-        projectId,
-        project,
-        isAvailable: role !== null,
-      }),
-    ),
+    environments: linked.map(rowToLinked),
     ...agentOf(row),
     createdAt: new Date(row.created_at),
   }
@@ -131,6 +136,20 @@ function agentOf(row: WorkspaceRow): Pick<Workspace, 'agent'> {
     seenAt: toDate(row.seen_at),
   }
   return { agent }
+}
+
+function rowToLinked({
+  id,
+  environment,
+  project_id: projectId,
+  project,
+  role,
+}: LinkedRow): LinkedEnvironment {
+  return { id, environment, projectId, project, isAvailable: role !== null }
+}
+
+export async function listOwned(db: Queries, ownerId: string): Promise<{ id: string; name: string }[]> {
+  return db.selectFrom('workspaces').select(['id', 'name']).where('owner_id', '=', ownerId).execute()
 }
 
 export async function countWorkspacesOf(db: Queries, ownerId: string): Promise<number> {

@@ -4,8 +4,8 @@ import { nearMatches, refusedName } from '@keyhold/contract/names'
 import type { Keyhold } from '@keyhold/sdk'
 import type { OptionValues } from '../../command.ts'
 import { Failure, usageFailure } from '../../failure.ts'
-import { parsedTime } from '../../present.ts'
 import type { Terminal } from '../../terminal.ts'
+import { shownPlaces, targetChange, targetOptions } from './secret-target.ts'
 import { readSecretValue, wireValue } from './secret-value.ts'
 
 export const personalOption = {
@@ -15,29 +15,13 @@ export const personalOption = {
 
 /** Where a personal secret goes. */
 export const personalSettings = {
-  'env-name': {
-    type: 'string',
-    placeholder: 'VARIABLE',
-    summary: 'with --personal: variable in your workspaces; empty for none',
-  },
-  'file-path': {
-    type: 'string',
-    placeholder: 'PATH',
-    summary: 'with --personal: file in your workspaces, ~/… or /…; empty for none',
-  },
+  ...targetOptions('with --personal: '),
   'all-workspaces': { type: 'boolean', summary: 'with --personal: for all of your workspaces, the default' },
   workspace: {
     type: 'string',
     placeholder: 'ID',
     summary: 'with --personal: for these workspaces only',
     isRepeatable: true,
-  },
-  enable: { type: 'boolean', summary: 'with --personal: deliver it again' },
-  disable: { type: 'boolean', summary: 'with --personal: keep it, deliver it nowhere' },
-  expires: {
-    type: 'string',
-    placeholder: 'WHEN',
-    summary: 'with --personal: 90d, 12h, 2026-12-31 or never; then it is delivered no more',
   },
 } as const
 
@@ -97,19 +81,13 @@ const folded = (name: string): string => name.trim().normalize('NFKC').toLowerCa
 
 /** The settings as the API takes them: only those that were given. */
 export function personalChange(options: Settings) {
-  const { 'env-name': envName, 'file-path': filePath, workspace, expires } = options
-  if (options.enable && options.disable) throw usageFailure('--enable and --disable exclude each other')
+  const { workspace } = options
   if (options['all-workspaces'] && workspace.length > 0)
     throw usageFailure('--all-workspaces and --workspace exclude each other')
   return {
-    ...(envName !== undefined && { envName: envName || null }),
-    ...(filePath !== undefined && { filePath: filePath || null }),
-    ...((options.enable || options.disable) && { isEnabled: options.enable }),
+    ...targetChange(options),
     ...(options['all-workspaces'] && { workspaces: 'all' as const }),
     ...(workspace.length > 0 && { workspaces: [...new Set(workspace)] }),
-    ...(expires !== undefined && {
-      expiresAt: expires === 'never' ? null : parsedTime(expires, 'expires', 1),
-    }),
   }
 }
 
@@ -170,9 +148,7 @@ function target(name: string, given: ReturnType<typeof personalChange>): { envNa
 
 /** Says where a secret is delivered to. */
 export function shownTarget(secret: PersonalSecret): string {
-  if (!secret.isEnabled) return 'delivered nowhere'
-  const places = [secret.envName && `$${secret.envName}`, secret.filePath].filter(Boolean).join(' and ')
-  return `${places} in ${shownWorkspaces(secret)}`
+  return secret.isEnabled ? `${shownPlaces(secret)} in ${shownWorkspaces(secret)}` : shownPlaces(secret)
 }
 
 export const shownWorkspaces = ({ workspaces }: PersonalSecret): string =>

@@ -45,6 +45,7 @@ const kinds: Record<CredentialItem['kind'], string> = {
   'access-token': 'access token',
   'access-key': 'access key',
   secret: 'secret',
+  'workspace-secret': 'secret of a workspace',
 }
 
 const day = (date: Date) => date.toISOString().slice(0, 10)

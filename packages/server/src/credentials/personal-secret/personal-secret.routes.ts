@@ -2,8 +2,9 @@ import * as api from '@keyhold/contract/api/personal-secrets'
 import type { Machine, Person } from '../../access/caller.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Http } from '../../http/http.ts'
+import { toTargetedVersion } from '../targeted-secret.ts'
 import type { PersonalSecrets } from './personal-secret.service.ts'
-import { toAnswer, toVersion } from './personal-secret.ts'
+import { toAnswer } from './personal-secret.ts'
 
 export function personalSecretRoutes(
   http: Http<Person, Machine>,
@@ -11,25 +12,28 @@ export function personalSecretRoutes(
   clock: Clock,
 ): void {
   http.person(api.listPersonalSecrets, async ({ caller, origin }) => ({
-    personalSecrets: (await secrets.list({ caller, origin })).map((secret) => toAnswer(secret, clock.now())),
+    personalSecrets: (await secrets.list({ caller, origin }, caller.accountId)).map((secret) =>
+      toAnswer(secret, clock.now()),
+    ),
   }))
   http.person(api.createPersonalSecret, async ({ caller, origin, body }) =>
     toAnswer(await secrets.create({ caller, origin }, body), clock.now()),
   )
   http.person(api.getPersonalSecret, async ({ caller, origin, params }) =>
-    toAnswer(await secrets.get({ caller, origin }, params.personalSecretId), clock.now()),
+    toAnswer(await secrets.get({ caller, origin }, caller.accountId, params.personalSecretId), clock.now()),
   )
   http.person(api.updatePersonalSecret, async ({ caller, origin, params, body }) =>
     toAnswer(await secrets.update({ caller, origin }, params.personalSecretId, body), clock.now()),
   )
   http.person(api.deletePersonalSecret, async ({ caller, origin, params }) =>
-    secrets.delete({ caller, origin }, params.personalSecretId),
+    secrets.delete({ caller, origin }, caller.accountId, params.personalSecretId),
   )
   http.person(api.revealPersonalSecret, async ({ caller, origin, params, body }) =>
-    secrets.reveal({ caller, origin }, params.personalSecretId, body.version),
+    secrets.reveal({ caller, origin }, caller.accountId, params.personalSecretId, body.version),
   )
   http.person(api.listPersonalSecretVersions, async ({ caller, origin, params }) => {
-    const { versions, current } = await secrets.versions({ caller, origin }, params.personalSecretId)
-    return { versions: versions.map((version) => toVersion(version, current)) }
+    const { personalSecretId: id } = params
+    const { versions, current } = await secrets.versions({ caller, origin }, caller.accountId, id)
+    return { versions: versions.map((version) => toTargetedVersion(version, current)) }
   })
 }

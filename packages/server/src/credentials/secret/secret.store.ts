@@ -183,6 +183,49 @@ export async function listRotatingOfMember(
   return rows.map((row) => ({ secret: rowToSecret(row), projectName: row.project_name }))
 }
 
+/** What a workspace may get of an environment, each name once or twice: with its own secrets go those of `All`. */
+export interface OfferedSecret
+  extends Pick<StoredSecret, 'id' | 'name' | 'type' | 'version' | 'environment'> {
+  readonly project: string
+  readonly isInDefault: boolean
+  readonly sealedBytes: number
+}
+
+export async function listOffered(
+  db: Queries,
+  projectId: string,
+  environmentId: string,
+): Promise<OfferedSecret[]> {
+  const rows = await db
+    .selectFrom('secrets')
+    .innerJoin('environments', 'environments.id', 'secrets.environment_id')
+    .innerJoin('projects', 'projects.id', 'secrets.project_id')
+    .innerJoin('secret_versions', (join) =>
+      join
+        .onRef('secret_versions.secret_id', '=', 'secrets.id')
+        .onRef('secret_versions.version', '=', 'secrets.current_version'),
+    )
+    .select((eb) => [
+      'secrets.id',
+      'secrets.name',
+      'secrets.type',
+      'secrets.current_version as version',
+      'projects.name as project',
+      'environments.name as environment',
+      'environments.is_default',
+      eb.fn<number>('length', ['secret_versions.sealed']).as('sealed_bytes'),
+    ])
+    .where('secrets.project_id', '=', projectId)
+    .where((eb) => eb.or([eb('environments.id', '=', environmentId), eb('environments.is_default', '=', 1)]))
+    .orderBy('secrets.name')
+    .execute()
+  return rows.map(({ is_default, sealed_bytes, ...row }) => ({
+    ...row,
+    isInDefault: is_default === 1,
+    sealedBytes: Number(sealed_bytes),
+  }))
+}
+
 export async function findSecret(
   db: Queries,
   projectId: string,

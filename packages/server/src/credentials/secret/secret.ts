@@ -4,8 +4,7 @@ import { nameWarning, refusedSecret } from '@keyhold/contract/names'
 import type { Secret } from '@keyhold/contract/secret'
 import { invalidField } from '../../base/app-error.ts'
 import type { Encoding } from '../../base/secret-value.ts'
-
-const DAY_MS = 86_400_000
+import { rotationDueAt } from '../rotation.ts'
 
 /** A secret without its value. */
 export interface StoredSecret {
@@ -62,14 +61,6 @@ export function assertSecretName(name: string, type: SecretType): void {
   const refused = refusedSecret(name, type)
   // The message of a wrong form does not quote the name: what was pasted there may be a value.
   if (refused) throw invalidField('name', refused.message)
-}
-
-/** When a secret is due for a new value: by its own period, or else the instance's for its type (acceptance SEC-29). */
-export function rotationDueAt(secret: StoredSecret, { rotationDays }: Settings): Date | undefined {
-  const { type, rotatedAt } = secret
-  const ofType = type === 'token' || type === 'password' ? rotationDays[type] : null
-  const days = secret.rotationDays ?? ofType
-  return days === null || days === 0 ? undefined : new Date(rotatedAt.getTime() + days * DAY_MS)
 }
 
 export function toInfo(secret: StoredSecret, settings: Settings, now: Date): SecretInfo {

@@ -25,6 +25,7 @@ import * as shortPasswords from './0023-short-passwords.ts'
 import * as secretRotation from './0024-secret-rotation.ts'
 import * as workspaceAgents from './0025-workspace-agents.ts'
 import * as reportedUses from './0026-reported-uses.ts'
+import * as workspaceSecrets from './0027-workspace-secrets.ts'
 
 /** Every migration, oldest first. New ones are added at the end; landed ones never change. */
 export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migration> {
@@ -55,5 +56,6 @@ export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migra
     '0024-secret-rotation': { up: secretRotation.up },
     '0025-workspace-agents': { up: (db) => workspaceAgents.up(db, dialect) },
     '0026-reported-uses': { up: reportedUses.up },
+    '0027-workspace-secrets': { up: (db) => workspaceSecrets.up(db, dialect) },
   }
 }

@@ -1,0 +1,57 @@
+import type { VariableSource } from '@keyhold/contract/api/deliveries'
+import { connected } from '../../client.ts'
+import { defineCommand, jsonOption } from '../../command.ts'
+import { sayEmpty } from '../../present.ts'
+import { findWorkspace } from './find-workspace.ts'
+
+export const command = defineCommand({
+  usage: 'WORKSPACE [--json]',
+  description:
+    'Lists the variables and files that the workspace gets, where each comes from, and what it hides; never values. Of several\n' +
+    'with one name the first counts: those of the workspace, of its linked environments in their order, of All of these projects,\n' +
+    'of its owner.',
+  arguments: [{ name: 'WORKSPACE', summary: 'name or id' }],
+  options: { json: jsonOption },
+  examples: [{ does: 'see what programs in a workspace get', command: 'keyhold workspace variables api' }],
+  run: ({ options, args, env, terminal }) =>
+    connected(env, 'person', async (keyhold) => {
+      const { id: workspaceId, name } = await findWorkspace(keyhold, args[0] ?? '')
+      const found = await keyhold.call('workspace.variables', { params: { workspaceId } })
+      if (options.json) return terminal.printJson(found)
+      for (const { project, environment } of found.unavailable)
+        terminal.note(`nothing of ${project}/${environment}: the owner is no longer a member of the project`)
+      for (const { variable, from, bytes } of found.tooLarge)
+        terminal.note(
+          `$${variable} of ${shownSource(from)} is left out: with its ${bytes} bytes the environment would be too large`,
+        )
+      const rows = [
+        ...found.variables.map(
+          (one) => [`$${one.name}`, one.holds === 'path' ? `path ${one.path}` : 'value', one] as const,
+        ),
+        // A file that a variable names is there with the variable.
+        ...found.files
+          .filter(({ path }) => !found.variables.some((one) => one.path === path))
+          .map((one) => [one.path, 'file', one] as const),
+      ]
+      if (rows.length === 0)
+        return sayEmpty(
+          terminal,
+          `workspace ${name} gets no secrets`,
+          `add one: keyhold workspace-secret set ${workspaceId} GITHUB_TOKEN`,
+        )
+      terminal.printTable(
+        ['WHERE', 'HOLDS', 'SECRET', 'FROM', 'HIDES'],
+        rows.map(([where, holds, { from, hides }]) => [
+          where,
+          holds,
+          from.secretName,
+          shownSource(from),
+          hides.map(shownSource).join(', '),
+        ]),
+      )
+    }),
+})
+
+function shownSource({ kind, name }: VariableSource): string {
+  return kind === 'personal' ? `personal secrets of ${name}` : `${kind} ${name}`
+}

@@ -1,0 +1,121 @@
+import type { VariableSource, WorkspaceVariables } from '@keyhold/contract/api/deliveries'
+import { limits } from '@keyhold/contract/limits'
+import { pathVariable } from '@keyhold/contract/names'
+import type { Offer } from '../offer.ts'
+import { deliveredPath, isSameOrWithin } from '../targeted-secret.ts'
+
+/** What a workspace gets of one secret: of its variables and its file those that nothing goes before. */
+export interface Placed {
+  readonly offer: Offer
+  /** Set to the value. */
+  readonly variable: string | null
+  /** Set to the path of the file. */
+  readonly fileVariable: string | null
+  readonly path: string | null
+}
+
+/** Who is where, and what they hide. */
+interface Taken {
+  readonly offer: Offer
+  readonly hides: Offer[]
+}
+
+export interface Placement {
+  readonly placed: readonly Placed[]
+  readonly variables: ReadonlyMap<string, Taken>
+  readonly files: ReadonlyMap<string, Taken>
+  readonly tooLarge: readonly { readonly variable: string; readonly offer: Offer; readonly bytes: number }[]
+}
+
+/**
+ * Decides what goes where, of secrets in the order in which they count (acceptance C3). Variables and files are apart: a
+ * secret whose variable is hidden still has the file that was chosen for it. A variable that does not fit beside those
+ * before it is left out and said, since a process whose environment is too large does not start.
+ */
+export function place(offers: readonly Offer[]): Placement {
+  const variables = new Map<string, Taken>()
+  const files = new Map<string, Taken>()
+  const placed: Placed[] = []
+  const tooLarge: { variable: string; offer: Offer; bytes: number }[] = []
+  let total = 0
+
+  const takeVariable = (name: string, offer: Offer, bytes: number): boolean => {
+    const before = variables.get(name)
+    if (before) {
+      before.hides.push(offer)
+      return false
+    }
+    const entry = entryBytes(name, bytes)
+    if (entry > limits.variableBytes || total + entry > limits.variablesBytes) {
+      tooLarge.push({ variable: name, offer, bytes })
+      return false
+    }
+    total += entry
+    variables.set(name, { offer, hides: [] })
+    return true
+  }
+  const takePath = (path: string, offer: Offer): boolean => {
+    // A file cannot be where another one has its folder.
+    const before = [...files].find(([taken]) => isSameOrWithin(taken, path))
+    if (before) {
+      before[1].hides.push(offer)
+      return false
+    }
+    files.set(path, { offer, hides: [] })
+    return true
+  }
+
+  for (const offer of offers) {
+    const { envName, filePath, type, folder, valueBytes } = offer
+    const wantsPath = deliveredPath(offer, folder)
+    const holdsPath = type === 'file'
+    const hasVariable =
+      envName !== null && takeVariable(envName, offer, holdsPath ? (wantsPath?.length ?? 0) : valueBytes)
+    const needsPath = filePath !== null || (hasVariable && wantsPath !== null)
+    const path = needsPath && wantsPath !== null && takePath(wantsPath, offer) ? wantsPath : null
+    const hasKeyPath =
+      hasVariable &&
+      path !== null &&
+      type === 'key' &&
+      takeVariable(pathVariable(envName), offer, path.length)
+    // A variable that would name a file that another secret has.
+    if (hasVariable && holdsPath && path === null) variables.delete(envName)
+    const variable = hasVariable && !holdsPath ? envName : null
+    const fileVariable =
+      hasVariable && holdsPath && path !== null ? envName : hasKeyPath ? pathVariable(envName) : null
+    if (variable !== null || path !== null) placed.push({ offer, variable, fileVariable, path })
+  }
+  return { placed, variables, files, tooLarge }
+}
+
+/** Bytes of `NAME=value` with the NUL after it, as the kernel counts them (execve(2), MAX_ARG_STRLEN). */
+const entryBytes = (name: string, valueBytes: number): number => Buffer.byteLength(name) + valueBytes + 2
+
+const toSource = ({ source, id, name, version }: Offer): VariableSource => ({
+  ...source,
+  secretId: id,
+  secretName: name,
+  version,
+})
+
+export function toVariables(
+  { placed, variables, files, tooLarge }: Placement,
+  unavailable: readonly { readonly project: string; readonly environment: string }[],
+): WorkspaceVariables {
+  const of = (taken: ReadonlyMap<string, Taken>, key: string) => {
+    const { offer, hides } = taken.get(key)! // `!`: what is placed took it.
+    return { from: toSource(offer), hides: hides.map(toSource) }
+  }
+  const shown = placed.flatMap(({ variable, fileVariable, path }) => [
+    ...(variable === null ? [] : [{ name: variable, holds: 'value' as const, ...of(variables, variable) }]),
+    ...(fileVariable === null || path === null
+      ? []
+      : [{ name: fileVariable, holds: 'path' as const, path, ...of(variables, fileVariable) }]),
+  ])
+  return {
+    variables: shown.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    files: [...files.keys()].sort().map((path) => ({ path, ...of(files, path) })),
+    tooLarge: tooLarge.map(({ variable, offer, bytes }) => ({ variable, from: toSource(offer), bytes })),
+    unavailable: unavailable.map(({ project, environment }) => ({ project, environment })),
+  }
+}
