@@ -49,7 +49,8 @@ export class Terminal {
 
   /** Says something to the person, on stderr. */
   note(text: string): void {
-    writeAll(2, `keyhold: ${visible(text)}\n`)
+    // A command that is running may have made its terminal raw, where LF alone goes down and not back.
+    writeAll(2, `keyhold: ${visible(text)}${isatty(2) ? '\r' : ''}\n`)
   }
 
   hint(text: string): void {

@@ -293,7 +293,7 @@ describe('R2, M8: run --watch in a terminal', { timeout: 60_000 }, () => {
     const terminal = inTerminal(env, script)
     await terminal.sees(/size 91x31 value <\[API_TOKEN\]>/)
     await set({ API_TOKEN: 'value-number-2' })
-    await terminal.sees(/changed: API_TOKEN[\s\S]*size 91x31 value <\[API_TOKEN\]>/)
+    await terminal.sees(/changed: API_TOKEN\r+\n[\s\S]*size 91x31 value <\[API_TOKEN\]>/)
     // Without Enter.
     terminal.type('q')
     await terminal.sees(/code:5[\s\S]*[^-]icanon[\s\S]*[^-]echo /)

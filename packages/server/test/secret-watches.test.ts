@@ -296,6 +296,25 @@ for (const database of databases) {
       for (const stream of streams) stream.close()
     })
 
+    test('LIM-1: no more streams at one server than stated, whosever they are', async () => {
+      const [one, other] = [await scene(), await scene()]
+      const stated = limits as { watchesPerServer: number } // `as`: ten thousand would take the test's whole machine.
+      const { watchesPerServer } = stated
+      try {
+        stated.watchesPerServer = 1
+        const first = await watch(server, { key: one.key })
+        // Streams of other tests may just be ending.
+        while (server.core.secretWatches.size > 1) await new Promise((resolve) => setTimeout(resolve, 10))
+        const refused = await watch(server, { key: other.key })
+        expect(refused.response.statusCode).toBe(429)
+        first.close()
+        let status: number | undefined
+        while (status !== 200) status = (await watch(server, { key: other.key })).response.statusCode
+      } finally {
+        stated.watchesPerServer = watchesPerServer
+      }
+    })
+
     test('O4: whoever does not read holds one event, and gets the newest when they do', async () => {
       const { projectId, secretId, key } = await scene()
       const caller = (await server.core.accessKeys.authenticate(key.id, key.secret, { traceId: 'test' }))! // `!`: it is right.

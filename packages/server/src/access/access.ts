@@ -232,7 +232,7 @@ export class Access {
         // `as`: what is no list is one record, or none.
         const records = (Array.isArray(record) ? record : record ? [record] : []) as readonly RecordDetail[]
         if (records.length > 0) {
-          changed = changedBy(asker, scope, records)
+          changed = changedBy(asker, action, scope, records)
           await changes.announceIn(tx, changed)
           await this.#audit.appendIn(tx, ...records.map((one) => this.#entry(asker, action, current, one)))
         }
@@ -430,9 +430,15 @@ function placeOf(scope: Scope, { project, workspace }: Refusal): RecordDetail {
 }
 
 /** The project or the accounts whose watchers have to look: at what is delivered, or at whether they still may. */
-function changedBy({ caller }: Asker, scope: Scope, records: readonly RecordDetail[]): ReadonlySet<string> {
+function changedBy(
+  { caller }: Asker,
+  action: Action,
+  scope: Scope,
+  records: readonly RecordDetail[],
+): ReadonlySet<string> {
+  // That something was used is recorded often, and changes nothing.
+  if (scope.kind === 'workspace' || action === 'secret.use') return new Set()
   if (scope.kind === 'project') return new Set([scope.projectId])
-  if (scope.kind === 'workspace') return new Set()
   const accounts = records.flatMap(({ target }) => (target?.kind === 'account' ? (target.id ?? []) : []))
   return new Set(caller.kind === 'person' ? [...accounts, caller.accountId] : accounts)
 }
