@@ -17,6 +17,7 @@ import * as reminders from '@keyhold/contract/api/reminders'
 import * as repositories from '@keyhold/contract/api/repositories'
 import { routes } from '@keyhold/contract/api/routes'
 import * as secondFactor from '@keyhold/contract/api/second-factor'
+import * as secretOverrides from '@keyhold/contract/api/secret-overrides'
 import * as secrets from '@keyhold/contract/api/secrets'
 import * as settings from '@keyhold/contract/api/settings'
 import * as sshIdentity from '@keyhold/contract/api/ssh-identity'
@@ -47,6 +48,7 @@ const resources = {
   reminders,
   repositories,
   'second-factor': secondFactor,
+  'secret-overrides': secretOverrides,
   secrets,
   settings,
   'ssh-identity': sshIdentity,

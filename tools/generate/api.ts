@@ -10,6 +10,7 @@ const resources: Readonly<Record<string, string>> = {
   member: 'Members',
   environment: 'Environments',
   secret: 'Secrets',
+  'secret-override': 'Own values for secrets',
   workspace: 'Workspaces',
   'workspace-secret': 'Secrets of workspaces',
   share: 'Shares of workspaces',

@@ -58,6 +58,8 @@ const meanings: Record<keyof typeof limits, readonly [meaning: string, unit: str
   variableBytes: ['One environment variable of a workspace, with its name', 'bytes'],
   variablesBytes: ['All environment variables that a workspace gets together', 'bytes'],
   versionsKept: ['Versions that are kept of a personal secret or one of a workspace; older ones go', ''],
+  overridesPerProject: ['Values of their own that a person has for secrets of a project', ''],
+  overrideTotalBytes: ['All of those together', 'bytes'],
   filePathBytes: ['Path of the file that a secret is delivered to', 'bytes'],
   apiKeysPerPerson: ['API keys for outside services of a person', ''],
   apiKeyValueBytes: ['Value of an API key, which has to fit into the head of a request', 'bytes'],

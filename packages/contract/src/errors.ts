@@ -148,6 +148,11 @@ export const errors = {
   'secret.exists': { status: 409, title: 'A secret of this name already exists in this environment' },
   'secret.limit': { status: 409, title: 'An environment holds at most 1,000 secrets and 16 MiB of values' },
   'secret.not_found': { status: 404, title: 'Secret not found' },
+  'secret_override.limit': {
+    status: 409,
+    title: 'In a project a person has at most 200 values of their own, of 2 MiB together',
+  },
+  'secret_override.not_found': { status: 404, title: 'You have no value of your own for this secret' },
   'secret.unreadable': {
     status: 500,
     title: 'The stored value does not decrypt; it was changed outside Keyhold',

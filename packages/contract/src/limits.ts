@@ -66,6 +66,10 @@ export const limits = {
   variablesBytes: 1024 * 1024,
   /** Versions of a secret of a person or a workspace that are kept: older ones go. */
   versionsKept: 100,
+  /** Values of a person's own for secrets of a project. */
+  overridesPerProject: 200,
+  /** Bytes of all of those together. */
+  overrideTotalBytes: 2 * 1024 * 1024,
   filePathBytes: 4096,
   workspacesPerSecret: 100,
   apiKeysPerPerson: 100,

@@ -17,6 +17,7 @@ import type * as projects from '@keyhold/contract/api/projects'
 import type * as reminders from '@keyhold/contract/api/reminders'
 import type * as repositories from '@keyhold/contract/api/repositories'
 import type * as secondFactor from '@keyhold/contract/api/second-factor'
+import type * as secretOverrides from '@keyhold/contract/api/secret-overrides'
 import type * as secrets from '@keyhold/contract/api/secrets'
 import type * as settings from '@keyhold/contract/api/settings'
 import type * as sshIdentity from '@keyhold/contract/api/ssh-identity'
@@ -273,6 +274,21 @@ export const routeTable = {
   'second-factor.confirm': { method: 'POST', path: '/api/v1/second-factor/totp/confirm', caller: 'person' },
   'second-factor.delete': { method: 'POST', path: '/api/v1/second-factor/delete', caller: 'person' },
   'second-factor.get': { method: 'GET', path: '/api/v1/second-factor', caller: 'person' },
+  'secret-override.delete': {
+    method: 'DELETE',
+    path: '/api/v1/projects/{projectId}/secrets/{secretId}/override',
+    caller: 'person',
+  },
+  'secret-override.reveal': {
+    method: 'POST',
+    path: '/api/v1/projects/{projectId}/secrets/{secretId}/override/reveal',
+    caller: 'person',
+  },
+  'secret-override.set': {
+    method: 'PUT',
+    path: '/api/v1/projects/{projectId}/secrets/{secretId}/override',
+    caller: 'person',
+  },
   'secret.compare': { method: 'GET', path: '/api/v1/projects/{projectId}/compare', caller: 'person' },
   'secret.create': { method: 'POST', path: '/api/v1/projects/{projectId}/secrets', caller: 'person' },
   'secret.delete': {
@@ -562,6 +578,9 @@ export interface ContractRoutes {
   'second-factor.confirm': typeof secondFactor.confirmTotp
   'second-factor.delete': typeof secondFactor.deleteSecondFactor
   'second-factor.get': typeof secondFactor.getSecondFactor
+  'secret-override.delete': typeof secretOverrides.deleteSecretOverride
+  'secret-override.reveal': typeof secretOverrides.revealSecretOverride
+  'secret-override.set': typeof secretOverrides.setSecretOverride
   'secret.compare': typeof secrets.compareEnvironments
   'secret.create': typeof secrets.createSecret
   'secret.delete': typeof secrets.deleteSecret

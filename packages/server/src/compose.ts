@@ -59,6 +59,8 @@ import { Secrets } from './credentials/secret/secret.service.ts'
 import { secretOffers } from './credentials/secret/secret-offers.ts'
 import { SecretWatches } from './credentials/secret/secret-watches.service.ts'
 import { usableSecrets } from './credentials/secret/usable-secrets.ts'
+import { secretOverrideRoutes } from './credentials/secret/secret-override.routes.ts'
+import { SecretOverrides } from './credentials/secret/secret-override.service.ts'
 import { sshIdentityRoutes } from './credentials/ssh-identity/ssh-identity.routes.ts'
 import { SshIdentities } from './credentials/ssh-identity/ssh-identity.service.ts'
 import { sshKeyRoutes } from './credentials/ssh-key/ssh-key.routes.ts'
@@ -120,6 +122,7 @@ export interface Core {
   readonly secrets: Secrets
   readonly uses: Uses
   readonly secretWatches: SecretWatches
+  readonly secretOverrides: SecretOverrides
   readonly repositories: Repositories
   readonly repositoryProviders: RepositoryProviders
   readonly accessKeys: AccessKeys
@@ -301,6 +304,7 @@ export async function composeCore(
       secrets,
       uses: new Uses(storage, access, clock),
       secretWatches: new SecretWatches(storage, access, clock),
+      secretOverrides: new SecretOverrides(storage, access, vault, clock),
       repositories,
       repositoryProviders: new RepositoryProviders(storage, access, vault, clock, outgoing),
       accessKeys,
@@ -500,6 +504,7 @@ export async function composeServer(
   workspaceSecretRoutes(http, core.workspaceSecrets, core.settings, clock)
   useRoutes(http, core.uses, (projectId, environment) => usableSecrets(clock, projectId, environment))
   secretRoutes(http, core.secrets, core.secretWatches, core.settings, clock)
+  secretOverrideRoutes(http, core.secretOverrides)
   repositoryRoutes(http, core.repositories, core.repositoryProviders, config.publicUrl, (accountId) =>
     core.sshIdentities.publicKeyOf(accountId),
   )

@@ -184,6 +184,9 @@ describe.each(databases.flatMap((from) => databases.map((to) => [from, to] as co
         const { id } = await server.addSecret(person, project.id, { name, value: `value of ${name}` })
         return id
       }
+      const own = await add('OVERRIDDEN')
+      const override = `/api/v1/projects/${project.id}/secrets/${own}/override`
+      await server.ok('PUT', override, { token: person.token, body: { value: 'own value 7c1' } })
       for (let i = 0; i < 40; i++) acknowledged.set(await add(`S${i}`), `value of S${i}`)
       const cookie = await server.signIn(person)
       const kit = (await admin(machine.env, ['recovery-kit', 'create'])).stdout
@@ -201,7 +204,7 @@ describe.each(databases.flatMap((from) => databases.map((to) => [from, to] as co
       expect(statSync(file).mode & 0o777).toBe(0o600)
       expect(readdirSync(join(file, '..'))).toEqual(['keyhold.backup'])
       const bytes = readFileSync(file)
-      for (const text of ['value of S1', 'personal value', person.email, project.id])
+      for (const text of ['value of S1', 'personal value', 'own value', person.email, project.id])
         expect(bytes.includes(text), text).toBe(false)
       const { verifierKey } = server.core.audit
       const kept = await server.core.audit.checkpoint()
@@ -217,6 +220,8 @@ describe.each(databases.flatMap((from) => databases.map((to) => [from, to] as co
       const again = await serverOn(empty.env)
       for (const [id, value] of acknowledged)
         expect(await reveal(again.server, person.token, project.id, id)).toBe(value)
+      const reread = await again.server.ok('POST', `${override}/reveal`, { token: person.token, body: {} })
+      expect(reread.value).toBe('own value 7c1')
       const machineRead = await again.server.request(
         'GET',
         '/api/v1/projects/current/secrets?environment=All',
@@ -227,9 +232,6 @@ describe.each(databases.flatMap((from) => databases.map((to) => [from, to] as co
       expect((await again.server.request('GET', '/api/v1/session', { headers: { cookie } })).status).toBe(401)
       expect(again.server.core.audit.verifierKey).toBe(verifierKey)
       expect(await again.server.core.audit.verify()).toMatchObject({ ok: true })
-      console.log(
-        (await again.server.records(200)).map((r) => `${r.index} ${r.action} ${r.outcome}`).join('\n'),
-      )
       const restored = (await again.server.records(1_000)).find(({ action }) => action === 'backup.restore')
       expect(restored).toMatchObject({
         outcome: 'success',

@@ -383,6 +383,13 @@ describe.each(databases)('a server on %s', (database) => {
             delivers: version !== 99,
           })
         await send('GET', `${base}/secrets/${answer.body.id}/versions`, { token })
+        const override = `${base}/secrets/${answer.body.id}/override`
+        for (const canary of [`own value for ${name}`, `second own value for ${name}`]) {
+          const own = canaries.make(canary)
+          const body = { value: secret.type === 'key' ? pem(own) : own }
+          made((await send('PUT', override, { token, body })).status)
+        }
+        made((await send('POST', `${override}/reveal`, { token, body: {}, delivers: true })).status)
       }
       const value = (where = 'a body') => canaries.make(`refused value ${canaries.all.size}, in ${where}`)
       const refused: unknown[] = [
@@ -699,6 +706,7 @@ describe.each(databases)('a server on %s', (database) => {
         (id: string) => `${base}/environments/${id}`,
         (id: string) => `${base}/access-keys/${id}/activate`,
         (id: string) => `${base}/members/${id}`,
+        (id: string) => `${base}/secrets/${id}/override/reveal`,
         (id: string) => `/api/v1/access-tokens/${id}`,
         (id: string) => `/api/v1/personal-secrets/${id}`,
         (id: string) => `/api/v1/api-keys/${id}`,

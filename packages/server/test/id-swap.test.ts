@@ -20,6 +20,7 @@ interface Tenant {
   readonly project: { readonly id: string; readonly name: string }
   readonly environment: { readonly id: string; readonly name: string }
   readonly secret: { readonly id: string; readonly name: string; readonly value: string }
+  readonly overrideValue: string
   readonly key: TestKey
   readonly token: { readonly id: string; readonly value: string }
   readonly apiKey: { readonly id: string; readonly value: string }
@@ -255,6 +256,9 @@ const entries: Record<string, Entry> = {
     body: () => ({ secrets: [{ name: 'IMPORTED', value: 'a value that nobody knows' }] }),
   },
   'secret.changes': { query: ({ environment }) => `environment=${environment.name}` },
+  'secret-override.set': { body: () => ({ value: 'own value that nobody knows' }) },
+  'secret-override.reveal': { body: () => ({}), delivers: ['value'] },
+  'secret-override.delete': {},
   'secret.compare': { query: ({ environment }) => `left=All&right=${environment.name}` },
   'secret.use': { body: ({ secret, environment }) => useOf(secret.name, environment.name) },
   'current.get': {},
@@ -381,6 +385,11 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
   const { id } = await server.addEnvironment(owner, project.id, name)
   const secret = { name: `TOKEN_${tenants}`, value: `value-${tenants}-6f1b0f6c5d` }
   const { id: secretId } = await server.addSecret(owner, project.id, { ...secret, environment: name })
+  const overrideValue = `override-${tenants}-b41c70d92f`
+  await server.ok('PUT', `/api/v1/projects/${project.id}/secrets/${secretId}/override`, {
+    token: owner.token,
+    body: { value: overrideValue },
+  })
   const key = await server.addKey(owner, project.id, { permission: 'read_write' })
   await server.addMember(owner, project.id, member, 'regular')
   const workspace = await server.ok('POST', '/api/v1/workspaces', {
@@ -438,6 +447,7 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
     project,
     environment: { id, name },
     secret: { id: secretId, ...secret },
+    overrideValue,
     key,
     token: { id: token.accessToken.id, value: token.token },
     invitationId: await addInvitation(server, owner),
@@ -660,6 +670,7 @@ async function state({ core }: TestServer): Promise<string> {
     'secrets',
     'secret_versions',
     'deleted_secrets',
+    'secret_overrides',
     'access_keys',
     'personal_secrets',
     'personal_secret_versions',
@@ -926,7 +937,12 @@ describe.each(databases)('every route, attacked, on %s', (database) => {
       expect([answer.status, answer.text]).toEqual([row.status, expect.anything()])
       assertAnswer(row, answer)
       if (!delivers.includes('value'))
-        for (const { value } of [own.secret, own.personalSecret, own.workspaceSecret])
+        for (const value of [
+          own.secret.value,
+          own.personalSecret.value,
+          own.workspaceSecret.value,
+          own.overrideValue,
+        ])
           expect(answer.text).not.toContain(value)
       for (const credential of [own.key.secret, own.token.value, own.owner.password, own.apiKey.value])
         expect(answer.text).not.toContain(credential)

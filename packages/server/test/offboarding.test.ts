@@ -67,6 +67,12 @@ describe.each(databases)('a disabled account on %s', (database) => {
       token,
       body: { name: 'mine', type: 'token', value: 'a-value-that-nobody-knows', envName: 'MINE' },
     })
+    const project = await server.addProject(person)
+    const secret = await server.addSecret(person, project.id, { name: 'SHARED', value: 'of the project' })
+    await server.ok('PUT', `/api/v1/projects/${project.id}/secrets/${secret.id}/override`, {
+      token,
+      body: { value: 'own-value-that-nobody-knows' },
+    })
     const device = await server.ok('POST', '/api/v1/device-logins', { body: { name: 'machine' } })
 
     // What was let in before, and is in the middle of something.
@@ -147,6 +153,12 @@ describe.each(databases)('a disabled account on %s', (database) => {
       ),
       'personal secrets': await codeOf(server.core.personalSecrets.deliver(asker, 'ws-4k7p2m9x')),
       'repository token': await codeOf(server.core.repositories.tokenFor(asker, { host: 'github.com' })),
+      'own value of a secret': await codeOf(
+        server.core.secretOverrides.reveal(asker, project.id, secret.id, undefined),
+      ),
+      'new own value': await codeOf(
+        server.core.secretOverrides.set(asker, project.id, secret.id, { value: 'x' }),
+      ),
       'change of what is theirs': await codeOf(server.core.passkeys.rename(asker, 'psk_x', 'x')),
     }
     expect(after).toEqual({
@@ -164,6 +176,8 @@ describe.each(databases)('a disabled account on %s', (database) => {
       'API key': 'auth.required',
       'personal secrets': 'auth.required',
       'repository token': 'auth.required',
+      'own value of a secret': 'auth.required',
+      'new own value': 'auth.required',
       'change of what is theirs': 'auth.required',
     })
     // Enabled again, no session of before is there; what belongs to the person is.

@@ -35,6 +35,9 @@ const matrix: Record<string, readonly [admin: number, regular: number, readOnly:
     'secret.restore': [200, 200, 403, 404],
     'secret.import': [200, 200, 403, 404],
     'secret.compare': [200, 200, 200, 404],
+    'secret-override.set': [200, 200, 200, 404],
+    'secret-override.reveal': [200, 200, 200, 404],
+    'secret-override.delete': [204, 204, 204, 404],
     'access-key.list': [200, 200, 200, 404],
     'access-key.create': [201, 201, 403, 404],
     'workload-identity.list': [200, 200, 200, 404],
@@ -61,6 +64,7 @@ const workloadIdentity = {
 const recordedAs: Readonly<Record<string, string>> = {
   'secret.import': 'secret.create',
   'secret.restore': 'secret.compare',
+  'secret-override.set': 'secret-override.update',
 }
 
 describe.each(databases)('projects on %s', (database) => {
@@ -107,6 +111,11 @@ describe.each(databases)('projects on %s', (database) => {
       await server.addMember(owner, id, instanceAdmin, 'read_only')
       const environment = await server.addEnvironment(owner, id, 'staging')
       const secret = await server.addSecret(owner, id, { name: 'NAME', value: 'some value' })
+      for (const { token } of [owner, regular, viewer])
+        await server.ok('PUT', `/api/v1/projects/${id}/secrets/${secret.id}/override`, {
+          token,
+          body: { value: 'own value' },
+        })
       const key = await server.addKey(owner, id)
       const workload = await server.ok('POST', `/api/v1/projects/${id}/workload-identities`, {
         token: owner.token,
@@ -145,6 +154,8 @@ describe.each(databases)('projects on %s', (database) => {
           uses: [{ name: 'NAME', kind: 'read', program: 'node', file: 'app.js', line: 12 }],
         },
         'secret.restore': { version: 1 },
+        'secret-override.set': { value: 'another own value' },
+        'secret-override.reveal': {},
         'secret.import': { secrets: [{ name: `IMPORTED_${count}`, value: 'some value' }] },
         'access-key.create': { permission: 'read' },
         'workload-identity.create': workloadIdentity,

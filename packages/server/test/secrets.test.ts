@@ -704,6 +704,7 @@ describe.each(databases)('secrets of projects on %s', (database) => {
         'access-key.regenerate': ['secret'],
         'secret.reveal': ['value'],
         'workspace-secret.reveal': ['value'],
+        'secret-override.reveal': ['value'],
       })
     })
 

@@ -90,6 +90,7 @@ export const known = {
   secret: id('sec'),
   secretValue: 'value of the first release',
   personalSecret: id('psc'),
+  overrideValue: 'own value of its release',
   personalValue: 'personal value of its release',
 } as const
 
@@ -455,4 +456,20 @@ export const seeds: Readonly<Record<string, (seed: Seeding) => Promise<void>>> =
     })
     await seed.append('workspace-secret.create')
   },
+  '0028-secret-overrides': (seed) =>
+    seed.insert('secret_overrides', {
+      id: id('ovr'),
+      project_id: project,
+      account_id: account,
+      environment_id: id('env'),
+      name: 'TOKEN',
+      version: 1,
+      sealed: seal(
+        `person:${account}`,
+        ['keyhold/v1/secret-override', project, id('env'), 'TOKEN', id('ovr'), 1],
+        known.overrideValue,
+      ),
+      encoding: 'utf8',
+      is_masked: 1,
+    }),
 }

@@ -79,6 +79,10 @@ async function expectWhole({ env, rows }: Awaited<ReturnType<typeof seeded>>, la
     const personal = `/api/v1/personal-secrets/${known.personalSecret}/reveal`
     expect((await server.ok('POST', personal, { token, body: {} })).value).toBe(known.personalValue)
   }
+  if (last >= '0028') {
+    const override = `/api/v1/projects/${known.project}/secrets/${known.secret}/override/reveal`
+    expect((await server.ok('POST', override, { token, body: {} })).value).toBe(known.overrideValue)
+  }
   expect(await server.core.audit.verify()).toMatchObject({ ok: true })
   expect(await server.core.vault.verifyDataKeys(db)).toBe(2)
   expect(

@@ -80,6 +80,19 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
       unset: { summary: 'delete a secret', load: () => import('./secret/unset.ts') },
     },
   },
+  'secret-override': {
+    summary: 'your own values for secrets of a project, which only you get',
+    verbs: {
+      set: {
+        summary: 'set a value of your own for a secret',
+        load: () => import('./secret-override/set.ts'),
+      },
+      unset: {
+        summary: 'remove your own value for a secret',
+        load: () => import('./secret-override/unset.ts'),
+      },
+    },
+  },
   workspace: {
     summary: 'development environments, which get secrets',
     verbs: {

@@ -31,7 +31,8 @@ has, and keyhold says so once. With --max-age the first start may use the copy: 
 started again if a value is another by now, and each delivery is the next copy; a refusal deletes it. --offline asks
 nobody, so it excludes --watch. When COMMAND ends by itself, that is the end.
 
-With --project it is the person that is signed in who gets the secrets, each with a request of its own.
+With --project it is the person that is signed in who gets the secrets, each with a request of its own, and their own values
+in place of the project’s (keyhold secret-override).
 
 Reads KEYHOLD_URL, KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY, or the files that KEYHOLD_ACCESS_KEY_ID_FILE and
 KEYHOLD_ACCESS_KEY_FILE name. COMMAND does not get these. In CI and in Kubernetes, KEYHOLD_URL and KEYHOLD_WORKLOAD_IDENTITY
@@ -179,8 +180,8 @@ are enough; see keyhold workload-identity create --help.`,
       for (const { name, explanation } of unresolved)
         note(`${name} is left out: a reference has no value: ${explanation}`)
       if (!env.KEYHOLD_DEBUG) return
-      const names = secrets.map(({ name }) => name).join(', ')
-      note(`debug: ${secrets.length} secrets of ${environment}: ${names}`)
+      const names = secrets.map(({ name, source }) => (source ? `${name} (${source})` : name))
+      note(`debug: ${secrets.length} secrets of ${environment}: ${names.join(', ')}`)
     }
     if (options.watch) {
       const [{ runWatched }, { machineSource, personSource }, { GRACE, parsedGrace }, copy] =

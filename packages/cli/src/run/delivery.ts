@@ -11,6 +11,8 @@ export interface DeliveredSecret {
   readonly name: string
   readonly type: SecretType
   readonly value: Uint8Array
+  /** Where it comes from, if that is known; a copy does not know. */
+  readonly source?: 'override' | 'environment' | 'All'
 }
 
 /** A secret that is not delivered, because a reference in it has no value. Names only. */
@@ -63,10 +65,11 @@ function parseDelivery(answer: unknown): Delivery {
 
 function parseSecret(secret: unknown): DeliveredSecret {
   if (!isRecord(secret)) throw unreadable()
-  const { name, type, value, encoding } = secret
+  const { name, type, value, encoding, environment } = secret
   if (typeof name !== 'string' || typeof value !== 'string' || !isSecretType(type)) throw unreadable()
   if (encoding !== 'utf8' && encoding !== 'base64') throw unreadable()
-  return { name, type, value: Buffer.from(value, encoding) }
+  const source = environment === 'All' ? 'All' : 'environment'
+  return { name, type, value: Buffer.from(value, encoding), source }
 }
 
 function parseUnresolved(secret: unknown): UnresolvedSecret {

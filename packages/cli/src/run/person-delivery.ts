@@ -1,3 +1,4 @@
+import type { SecretSource } from '@keyhold/contract/api/secrets'
 import { type Keyhold, KeyholdError } from '@keyhold/sdk'
 import { connected, userAgent } from '../client.ts'
 import { findProject } from '../commands/project/find-project.ts'
@@ -8,7 +9,8 @@ import type { DeliveredSecret, Delivery, UnresolvedSecret } from './delivery.ts'
 const REQUESTS_MAX = 8
 
 /**
- * Gets the secrets of a project for a person, one value per request: the environment's own, and what it takes from All.
+ * Gets the secrets of a project for a person, one value per request: the environment's own, what it takes from All, and in
+ * place of those the person's own values.
  *
  * @throws Failure; then nothing is delivered
  */
@@ -25,12 +27,17 @@ export async function fetchPersonDelivery(
     const { id: projectId } = await findProject(keyhold, project)
     // Each name once: the server has chosen.
     const listed = await keyhold.call('secret.list', { params: { projectId }, query: { environment } })
-    const reveal = (secretId: string, from: string) =>
-      revealed(keyhold, projectId, secretId, from, end.signal)
+    const reveal = async (secretId: string, from: string, source?: SecretSource): Promise<Revealed> => {
+      const answer = await revealed(keyhold, projectId, secretId, from, end.signal)
+      return 'refused' in answer || !source ? answer : { ...answer, secret: { ...answer.secret, source } }
+    }
     try {
-      const answers = await inParallel(listed.secrets, async ({ id, name }) => ({
+      const answers = await inParallel(listed.secrets, async ({ id, name, source }) => ({
         name,
-        answer: await reveal(id, environment),
+        answer:
+          source === 'override'
+            ? await revealedOverride(keyhold, projectId, id, environment, end.signal)
+            : await reveal(id, environment, source),
       }))
       const secrets: DeliveredSecret[] = []
       const unresolved: UnresolvedSecret[] = []
@@ -85,6 +92,22 @@ async function revealed(
     if (!(error instanceof KeyholdError) || error.code !== 'secret.unresolved') throw error
     return { refused: error.message.replace(/^[^:]*: /, '') }
   }
+}
+
+/** The person's own value. Its references would be text, so it uses nothing. */
+async function revealedOverride(
+  keyhold: Keyhold,
+  projectId: string,
+  secretId: string,
+  environment: string,
+  signal: AbortSignal,
+): Promise<Revealed> {
+  const { name, type, value, encoding } = await keyhold.call('secret-override.reveal', {
+    params: { projectId, secretId },
+    body: { environment },
+    signal,
+  })
+  return { secret: { name, type, value: Buffer.from(value, encoding), source: 'override' }, uses: [] }
 }
 
 /** Does the work for each, some at a time, and gives the results in order. */

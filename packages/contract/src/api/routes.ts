@@ -17,6 +17,7 @@ import * as projects from './projects.ts'
 import * as reminders from './reminders.ts'
 import * as repositories from './repositories.ts'
 import * as secondFactor from './second-factor.ts'
+import * as secretOverrides from './secret-overrides.ts'
 import * as secrets from './secrets.ts'
 import * as settings from './settings.ts'
 import * as sshIdentity from './ssh-identity.ts'
@@ -39,6 +40,7 @@ export const routes: readonly AnyRoute[] = [
   projects,
   secrets,
   uses,
+  secretOverrides,
   accessKeys,
   workspaces,
   workspaceAgents,

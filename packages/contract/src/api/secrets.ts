@@ -72,6 +72,13 @@ export const SecretInfo = Type.Object({
 })
 export type SecretInfo = Static<typeof SecretInfo>
 
+/** Where a reader's value comes from: one of their own, the environment's own secret, or that of All. */
+export const SecretSource = OneOf(['override', 'environment', 'All'])
+export type SecretSource = Static<typeof SecretSource>
+
+export const ListedSecret = Type.Object({ ...SecretInfo.properties, source: SecretSource })
+export type ListedSecret = Static<typeof ListedSecret>
+
 export const SecretVersion = Type.Object({
   version: Type.Integer(),
   createdAt: Time,
@@ -152,7 +159,7 @@ export const listSecrets = route({
   params: ProjectParams,
   query: EnvironmentQuery,
   status: 200,
-  answer: Type.Object({ secrets: Type.Array(SecretInfo) }),
+  answer: Type.Object({ secrets: Type.Array(ListedSecret) }),
   errors: ['project.not_found', 'environment.not_found'],
 })
 
@@ -502,7 +509,7 @@ export const listCurrentSecrets = route({
   action: 'secret.list',
   query: EnvironmentQuery,
   status: 200,
-  answer: Type.Object({ secrets: Type.Array(SecretInfo) }),
+  answer: Type.Object({ secrets: Type.Array(ListedSecret) }),
   errors: ['environment.not_found'],
 })
 

@@ -79,6 +79,10 @@ const needsFreshPassword: ReadonlySet<Action> = new Set([
   'repository-provider.update',
   // It signs in beside the factor that is there, and its recovery codes take the place of that one's.
   'second-factor.begin',
+  // What replaces a value runs on the person's machine with everything else that they have there.
+  'secret-override.create',
+  'secret-override.update',
+  'secret-override.read',
   'settings.update',
   'share.create',
   'share.update',
@@ -102,6 +106,11 @@ export type Scope =
       readonly projectId: string
       /** What in the project is asked for, as far as the request says: for the record of a refusal or failure. */
       readonly about: RecordDetail
+      /**
+       * The caller's own, which only members have: values are sealed for the person, and no record of what a member does
+       * with it names the project, whose Admins would read it.
+       */
+      readonly isOwn?: true
     }
   | { readonly kind: 'workspace'; readonly workspaceId: string; readonly about: RecordDetail }
 
@@ -114,6 +123,14 @@ export const inProject = (
   kind: 'project',
   projectId,
   about,
+})
+
+/** What belongs to the caller alone, as long as they are a member of a project. */
+export const ownInProject = (projectId: string, about: RecordDetail = {}): Scope => ({
+  kind: 'project',
+  projectId,
+  about,
+  isOwn: true,
 })
 
 export const inWorkspace = (workspaceId: string, about: RecordDetail = {}): Scope => ({
@@ -222,10 +239,10 @@ export class Access {
       const done = await this.#storage.transaction(async (tx) => {
         // … and once more inside, where rights taken away meanwhile count.
         // Locked before: who waits for the removal of a member is decided on after it.
+        if (isOwn(scope) && asker.caller.kind === 'person')
+          await lockActiveAccount(tx, asker.caller.accountId)
         if (scope.kind === 'project') await lockProject(tx, scope.projectId)
         else if (scope.kind === 'workspace') await lockWorkspace(tx, scope.workspaceId)
-        else if (scope.kind === 'own' && asker.caller.kind === 'person')
-          await lockActiveAccount(tx, asker.caller.accountId)
         const current = await this.#find(tx, asker, action, scope)
         if ('refused' in current) throw new AppError(current.refused)
         const { result, record } = await work(tx, new Grant(issuing, action, ownerOf(asker, scope)), current)
@@ -275,9 +292,9 @@ export class Access {
    * to it leaves (acceptance SDS-12). For changes, the lock of the account sees to that.
    */
   async #assertActive({ caller, origin }: Asker, action: Action, scope: Scope): Promise<void> {
-    if (scope.kind !== 'own' || caller.kind !== 'person') return
+    if (!isOwn(scope) || caller.kind !== 'person') return
     if (await isActiveAccount(this.#storage.db, caller.accountId)) return
-    await this.#recordRefusal({ caller, origin }, action, scope.about, 'auth.required')
+    await this.#recordRefusal({ caller, origin }, action, aboutOf(scope), 'auth.required')
     throw new AppError('auth.required')
   }
 
@@ -350,9 +367,10 @@ export class Access {
     }
     const membership = await findMembership(db, scope.projectId, caller.accountId)
     if (!membership) return { refused: 'project.not_found' }
-    const project = { id: scope.projectId, name: membership.projectName }
-    if (!projectRules[action]?.includes(membership.role)) return { refused: 'access.refused', project }
-    return { project, role: membership.role }
+    const { role, projectName: name } = membership
+    const place = scope.isOwn ? {} : { project: { id: scope.projectId, name } }
+    if (!projectRules[action]?.includes(role)) return { refused: 'access.refused', ...place }
+    return { ...place, role }
   }
 
   #entry(asker: Asker, action: Action, permit: Permit, record: RecordDetail): AuditEntry {
@@ -382,7 +400,7 @@ export class Access {
   ): Promise<void> {
     if (!(error instanceof AppError) || error.status >= 500) return
     const { caller, origin } = asker
-    const { environment, ...rest }: RecordDetail = scope.kind === 'instance' ? {} : scope.about
+    const { environment, ...rest }: RecordDetail = aboutOf(scope)
     // What was typed for an environment that does not exist may be a value.
     const isFound = environment !== undefined && error.code !== 'environment.not_found'
     const about = isFound ? { environment, ...rest } : rest
@@ -414,10 +432,22 @@ async function findRightOfAgent(
   return agentActions.has(action) ? { workspace } : { refused: 'access.refused', workspace }
 }
 
+/** Whether what is acted on belongs to the caller alone. */
+function isOwn(scope: Scope): boolean {
+  return scope.kind === 'own' || (scope.kind === 'project' && scope.isOwn === true)
+}
+
+/** What the request says of what it is about. */
+function aboutOf(scope: Scope): RecordDetail {
+  return scope.kind === 'instance' ? {} : scope.about
+}
+
 /** Where a refused action was to take place. What was typed in place of an id is left out. */
-function placeOf(scope: Scope, { project, workspace }: Refusal): RecordDetail {
+function placeOf(scope: Scope, { refused, project, workspace }: Refusal): RecordDetail {
   if (scope.kind === 'instance') return {}
   const { about } = scope
+  // Of a member's own even a refusal says too much; an outsider has nothing there to hide.
+  if (scope.kind === 'project' && scope.isOwn && refused !== 'project.not_found') return about
   if (scope.kind === 'project') {
     const place = project ?? (PROJECT_ID.test(scope.projectId) ? { id: scope.projectId } : undefined)
     return { ...(place && { project: place }), ...about }
@@ -445,7 +475,7 @@ function changedBy(
 
 /** Whose values a grant of this scope is for. */
 function ownerOf({ caller }: Asker, scope: Scope): Owner {
+  if (isOwn(scope)) return caller.kind === 'person' ? `person:${caller.accountId}` : 'instance'
   if (scope.kind === 'project') return `project:${scope.projectId}`
-  if (scope.kind === 'workspace') return `workspace:${scope.workspaceId}`
-  return scope.kind === 'own' && caller.kind === 'person' ? `person:${caller.accountId}` : 'instance'
+  return scope.kind === 'workspace' ? `workspace:${scope.workspaceId}` : 'instance'
 }

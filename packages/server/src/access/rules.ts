@@ -33,6 +33,11 @@ export const projectRules: Partial<Record<Action, readonly ProjectRole[]>> = {
   'secret.watch': everyone,
   'secret.delete': editors,
   'secret.use': everyone,
+  // Their own values, for whoever may read the project's.
+  'secret-override.create': everyone,
+  'secret-override.update': everyone,
+  'secret-override.delete': everyone,
+  'secret-override.read': everyone,
   'access-key.list': everyone,
   'access-key.create': editors,
   'access-key.update': editors,

@@ -66,7 +66,7 @@ export interface AuditEntry {
 
 /** Whose names the log can be searched for. */
 const isSecret = (kind: string | undefined) =>
-  kind === 'secret' || kind === 'personal-secret' || kind === 'workspace-secret'
+  kind !== undefined && ['secret', 'personal-secret', 'workspace-secret', 'secret-override'].includes(kind)
 
 interface Waiting {
   readonly records: readonly PendingRecord[]

@@ -462,6 +462,20 @@ export interface Tables {
   /** Work that is done by the clock, and which server has it in hand. */
   jobs: { name: string; lease_until: number; started_at: number }
 
+  /** Values of members of a project for names in its environments, each for that member alone. */
+  secret_overrides: {
+    id: string
+    project_id: string
+    account_id: string
+    environment_id: string
+    name: string
+    version: number
+    sealed: Uint8Array
+    encoding: 'utf8' | 'base64'
+    is_masked: number
+    created_at: number
+    updated_at: number
+  }
   personal_secrets: TargetedSecretRow & {
     account_id: string
     /** JSON array of ids; null for all. */

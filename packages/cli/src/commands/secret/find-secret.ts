@@ -1,4 +1,4 @@
-import type { SecretInfo } from '@keyhold/contract/api/secrets'
+import type { ListedSecret } from '@keyhold/contract/api/secrets'
 import { nearMatches } from '@keyhold/contract/names'
 import type { Keyhold } from '@keyhold/sdk'
 import { secretNotFound } from '../../client.ts'
@@ -16,7 +16,7 @@ export async function findSecret(
   projectId: string,
   name: string,
   environment: string,
-): Promise<SecretInfo> {
+): Promise<ListedSecret> {
   // The server chooses: each name is in the list once.
   const { secrets } = await keyhold.call('secret.list', { params: { projectId }, query: { environment } })
   const secret = secrets.find((one) => one.name === name)

@@ -19,6 +19,10 @@ export const command = defineCommand({
       type: 'boolean',
       summary: 'with the values that its references stand for; machines always get those',
     },
+    'of-project': {
+      type: 'boolean',
+      summary: 'the value of the project, also where you have one of your own',
+    },
     personal: personalOption,
     json: jsonOption,
   },
@@ -53,7 +57,16 @@ export const command = defineCommand({
       }
       const { id: projectId } = await findProject(keyhold, options.project)
       const wanted = environment ?? DEFAULT_ENVIRONMENT
-      const { id: secretId } = await findSecret(keyhold, projectId, name, wanted)
+      const { id: secretId, source } = await findSecret(keyhold, projectId, name, wanted)
+      if (source === 'override' && !options['of-project']) {
+        const override = await keyhold.call('secret-override.reveal', {
+          params: { projectId, secretId },
+          body: { environment: wanted },
+        })
+        if (options.json) return terminal.printJson({ ...override, source })
+        terminal.note('this is your own value; the project’s: --of-project')
+        return printSecretValue(terminal, Buffer.from(override.value, override.encoding))
+      }
       const body = options.resolve ? { resolve: true, environment: wanted } : {}
       const secret = await keyhold.call('secret.reveal', { params: { projectId, secretId }, body })
       if (secret.hasReferences) terminal.note('the value has references; with what they stand for: --resolve')

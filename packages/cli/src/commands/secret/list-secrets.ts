@@ -1,4 +1,4 @@
-import type { SecretInfo } from '@keyhold/contract/api/secrets'
+import type { ListedSecret } from '@keyhold/contract/api/secrets'
 import type { Keyhold } from '@keyhold/sdk'
 import { findProject } from '../project/find-project.ts'
 
@@ -7,7 +7,7 @@ export async function listSecrets(
   keyhold: Keyhold,
   environment: string | undefined,
   project: string | undefined,
-): Promise<readonly SecretInfo[]> {
+): Promise<readonly ListedSecret[]> {
   const query = environment === undefined ? {} : { environment }
   if (keyhold.credentialKind === 'access-key') return (await keyhold.call('current.list', { query })).secrets
   const { id: projectId } = await findProject(keyhold, project)

@@ -9,7 +9,8 @@ import { assertPersonal, personalOption, shownWorkspaces } from './personal-secr
 
 export const command = defineCommand({
   usage: '[--environment=ENVIRONMENT] [--project=PROJECT | --personal] [--json]',
-  description: 'Values are never shown. With an environment the list also has what it takes from All.',
+  description:
+    'Values are never shown. With an environment the list also has what it takes from All.\nSOURCE says where your value comes from: the environment, All, or an override, which is a value of your own.',
   options: {
     environment: { ...environmentOption, summary: 'only what this environment has or takes from All' },
     project: projectOption,
@@ -85,6 +86,7 @@ export const command = defineCommand({
           'ROTATION',
           'DESCRIPTION',
           'NOTE',
+          'SOURCE',
         ],
         secrets.map((secret) => [
           secret.name,
@@ -96,6 +98,7 @@ export const command = defineCommand({
           secret.isRotationDue ? 'due' : shownTimeOr(secret.rotationDueAt, 'Never'),
           secret.description,
           secret.note,
+          secret.source ?? '', // A server from before there were sources does not say.
         ]),
       )
     })

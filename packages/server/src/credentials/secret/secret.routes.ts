@@ -6,7 +6,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Http } from '../../http/http.ts'
 import type { RestorePlan } from './environment-restore.ts'
 import type { Secrets } from './secret.service.ts'
-import { type StoredSecret, toInfo, toVersion } from './secret.ts'
+import { type ListedSecret, type StoredSecret, toInfo, toVersion } from './secret.ts'
 import type { SecretWatches } from './secret-watches.service.ts'
 
 export function secretRoutes(
@@ -16,15 +16,15 @@ export function secretRoutes(
   settings: InstanceSettings,
   clock: Clock,
 ): void {
-  const toInfos = async (found: readonly StoredSecret[]) => {
+  const toListed = async (found: readonly ListedSecret[]) => {
     const current = await settings.current()
     const now = clock.now()
-    return found.map((secret) => toInfo(secret, current, now))
+    return found.map((secret) => ({ ...toInfo(secret, current, now), source: secret.source }))
   }
   const toOneInfo = async (secret: StoredSecret) => toInfo(secret, await settings.current(), clock.now())
 
   http.person(api.listSecrets, async ({ caller, origin, params, query }) => ({
-    secrets: await toInfos(await secrets.list({ caller, origin }, params.projectId, query.environment)),
+    secrets: await toListed(await secrets.list({ caller, origin }, params.projectId, query.environment)),
   }))
   http.person(api.createSecret, async ({ caller, origin, params, body }) =>
     toOneInfo(await secrets.create({ caller, origin }, params.projectId, body)),
@@ -96,7 +96,7 @@ export function secretRoutes(
   )
 
   http.machine(api.listCurrentSecrets, async ({ caller, origin, query }) => ({
-    secrets: await toInfos(await secrets.list({ caller, origin }, caller.project.id, query.environment)),
+    secrets: await toListed(await secrets.list({ caller, origin }, caller.project.id, query.environment)),
   }))
   http.machine(api.readCurrentSecrets, async ({ caller, origin, query }) => ({
     project: caller.project,

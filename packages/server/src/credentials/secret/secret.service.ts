@@ -29,11 +29,15 @@ import { type Reference, referencesOf, shownReference } from './references.ts'
 import * as store from './secret.store.ts'
 import {
   assertSecretName,
+  type ListedSecret,
+  SECRET_NAME,
   type SealedSecret,
   type StoredSecret,
   type StoredVersion,
+  secretAttempt,
   toValue,
 } from './secret.ts'
+import { deleteOverridesOf, listOverridden } from './secret-override.store.ts'
 
 export interface NewSecret {
   readonly name: string
@@ -143,31 +147,51 @@ export class Secrets {
     this.#listEffective = store.prepareListEffective(storage)
   }
 
-  /** Names and facts, no values. With an environment: its own, and those it takes from `All`. */
+  /**
+   * Names and facts, no values. With an environment: its own, and those it takes from `All`. Each says where the caller's
+   * value comes from; of values of people's own only the caller's count.
+   */
   async list(
     asker: Asker<Person | Machine>,
     projectId: string,
     environment: string | undefined,
-  ): Promise<StoredSecret[]> {
+  ): Promise<ListedSecret[]> {
     const { db } = this.#storage
     return this.#access.check(
       asker,
       'secret.list',
-      inProject(projectId, attempt({ environment })),
+      inProject(projectId, secretAttempt({ environment })),
       async () => {
-        if (environment === undefined) return store.listSecrets(db, projectId)
-        const { id } = await this.#environment(db, projectId, environment)
-        const secrets = await store.listSecrets(db, projectId, nameKey(environment))
-        const own = new Set(
-          secrets.filter((secret) => secret.environmentId === id).map((secret) => secret.name),
-        )
-        return secrets.filter((secret) => secret.environmentId === id || !own.has(secret.name))
+        const found = await this.#listIn(db, projectId, environment)
+        const { caller } = asker
+        const mine = caller.kind === 'person' ? await listOverridden(db, projectId, caller.accountId) : []
+        const overridden = new Set(mine.map((one) => `${one.environmentId} ${one.name}`))
+        return found.secrets.map((secret) => {
+          const places = [secret.environmentId, found.environmentId ?? secret.environmentId]
+          const isMine = places.some((id) => overridden.has(`${id} ${secret.name}`))
+          return { ...secret, source: isMine ? 'override' : secret.isInDefault ? 'All' : 'environment' }
+        })
       },
     )
   }
 
+  async #listIn(
+    db: Queries,
+    projectId: string,
+    environment: string | undefined,
+  ): Promise<{ secrets: StoredSecret[]; environmentId?: string }> {
+    if (environment === undefined) return { secrets: await store.listSecrets(db, projectId) }
+    const { id } = await this.#environment(db, projectId, environment)
+    const secrets = await store.listSecrets(db, projectId, nameKey(environment))
+    const own = new Set(secrets.filter((secret) => secret.environmentId === id).map((secret) => secret.name))
+    return {
+      secrets: secrets.filter((secret) => secret.environmentId === id || !own.has(secret.name)),
+      environmentId: id,
+    }
+  }
+
   async get(asker: Asker<Person>, projectId: string, id: string): Promise<StoredSecret> {
-    return this.#access.check(asker, 'secret.list', inProject(projectId, attempt({ id })), async () => {
+    return this.#access.check(asker, 'secret.list', inProject(projectId, secretAttempt({ id })), async () => {
       const secret = await store.findSecret(this.#storage.db, projectId, id)
       if (!secret) throw new AppError('secret.not_found')
       return secret
@@ -204,7 +228,7 @@ export class Secrets {
   }
 
   async create(asker: Asker<Person | Machine>, projectId: string, secret: NewSecret): Promise<StoredSecret> {
-    const scope = inProject(projectId, attempt(secret))
+    const scope = inProject(projectId, secretAttempt(secret))
     return this.#access.perform(asker, 'secret.create', scope, async (tx, grant) => {
       const environment = await this.#environment(tx, projectId, secret.environment)
       const result = await this.#insert(tx, grant, asker, projectId, environment.id, secret)
@@ -219,7 +243,7 @@ export class Secrets {
     key: SecretKey,
     change: SecretChange,
   ): Promise<StoredSecret> {
-    const scope = inProject(projectId, attempt(key))
+    const scope = inProject(projectId, secretAttempt(key))
     return this.#access.perform(asker, 'secret.update', scope, async (tx, grant) => {
       const before = await this.#findToChange(tx, projectId, key)
       return this.#change(tx, grant, asker, before, change)
@@ -228,7 +252,7 @@ export class Secrets {
 
   /** Makes an earlier value the current one again, as a new version. */
   async restore(asker: Asker<Person>, projectId: string, id: string, version: number): Promise<StoredSecret> {
-    const scope = inProject(projectId, attempt({ id }))
+    const scope = inProject(projectId, secretAttempt({ id }))
     return this.#access.perform(asker, 'secret.update', scope, async (tx, grant) => {
       const before = await this.#findToChange(tx, projectId, { id })
       const sealed = await store.findVersion(tx, before, version)
@@ -252,7 +276,7 @@ export class Secrets {
     secrets: readonly ImportedSecret[],
     existing: 'refuse' | 'skip' | 'replace',
   ): Promise<ImportResult> {
-    const scope = inProject(projectId, attempt({ environment: environmentName }))
+    const scope = inProject(projectId, secretAttempt({ environment: environmentName }))
     return this.#access.perform(asker, 'secret.import', scope, async (tx, grant) => {
       const environment = await this.#environment(tx, projectId, environmentName)
       assertImportable(secrets)
@@ -421,16 +445,22 @@ export class Secrets {
 
   /** Deletes a secret with all its versions. For a while it can come back, with its environment: see {@link restoreTo}. */
   async delete(asker: Asker<Person | Machine>, projectId: string, key: SecretKey): Promise<void> {
-    await this.#access.perform(asker, 'secret.delete', inProject(projectId, attempt(key)), async (tx) => {
-      const secret = await this.#findToChange(tx, projectId, key)
-      await this.#delete(tx, secret)
-      return { result: undefined, record: secretRecord(secret) }
-    })
+    await this.#access.perform(
+      asker,
+      'secret.delete',
+      inProject(projectId, secretAttempt(key)),
+      async (tx) => {
+        const secret = await this.#findToChange(tx, projectId, key)
+        await this.#delete(tx, secret)
+        return { result: undefined, record: secretRecord(secret) }
+      },
+    )
   }
 
   async #delete(tx: Transaction, secret: StoredSecret): Promise<void> {
     await keepDeleted(tx, secret.id, this.#clock.now().getTime())
     if (!(await store.deleteSecret(tx, secret.id))) throw new AppError('secret.not_found')
+    await deleteOverridesOf(tx, secret)
   }
 
   /** What a restore of an environment would do. Opens nothing. */
@@ -556,7 +586,7 @@ export class Secrets {
     options: { version?: number; resolve?: boolean; environment?: string } = {},
   ): Promise<RevealedValue> {
     const { version, resolve = false, environment } = options
-    const scope = inProject(projectId, attempt({ id, environment }))
+    const scope = inProject(projectId, secretAttempt({ id, environment }))
     let hasReferences = false
     const delivery = await this.#deliver(asker, scope, async (db) => {
       const secret = await store.findSecret(db, projectId, id)
@@ -582,7 +612,7 @@ export class Secrets {
     const { id: projectId } = asker.caller.project
     const delivery = await this.#deliver(
       asker,
-      inProject(projectId, attempt({ environment, name })),
+      inProject(projectId, secretAttempt({ environment, name })),
       async (db) => {
         const key = nameKey(environment ?? ALL)
         const secret = await this.#findEffective(projectId, key, name)
@@ -602,7 +632,7 @@ export class Secrets {
     let name = ALL
     const { values, unresolved, uses } = await this.#deliver(
       asker,
-      inProject(projectId, attempt({ environment })),
+      inProject(projectId, secretAttempt({ environment })),
       async (db) => {
         name = (await this.#environment(db, projectId, environment)).name
         const environmentKey = nameKey(name)
@@ -765,7 +795,7 @@ export class Secrets {
     name: string | undefined,
   ): Promise<{ secretId: string; name: string; environment: string; reference: string }[]> {
     const { db } = this.#storage
-    const scope = inProject(projectId, attempt({ environment }))
+    const scope = inProject(projectId, secretAttempt({ environment }))
     return this.#access.check(asker, 'secret.list', scope, async () => {
       const key = nameKey((await this.#environment(db, projectId, environment)).name)
       const isAll = key === nameKey(ALL)
@@ -832,8 +862,8 @@ export class Secrets {
 
   /** The explained not-found error: the caller may list the names, so near ones are no secret to them. */
   async #notFound(db: Queries, projectId: string, environmentKey: string, name: string): Promise<AppError> {
-    // Not repeated, for the same reason as in `attempt`.
-    if (!NAME.test(name)) return new AppError('secret.not_found')
+    // Not repeated, for the same reason as in `secretAttempt`.
+    if (!SECRET_NAME.test(name)) return new AppError('secret.not_found')
     const names = (await store.listSecrets(db, projectId, environmentKey)).map((secret) => secret.name)
     return new AppError('secret.not_found', {
       detail: `${name} not found`,
@@ -864,29 +894,6 @@ function readReferences(type: SecretType, value: Plaintext): readonly Reference[
   if (type === 'key') throw invalidField('hasReferences', 'cannot be true for type key')
   const text = Buffer.from(value.bytes.reveal()).toString('utf8')
   return referencesOf({ text, encoding: value.encoding }, (message) => invalidField('value', message))
-}
-
-/** The form of a name, but for what is plainly a token in the wrong place. */
-const NAME = /^(?!(?:kh|gh[pousr]|github|glpat|sk|xox[a-z])_[A-Za-z0-9_]{12})[A-Za-z_][A-Za-z0-9_]{0,255}$/
-const ID = /^sec_[0-9a-z]{20}$/
-
-/** What an attempt was about. A name or id that could not exist is left out: what was pasted there may be a value. */
-function attempt({
-  id,
-  name,
-  environment,
-}: {
-  id?: string
-  name?: string
-  environment?: string | undefined
-}): RecordDetail {
-  const target = {
-    kind: 'secret',
-    ...(id !== undefined && ID.test(id) && { id }),
-    ...(name !== undefined && NAME.test(name) && { name }),
-  }
-  const isNamed = 'id' in target || 'name' in target
-  return { ...(environment !== undefined && { environment }), ...(isNamed && { target }) }
 }
 
 /** @throws AppError `request.invalid` with every secret that cannot be stored, so that all are mended at once. */

@@ -1,7 +1,14 @@
-import type { SecretInfo, SecretType, SecretValue, SecretVersion } from '@keyhold/contract/api/secrets'
+import type {
+  SecretInfo,
+  SecretSource,
+  SecretType,
+  SecretValue,
+  SecretVersion,
+} from '@keyhold/contract/api/secrets'
 import type { Settings } from '@keyhold/contract/api/settings'
 import { nameWarning, refusedSecret } from '@keyhold/contract/names'
 import type { Secret } from '@keyhold/contract/secret'
+import type { RecordDetail } from '../../access/access.ts'
 import { invalidField } from '../../base/app-error.ts'
 import type { Encoding } from '../../base/secret-value.ts'
 import { rotationDueAt } from '../rotation.ts'
@@ -29,6 +36,11 @@ export interface StoredSecret {
   readonly rotationDays: number | null
   /** When the current version was made. */
   readonly rotatedAt: Date
+}
+
+/** A secret, and where the value of who asks comes from. */
+export interface ListedSecret extends StoredSecret {
+  readonly source: SecretSource
 }
 
 /** What a delivery needs of a secret, with its value still sealed. */
@@ -115,4 +127,28 @@ export function toValue(
     version: secret.version,
     environment: secret.environment,
   }
+}
+
+/** The form of a name, but for what is plainly a token in the wrong place. */
+export const SECRET_NAME =
+  /^(?!(?:kh|gh[pousr]|github|glpat|sk|xox[a-z])_[A-Za-z0-9_]{12})[A-Za-z_][A-Za-z0-9_]{0,255}$/
+const ID = /^sec_[0-9a-z]{20}$/
+
+/** What an attempt was about. A name or id that could not exist is left out: what was pasted there may be a value. */
+export function secretAttempt({
+  id,
+  name,
+  environment,
+}: {
+  id?: string
+  name?: string
+  environment?: string | undefined
+}): RecordDetail {
+  const target = {
+    kind: 'secret',
+    ...(id !== undefined && ID.test(id) && { id }),
+    ...(name !== undefined && SECRET_NAME.test(name) && { name }),
+  }
+  const isNamed = 'id' in target || 'name' in target
+  return { ...(environment !== undefined && { environment }), ...(isNamed && { target }) }
 }
