@@ -78,7 +78,7 @@ async function addSecrets(core: Core, count: number): Promise<void> {
         name: `SECRET_${from + i}`,
         value: randomBytes(24).toString('base64url'),
       }))
-      await core.secrets.import(asker, id, undefined, secrets, 'refuse')
+      await core.secretChanges.import(asker, id, undefined, secrets, 'refuse')
     }
     made += room
     log(`${made} secrets`)

@@ -54,11 +54,13 @@ import { PersonalSecrets } from './credentials/personal-secret/personal-secret.s
 import { repositoryRoutes } from './credentials/repository/repository.routes.ts'
 import { Repositories } from './credentials/repository/repository.service.ts'
 import { RepositoryProviders } from './credentials/repository/repository-provider.service.ts'
+import { EnvironmentRestores } from './credentials/secret/environment-restore.service.ts'
 import { secretRoutes } from './credentials/secret/secret.routes.ts'
 import { Secrets } from './credentials/secret/secret.service.ts'
 import { secretOffers } from './credentials/secret/secret-offers.ts'
 import { SecretWatches } from './credentials/secret/secret-watches.service.ts'
 import { usableSecrets } from './credentials/secret/usable-secrets.ts'
+import { SecretChanges } from './credentials/secret/secret-changes.service.ts'
 import { secretOverrideRoutes } from './credentials/secret/secret-override.routes.ts'
 import { SecretOverrides } from './credentials/secret/secret-override.service.ts'
 import { sshIdentityRoutes } from './credentials/ssh-identity/ssh-identity.routes.ts'
@@ -122,6 +124,8 @@ export interface Core {
   readonly secrets: Secrets
   readonly uses: Uses
   readonly secretWatches: SecretWatches
+  readonly secretChanges: SecretChanges
+  readonly environmentRestores: EnvironmentRestores
   readonly secretOverrides: SecretOverrides
   readonly repositories: Repositories
   readonly repositoryProviders: RepositoryProviders
@@ -211,6 +215,7 @@ export async function composeCore(
     const accessTokens = new AccessTokens(storage, access, clock)
     const accessKeys = new AccessKeys(storage, access, audit, clock)
     const secrets = new Secrets(storage, access, vault, clock)
+    const secretChanges = new SecretChanges(access, vault, clock)
     const personalSecrets = new PersonalSecrets(storage, access, vault, clock)
     const workspaces = new Workspaces(storage, access, accounts, projects, clock)
     const workspaceSecrets = new WorkspaceSecrets({ storage, access, vault, clock }, workspaces)
@@ -304,6 +309,8 @@ export async function composeCore(
       secrets,
       uses: new Uses(storage, access, clock),
       secretWatches: new SecretWatches(storage, access, clock),
+      secretChanges,
+      environmentRestores: new EnvironmentRestores(storage, access, vault, clock, secretChanges),
       secretOverrides: new SecretOverrides(storage, access, vault, clock),
       repositories,
       repositoryProviders: new RepositoryProviders(storage, access, vault, clock, outgoing),
@@ -503,7 +510,17 @@ export async function composeServer(
   deliveryRoutes(http, core.deliveries)
   workspaceSecretRoutes(http, core.workspaceSecrets, core.settings, clock)
   useRoutes(http, core.uses, (projectId, environment) => usableSecrets(clock, projectId, environment))
-  secretRoutes(http, core.secrets, core.secretWatches, core.settings, clock)
+  secretRoutes(
+    http,
+    {
+      secrets: core.secrets,
+      changes: core.secretChanges,
+      restores: core.environmentRestores,
+      watches: core.secretWatches,
+    },
+    core.settings,
+    clock,
+  )
   secretOverrideRoutes(http, core.secretOverrides)
   repositoryRoutes(http, core.repositories, core.repositoryProviders, config.publicUrl, (accountId) =>
     core.sshIdentities.publicKeyOf(accountId),
@@ -540,8 +557,8 @@ export async function composeServer(
         everyMs: MINUTE_MS,
         run: () => core.repositories.discardUnfinished(),
       },
-      { name: 'deleted-secrets', everyMs: HOUR_MS, run: () => core.secrets.forgetDeleted() },
       { name: 'reported-uses', everyMs: HOUR_MS, run: () => core.uses.forget() },
+      { name: 'deleted-secrets', everyMs: HOUR_MS, run: () => core.environmentRestores.forgetDeleted() },
       { name: 'audit-proofs', everyMs: MINUTE_MS, run: () => core.audit.prepare() },
       { name: 'sign-in-attempts', everyMs: MINUTE_MS, run: () => core.signInAttempts.discardExpired() },
     ],

@@ -187,10 +187,10 @@ describe.each(databases)('an environment taken back to an earlier time on %s', (
     await remove(secret)
     expect((await call('GET', `/secrets/${secret.id}`)).status).toBe(404)
     expect((await call('POST', `/secrets/${secret.id}/reveal`, {})).status).toBe(404)
-    await server.core.secrets.forgetDeleted()
+    await server.core.environmentRestores.forgetDeleted()
     expect((await preview(at)).changes).toEqual([{ name: 'GONE', change: 'added' }])
     server.clock.advance(31 * DAY_MS)
-    await server.core.secrets.forgetDeleted()
+    await server.core.environmentRestores.forgetDeleted()
     const { db } = server.core.storage
     for (const table of ['deleted_secrets', 'deleted_secret_versions'] as const)
       expect(await db.selectFrom(table).selectAll().execute()).toEqual([])

@@ -7,11 +7,11 @@ import { AppError } from '../../base/app-error.ts'
 import type { Clock } from '../../base/clock.ts'
 import { newId } from '../../base/ids.ts'
 import { type Encoding, parseValue } from '../../base/secret-value.ts'
-import { nameKey } from '../../projects/project.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { Queries, Transaction } from '../../storage/tables.ts'
 import type { Vault } from '../../vault/vault.ts'
-import { findEnvironmentByKey, findSecret, findSecretByName } from './secret.store.ts'
+import { findEnvironment } from './find-environment.ts'
+import { findSecret, findSecretByName } from './secret.store.ts'
 import { type StoredSecret, secretAttempt } from './secret.ts'
 import * as store from './secret-override.store.ts'
 
@@ -135,8 +135,7 @@ export class SecretOverrides {
     const secret = await findSecret(db, projectId, secretId)
     if (!secret) throw new AppError('secret.not_found')
     if (environment === undefined) return { secret, environmentId: secret.environmentId }
-    const found = await findEnvironmentByKey(db, projectId, nameKey(environment))
-    if (!found) throw new AppError('environment.not_found')
+    const found = await findEnvironment(db, projectId, environment)
     const isTaken =
       found.id === secret.environmentId ||
       (secret.isInDefault && !(await findSecretByName(db, found.id, secret.name)))

@@ -4,15 +4,21 @@ import type { Machine, Person } from '../../access/caller.ts'
 import type { InstanceSettings } from '../../accounts/settings.service.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Http } from '../../http/http.ts'
+import type { EnvironmentRestores } from './environment-restore.service.ts'
 import type { RestorePlan } from './environment-restore.ts'
 import type { Secrets } from './secret.service.ts'
 import { type ListedSecret, type StoredSecret, toInfo, toVersion } from './secret.ts'
+import type { SecretChanges } from './secret-changes.service.ts'
 import type { SecretWatches } from './secret-watches.service.ts'
 
 export function secretRoutes(
   http: Http<Person, Machine>,
-  secrets: Secrets,
-  watches: SecretWatches,
+  {
+    secrets,
+    changes,
+    restores,
+    watches,
+  }: { secrets: Secrets; changes: SecretChanges; restores: EnvironmentRestores; watches: SecretWatches },
   settings: InstanceSettings,
   clock: Clock,
 ): void {
@@ -27,19 +33,19 @@ export function secretRoutes(
     secrets: await toListed(await secrets.list({ caller, origin }, params.projectId, query.environment)),
   }))
   http.person(api.createSecret, async ({ caller, origin, params, body }) =>
-    toOneInfo(await secrets.create({ caller, origin }, params.projectId, body)),
+    toOneInfo(await changes.create({ caller, origin }, params.projectId, body)),
   )
   http.person(api.getSecret, async ({ caller, origin, params }) =>
     toOneInfo(await secrets.get({ caller, origin }, params.projectId, params.secretId)),
   )
   http.person(api.updateSecret, async ({ caller, origin, params, body }) =>
-    toOneInfo(await secrets.update({ caller, origin }, params.projectId, { id: params.secretId }, body)),
+    toOneInfo(await changes.update({ caller, origin }, params.projectId, { id: params.secretId }, body)),
   )
   http.person(api.restoreSecret, async ({ caller, origin, params, body }) =>
-    toOneInfo(await secrets.restore({ caller, origin }, params.projectId, params.secretId, body.version)),
+    toOneInfo(await changes.restore({ caller, origin }, params.projectId, params.secretId, body.version)),
   )
   http.person(api.importSecrets, async ({ caller, origin, params, body }) => {
-    const { created, updated, unchanged } = await secrets.import(
+    const { created, updated, unchanged } = await changes.import(
       { caller, origin },
       params.projectId,
       body.environment,
@@ -50,17 +56,12 @@ export function secretRoutes(
   })
   http.person(api.previewRestore, async ({ caller, origin, params, query }) =>
     toRestore(
-      await secrets.previewRestore(
-        { caller, origin },
-        params.projectId,
-        params.environmentId,
-        new Date(query.at),
-      ),
+      await restores.preview({ caller, origin }, params.projectId, params.environmentId, new Date(query.at)),
     ),
   )
   http.person(api.restoreEnvironment, async ({ caller, origin, params, body }) =>
     toRestore(
-      await secrets.restoreTo(
+      await restores.restore(
         { caller, origin },
         params.projectId,
         params.environmentId,
@@ -73,7 +74,7 @@ export function secretRoutes(
     secrets: await secrets.compare({ caller, origin }, params.projectId, query.left, query.right),
   }))
   http.person(api.deleteSecret, async ({ caller, origin, params }) =>
-    secrets.delete({ caller, origin }, params.projectId, { id: params.secretId }),
+    changes.delete({ caller, origin }, params.projectId, { id: params.secretId }),
   )
   http.person(api.revealSecret, async ({ caller, origin, params, body }) => {
     const revealed = await secrets.reveal({ caller, origin }, params.projectId, params.secretId, body)
@@ -109,11 +110,11 @@ export function secretRoutes(
     secrets.read({ caller, origin }, query.environment, params.name),
   )
   http.machine(api.createCurrentSecret, async ({ caller, origin, body }) =>
-    toOneInfo(await secrets.create({ caller, origin }, caller.project.id, body)),
+    toOneInfo(await changes.create({ caller, origin }, caller.project.id, body)),
   )
   http.machine(api.updateCurrentSecret, async ({ caller, origin, params, query, body }) =>
     toOneInfo(
-      await secrets.update(
+      await changes.update(
         { caller, origin },
         caller.project.id,
         { environment: query.environment, name: params.name },
@@ -122,7 +123,7 @@ export function secretRoutes(
     ),
   )
   http.machine(api.deleteCurrentSecret, async ({ caller, origin, params, query }) =>
-    secrets.delete({ caller, origin }, caller.project.id, {
+    changes.delete({ caller, origin }, caller.project.id, {
       environment: query.environment,
       name: params.name,
     }),

@@ -152,3 +152,8 @@ export function secretAttempt({
   const isNamed = 'id' in target || 'name' in target
   return { ...(environment !== undefined && { environment }), ...(isNamed && { target }) }
 }
+
+/** What a record says of a secret: never its value. */
+export function secretRecord({ id, name, version, environment }: StoredSecret | SealedSecret) {
+  return { environment, target: { kind: 'secret', id, name, version } }
+}
