@@ -3,7 +3,7 @@ import { createHash, generateKeyPairSync, sign } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { exportCheckpoint, exportHeader, exportRecord } from '@keyhold/contract/audit-export'
+import { exportCheckpoint, exportHeader, exportRecord, exportRemoved } from '@keyhold/contract/audit-export'
 import { checkpointBody, formatVerifierKey, signedCheckpoint } from '@keyhold/contract/checkpoint'
 import { leafHash, MerkleTree } from '@keyhold/contract/merkle'
 import { expect, onTestFinished, test } from 'vitest'
@@ -21,7 +21,8 @@ const key = {
 }
 const trusted = formatVerifierKey(sha256, key)
 
-function exported(records: number): string {
+/** @param removedBefore contents of records before it are gone. @param decided what the last record says of that. */
+function exported(records: number, removedBefore = 0, decided = 0): string {
   const tree = new MerkleTree(sha256)
   let text = exportHeader(trusted)
   const checkpoint = () => {
@@ -30,10 +31,19 @@ function exported(records: number): string {
     text += exportCheckpoint(tree.size, signedCheckpoint(sha256, head, key, signature))
   }
   for (let index = 0; index < records; index++) {
-    const record = JSON.stringify({ index, action: 'secret.read', actor: { name: 'Adá\u2028' } })
+    const said =
+      decided > 0 && index === records - 1
+        ? {
+            action: 'audit.remove',
+            outcome: 'success',
+            actor: { kind: 'server' },
+            removed: { before: decided, retentionDays: 365 },
+          }
+        : { action: 'secret.read', actor: { name: 'Adá\u2028' } }
+    const record = JSON.stringify({ index, ...said })
     const hash = leafHash(sha256, Buffer.from(record))
     tree.append(hash)
-    text += exportRecord(hash, record)
+    text += index < removedBefore ? exportRemoved(index, [hash]) : exportRecord(hash, record)
     if (index === 4) checkpoint()
   }
   checkpoint()
@@ -70,6 +80,15 @@ test('it refuses a log in which a record was changed, removed, exchanged or cut 
     expect(broken).not.toBe(text)
     expect(verify(broken).status).toBe(1)
   }
+})
+
+test('it takes removed records only as far as the log says that they were removed', () => {
+  expect(verify(exported(13, 7, 7))).toMatchObject({ status: 0, text: expect.stringContaining('13 records') })
+  expect(verify(exported(13, 7, 6))).toMatchObject({ status: 1, text: expect.stringContaining('old enough') })
+  expect(verify(exported(13, 7)).status).toBe(1)
+  expect(verify(exported(13, 7, 14)).status).toBe(1)
+  const text = exported(13, 7, 7)
+  expect(verify(text.replace(/removed\t1\t..../, 'removed\t1\tAAAA')).status).toBe(1)
 })
 
 test('it refuses a log that another key signed', () => {

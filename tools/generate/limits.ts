@@ -84,6 +84,8 @@ const meanings: Record<keyof typeof limits, readonly [meaning: string, unit: str
   usesPerRun: ['Uses of secrets that are recorded of one run of a program; others are dropped', ''],
   usePathLength: ['Path in a report of use', 'characters'],
   useLine: ['Line and column in a report of use', ''],
+  auditRetentionDaysMin: ['Shortest time that audit records are kept', 'days'],
+  auditRetentionDaysMax: ['Longest time that audit records are kept, unless for ever', 'days'],
   identityProviders: ['Identity providers of the instance', ''],
   repositoryProviders: ['Code repository providers of the instance', ''],
   pendingRepositoryConnections: ['Connections of a person that were begun and not finished', ''],
@@ -102,6 +104,6 @@ export function renderLimits(): string {
         const [meaning, unit] = meanings[name as keyof typeof limits] // `as`: keys of limits.
         return [meaning, most.toLocaleString('en-US'), unit]
       }),
-    ).replace('| Shortest password | ', '| Shortest password | at least '),
+    ).replace(/\| (Shortest password|Shortest time [^|]+) \| /g, '| $1 | at least '),
   )
 }

@@ -104,6 +104,7 @@ const nextSteps: Partial<Record<string, string>> = {
   'api_key.name_taken': 'your API keys: keyhold api-key list',
   'api_key.not_found': 'your API keys: keyhold api-key list',
   'audit.record_not_found': 'the records you can see, with their indexes: keyhold audit list --json',
+  'audit.record_removed': 'what was removed, and when: keyhold audit list --action=audit.remove',
   'audit.unavailable': "the server's disk or database needs attention; nothing was delivered",
   'auth.required':
     'the credential is wrong, expired, deleted or inactive; "keyhold doctor" says which one is used',

@@ -47,6 +47,7 @@ test('SEC-29: an administrator sets the rotation periods, a member does not', as
     rotationDays: { token: 30, apiKey: 90, password: null },
     reminderDays: 7,
     requireSecondFactor: false,
+    auditRetentionDays: null,
   })
   expect((await run(['settings', 'show'], person)).stdout).toMatch(/rotation of passwords\tnever/)
   expect((await run(['settings', 'set'], admin)).code).toBe(2)
@@ -55,6 +56,38 @@ test('SEC-29: an administrator sets the rotation periods, a member does not', as
     expect(answer.code).toBe(2)
     expect(answer.stderr).toContain('is a number of days')
   }
+})
+
+test('C27: an administrator sets how long audit records are kept, is asked first, and a year is the least', async () => {
+  const keep = (days: string, ...more: string[]) =>
+    run(['settings', 'set', `--keep-audit=${days}`, ...more], admin)
+  const kept = async () =>
+    JSON.parse((await run(['settings', 'show', '--json'], admin)).stdout).auditRetentionDays
+  const shown = async () =>
+    /^audit records are kept\t(.*)$/m.exec((await run(['settings', 'show'], admin)).stdout)?.[1]
+  expect([await kept(), await shown()]).toEqual([null, 'for ever'])
+  for (const wrong of ['364', '0', '36501', '999999', '-400', '1y', '400.5', '', 'Never']) {
+    const answer = await keep(wrong, '--yes')
+    expect([wrong, answer.code, answer.stderr]).toEqual([
+      wrong,
+      2,
+      expect.stringContaining('--keep-audit is a number of days, 365 to 36500, or never'),
+    ])
+  }
+  const asked = await run(['settings', 'set', '--keep-audit=730'], admin, 'n\n')
+  expect(asked.code).not.toBe(0)
+  expect(asked.stderr).toContain('does not come back')
+  expect((await run(['settings', 'set', '--keep-audit=730', '--yes'], person)).stderr).toContain(
+    'access.refused',
+  )
+  expect(await kept()).toBe(null)
+  expect((await keep('730', '-y')).code).toBe(0)
+  expect([await kept(), await shown()]).toEqual([730, '730 days'])
+  // What is not named stays, and keeping for ever loses nothing: it is not asked about.
+  expect((await run(['settings', 'set', '--remind=7'], admin)).code).toBe(0)
+  expect(await kept()).toBe(730)
+  expect((await keep('never')).code).toBe(0)
+  expect([await kept(), await shown()]).toEqual([null, 'for ever'])
 })
 
 test('`keyhold reminder-webhook`: set, tested, shown, removed', async () => {

@@ -38,6 +38,7 @@ export const actions = {
   'audit-destination.list': { line: 'Audit destinations listed' },
   'audit.export': { line: 'Audit log exported' },
   'audit.read': { line: 'Audit log read' },
+  'audit.remove': { line: 'Old audit records removed' },
   'backup.create': { line: 'Backup made' },
   'backup.restore': { line: 'Restored from a backup' },
   'credential.list': { line: 'Credentials listed' },

@@ -1,3 +1,4 @@
+import type { AuditRecord } from './api/audit.ts'
 import {
   type Checkpoint,
   formatVerifierKey,
@@ -7,17 +8,22 @@ import {
   toBase64,
   type VerifierKey,
 } from './checkpoint.ts'
-import { leafHash, MerkleTree, type Sha256 } from './merkle.ts'
+import { limits } from './limits.ts'
+import { HASH_BYTES, leafHash, MerkleTree, type Sha256 } from './merkle.ts'
 
 /*
  * The exported audit log, UTF-8 text, one line each, fields separated by one TAB:
  *
  *   keyhold-audit-export/v1 <TAB> verifier key
  *   record     <TAB> leaf hash in base64 <TAB> the record, JSON, exactly the bytes that are hashed
+ *   removed    <TAB> index of the first <TAB> leaf hashes in base64, 32 bytes each
  *   checkpoint <TAB> size <TAB> the signed checkpoint in base64
  *
  * Records stand in the order of the tree from leaf 0. A checkpoint stands after the record it covers last; the file ends
  * with one. The leaf hash beside each record is not trusted: it lets the verifier name the very line that was changed.
+ *
+ * A `removed` line stands for records whose contents are gone. It is good only with a record `audit.remove` in the tree
+ * that says so: {@link removedBefore}.
  */
 
 const HEADER = 'keyhold-audit-export/v1'
@@ -30,12 +36,25 @@ export function exportRecord(hash: Uint8Array, record: string): string {
   return `record\t${toBase64(hash)}\t${record}\n`
 }
 
+/** @param hashes of the leaves from `index` on. */
+export function exportRemoved(index: number, hashes: readonly Uint8Array[]): string {
+  const bytes = new Uint8Array(hashes.length * HASH_BYTES)
+  for (const [i, hash] of hashes.entries()) bytes.set(hash, i * HASH_BYTES)
+  return `removed\t${index}\t${toBase64(bytes)}\n`
+}
+
 export function exportCheckpoint(size: number, note: string): string {
   return `checkpoint\t${size}\t${toBase64(new TextEncoder().encode(note))}\n`
 }
 
 export type AuditVerification =
-  | { readonly ok: true; readonly size: number; readonly root: string; readonly checkpoints: number }
+  | {
+      readonly ok: true
+      readonly size: number
+      readonly root: string
+      readonly checkpoints: number /** Records whose contents are gone, as retention says. */
+      readonly removed: number
+    }
   | {
       readonly ok: false
       /** Line of the file, from 1. */
@@ -75,12 +94,25 @@ export async function verifyAuditExport(
   let line = 0
   let covered = -1
   let checkpoints = 0
+  const removals = new Removals()
   const fail = (problem: string, index?: number): AuditVerification => ({
     ok: false,
     line,
     ...(index !== undefined && { index }),
     problem,
   })
+
+  const compareEarlier = (): AuditVerification | undefined => {
+    for (; earlier[0]?.size === tree.size; earlier.shift()) {
+      if (!sameBytes(earlier[0].root, tree.root()))
+        return fail(
+          `the records ${compared} to ${tree.size - 1} differ from those of the earlier checkpoint of ${tree.size}`,
+          compared,
+        )
+      compared = tree.size
+    }
+    return undefined
+  }
 
   for await (const text of lines) {
     line += 1
@@ -100,6 +132,17 @@ export async function verifyAuditExport(
     } else if (fields[0] === 'record' && fields.length === 3) {
       const problem = appendRecord(tree, sha256, fields[1]!, fields[2]!)
       if (problem) return fail(problem, tree.size)
+      removals.saw(fields[2]!, tree.size - 1)
+    } else if (fields[0] === 'removed' && fields.length === 3) {
+      const start = tree.size
+      const hashes = removedHashes(start, fields[1]!, fields[2]!)
+      if (typeof hashes === 'string') return fail(hashes, start)
+      for (const hash of hashes) {
+        const rewritten = compareEarlier()
+        if (rewritten) return rewritten
+        tree.append(hash)
+      }
+      removals.add(start, tree.size, line)
     } else if (fields[0] === 'checkpoint' && fields.length === 3) {
       const note = fromBase64(fields[2]!)
       const checkpoint =
@@ -122,18 +165,20 @@ export async function verifyAuditExport(
     } else {
       return fail('this line is neither a record nor a checkpoint', tree.size)
     }
-    for (; line > 1 && earlier[0]?.size === tree.size; earlier.shift()) {
-      if (!sameBytes(earlier[0].root, tree.root()))
-        return fail(
-          `the records ${compared} to ${tree.size - 1} differ from those of the earlier checkpoint of ${tree.size}`,
-          compared,
-        )
-      compared = tree.size
-    }
+    const rewritten = line > 1 && compareEarlier()
+    if (rewritten) return rewritten
   }
   if (line === 0) return fail('the file is empty')
   if (covered !== tree.size)
     return fail('the log does not end with a checkpoint: its end was cut off', tree.size)
+  const illicit = removals.illicit()
+  if (illicit) {
+    line = illicit.line
+    return fail(
+      `the contents of the records ${illicit.start} to ${illicit.end - 1} were removed, and no record in the log says that they were old enough`,
+      illicit.start,
+    )
+  }
   const last = earlier.at(-1)
   if (last) {
     return fail(
@@ -141,7 +186,7 @@ export async function verifyAuditExport(
       tree.size,
     )
   }
-  return { ok: true, size: tree.size, root: toBase64(tree.root()), checkpoints }
+  return { ok: true, size: tree.size, root: toBase64(tree.root()), checkpoints, removed: removals.count }
 }
 
 /**
@@ -189,6 +234,57 @@ function appendRecord(tree: MerkleTree, sha256: Sha256, hash: string, record: st
   }
   tree.append(actual)
   return undefined
+}
+
+/** @param start where the tree is. @returns the hashes of a line, or what is wrong with it. */
+function removedHashes(start: number, index: string, encoded: string): Uint8Array[] | string {
+  const hashes = fromBase64(encoded)
+  if (!hashes || hashes.length === 0 || hashes.length % HASH_BYTES !== 0)
+    return 'the hashes of the removed records are malformed'
+  if (index !== String(start))
+    return `removed records from ${index} stand where record ${start} belongs: records were removed, added or reordered`
+  return Array.from({ length: hashes.length / HASH_BYTES }, (_, i) =>
+    hashes.slice(i * HASH_BYTES, (i + 1) * HASH_BYTES),
+  )
+}
+
+/**
+ * What a record says about removal: the index before which the contents of all records are gone; 0 for other records. One
+ * that names fewer days than any policy may have says nothing.
+ */
+function removedBefore(json: string): number {
+  if (!json.includes('"audit.remove"')) return 0
+  try {
+    const { action, outcome, actor, removed } = JSON.parse(json) as Partial<AuditRecord> // `as`: all of it is compared.
+    const isDecision = action === 'audit.remove' && outcome === 'success' && actor?.kind === 'server'
+    const { before = 0, retentionDays = 0 } = (isDecision && removed) || {}
+    return Number.isSafeInteger(before) && retentionDays >= limits.auditRetentionDaysMin ? before : 0
+  } catch {
+    return 0
+  }
+}
+
+/** Which records were removed, and which of that the tree itself says. */
+class Removals {
+  readonly #ranges: { readonly start: number; readonly end: number; readonly line: number }[] = []
+  #decided = 0
+  count = 0
+
+  add(start: number, end: number, line: number): void {
+    this.count += end - start
+    this.#ranges.push({ start, end, line })
+  }
+
+  /** A decision is about what is before it: one about itself, or what is to come, says nothing. */
+  saw(json: string, index: number): void {
+    const before = removedBefore(json)
+    if (before <= index) this.#decided = Math.max(this.#decided, before)
+  }
+
+  illicit(): { readonly start: number; readonly end: number; readonly line: number } | undefined {
+    const found = this.#ranges.find(({ end }) => end > this.#decided)
+    return found && { ...found, start: Math.max(found.start, this.#decided) }
+  }
 }
 
 /** Every byte counts: no byte order mark is dropped. What is not UTF-8 becomes a character that no checkpoint has. */

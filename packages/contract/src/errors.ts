@@ -30,6 +30,10 @@ export const errors = {
   'api_key.request_refused': { status: 403, title: 'The API key may not be sent with this request' },
   'audit.incomplete': { status: 500, title: 'The audit log lacks records; somebody changed the database' },
   'audit.record_not_found': { status: 404, title: 'Audit record not found' },
+  'audit.record_removed': {
+    status: 410,
+    title: 'The audit record was removed, as it was older than records are kept',
+  },
   'audit.shorter': {
     status: 409,
     title: 'The audit log has fewer records than that; it was cut, or rolled back to a backup',

@@ -100,6 +100,9 @@ export const limits = {
   usePathLength: 512,
   /** The last line and column that a report of use can name. */
   useLine: 10_000_000,
+  /** Days that audit records are kept at least (acceptance C27). */
+  auditRetentionDaysMin: 365,
+  auditRetentionDaysMax: 36_500,
   identityProviders: 20,
   auditDestinations: 20,
   repositoryProviders: 200,

@@ -26,6 +26,7 @@ import { AuditSender } from './activity/audit-sender.ts'
 import { destinationRoutes } from './activity/destinations.routes.ts'
 import { AuditDestinations } from './activity/destinations.service.ts'
 import { AuditLog } from './audit/audit-log.ts'
+import { AuditRetention } from './audit/audit-retention.ts'
 import { AppError } from './base/app-error.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { newId } from './base/ids.ts'
@@ -57,12 +58,12 @@ import { RepositoryProviders } from './credentials/repository/repository-provide
 import { EnvironmentRestores } from './credentials/secret/environment-restore.service.ts'
 import { secretRoutes } from './credentials/secret/secret.routes.ts'
 import { Secrets } from './credentials/secret/secret.service.ts'
-import { secretOffers } from './credentials/secret/secret-offers.ts'
-import { SecretWatches } from './credentials/secret/secret-watches.service.ts'
-import { usableSecrets } from './credentials/secret/usable-secrets.ts'
 import { SecretChanges } from './credentials/secret/secret-changes.service.ts'
+import { secretOffers } from './credentials/secret/secret-offers.ts'
 import { secretOverrideRoutes } from './credentials/secret/secret-override.routes.ts'
 import { SecretOverrides } from './credentials/secret/secret-override.service.ts'
+import { SecretWatches } from './credentials/secret/secret-watches.service.ts'
+import { usableSecrets } from './credentials/secret/usable-secrets.ts'
 import { sshIdentityRoutes } from './credentials/ssh-identity/ssh-identity.routes.ts'
 import { SshIdentities } from './credentials/ssh-identity/ssh-identity.service.ts'
 import { sshKeyRoutes } from './credentials/ssh-key/ssh-key.routes.ts'
@@ -112,6 +113,7 @@ export interface Core {
   readonly access: Access
   readonly auditDestinations: AuditDestinations
   readonly auditSender: AuditSender
+  readonly auditRetention: AuditRetention
   readonly outgoing: Outgoing
   readonly accounts: Accounts
   readonly accessTokens: AccessTokens
@@ -254,6 +256,15 @@ export async function composeCore(
         { ...destinationParts, directory: config.auditDir, hostname: new URL(config.publicUrl).hostname },
         auditDestinations,
       ),
+      auditRetention: new AuditRetention({
+        storage,
+        audit,
+        clock,
+        retention: async (tx) => ({
+          days: (await settings.locked(tx)).auditRetentionDays,
+          neededFrom: await auditDestinations.sentUpTo(tx),
+        }),
+      }),
       outgoing,
       accounts,
       settings,
@@ -559,6 +570,7 @@ export async function composeServer(
       },
       { name: 'reported-uses', everyMs: HOUR_MS, run: () => core.uses.forget() },
       { name: 'deleted-secrets', everyMs: HOUR_MS, run: () => core.environmentRestores.forgetDeleted() },
+      { name: 'audit-retention', everyMs: HOUR_MS, run: (stopping) => core.auditRetention.run(stopping) },
       { name: 'audit-proofs', everyMs: MINUTE_MS, run: () => core.audit.prepare() },
       { name: 'sign-in-attempts', everyMs: MINUTE_MS, run: () => core.signInAttempts.discardExpired() },
     ],

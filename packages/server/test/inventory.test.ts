@@ -150,6 +150,7 @@ describe.each(databases)('the inventory on %s', (database) => {
         rotationDays: { token: 90, apiKey: 90, password: 180 },
         reminderDays: 30,
         requireSecondFactor: false,
+        auditRetentionDays: null,
       })
       expect(await server.ok('GET', '/api/v1/settings', { token: person.token })).toEqual(changed)
       const [record, refusal] = (await server.records()).filter(({ action }) => action === 'settings.update')
@@ -163,6 +164,8 @@ describe.each(databases)('the inventory on %s', (database) => {
       [{ rotationDays: { token: 0 } }, 'rotationDays.token'],
       [{ rotationDays: { tokens: 3 } }, 'rotationDays.tokens'],
       [{ reminderDays: 1.5 }, 'reminderDays'],
+      [{ auditRetentionDays: 364 }, 'auditRetentionDays'],
+      [{ auditRetentionDays: 36_501 }, 'auditRetentionDays'],
       [{ other: 1 }, 'body'],
     ])('400 for %j, naming the field', async (body, field) => {
       const admin = await server.addPerson('admin')
@@ -183,6 +186,7 @@ describe.each(databases)('the inventory on %s', (database) => {
         rotationDays: { token: 30, apiKey: 90, password: 365 },
         reminderDays: 7,
         requireSecondFactor: false,
+        auditRetentionDays: null,
       })
       await change({ reminderDays: 14, rotationDays: { token: 90, password: 180 } })
     })

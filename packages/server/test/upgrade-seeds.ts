@@ -472,4 +472,6 @@ export const seeds: Readonly<Record<string, (seed: Seeding) => Promise<void>>> =
       encoding: 'utf8',
       is_masked: 1,
     }),
+  // Filled by the log, from its own records.
+  '0029-audit-removed': (seed) => seed.append('settings.update'),
 }

@@ -107,6 +107,7 @@ test('every migration has a seed, with data in every table that it made (O1)', a
     'audit_head',
     'audit_subtrees',
     'audit_spans',
+    'audit_removed',
     'audit_checkpoints',
     'servers',
   ]

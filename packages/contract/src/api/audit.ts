@@ -15,7 +15,15 @@ export const AuditRecord = Type.Object({
   /** Error code of a refusal or failure. */
   reason: Type.Optional(Type.String()),
   actor: Type.Object({
-    kind: OneOf(['person', 'access-key', 'workload-identity', 'workspace', 'operator', 'anonymous']),
+    kind: OneOf([
+      'person',
+      'access-key',
+      'workload-identity',
+      'workspace',
+      'operator',
+      'server',
+      'anonymous',
+    ]),
     /** Account id, access key ID, id of the workspace, or of the workload identity; `name` is then the subject of the machine's token. */
     id: Type.Optional(Type.String()),
     name: Type.Optional(Type.String()),
@@ -52,6 +60,8 @@ export const AuditRecord = Type.Object({
   host: Type.Optional(Type.String()),
   /** Names of the fields that an update changed. */
   changed: Type.Optional(Type.Array(Type.String())),
+  /** Of `audit.remove`: the contents of all records before this index are gone, since they were older than these days. */
+  removed: Type.Optional(Type.Object({ before: Type.Integer(), retentionDays: Type.Integer() })),
   address: Type.Optional(Type.String()),
   /** What the client says it is (User-Agent). */
   client: Type.Optional(Type.String()),
@@ -92,6 +102,8 @@ export const listAudit = route({
     records: Type.Array(Type.Intersect([AuditRecord, Type.Object({ line: Type.String() })])),
     /** Where the next page begins; null: this was the last. A page may be short, or empty, and have one. */
     nextCursor: Nullable(Type.Integer()),
+    /** Index of the oldest record that is kept; 0 unless older ones were removed. */
+    begin: Type.Integer(),
   }),
 })
 
@@ -125,7 +137,7 @@ export const proveAuditRecord = route({
     /** The proof as a file, with the record in it; see docs/audit-log.md. */
     proof: Type.String(),
   }),
-  errors: ['audit.record_not_found', 'audit.incomplete'],
+  errors: ['audit.record_not_found', 'audit.record_removed', 'audit.incomplete'],
 })
 
 export const proveAuditGrowth = route({

@@ -1,4 +1,5 @@
 import Type, { type Static } from 'typebox'
+import { limits } from '../limits.ts'
 import { route } from '../route.ts'
 import { Nullable } from './shapes.ts'
 
@@ -11,6 +12,10 @@ export const Settings = Type.Object({
   reminderDays: Type.Integer({ minimum: 0, maximum: 365 }),
   /** Everybody has to have a second factor; without one, nothing else is allowed. */
   requireSecondFactor: Type.Boolean(),
+  /** Days that audit records are kept; `null`: for ever. */
+  auditRetentionDays: Nullable(
+    Type.Integer({ minimum: limits.auditRetentionDaysMin, maximum: limits.auditRetentionDaysMax }),
+  ),
 })
 export type Settings = Static<typeof Settings>
 
@@ -44,6 +49,7 @@ export const updateSettings = route({
       ),
       reminderDays: Type.Optional(Settings.properties.reminderDays),
       requireSecondFactor: Type.Optional(Type.Boolean()),
+      auditRetentionDays: Type.Optional(Settings.properties.auditRetentionDays),
     },
     { additionalProperties: false, minProperties: 1 },
   ),

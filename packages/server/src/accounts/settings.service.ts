@@ -2,7 +2,7 @@ import type { Settings } from '@keyhold/contract/api/settings'
 import { type Access, instance } from '../access/access.ts'
 import type { Asker, Person } from '../access/caller.ts'
 import type { Storage } from '../storage/storage.ts'
-import type { Queries } from '../storage/tables.ts'
+import type { Queries, Transaction } from '../storage/tables.ts'
 import { findInstanceValue, lockAccounts, setInstanceValue } from './accounts.store.ts'
 
 /** Name of the row of the table `instance` that holds them, as JSON. */
@@ -13,12 +13,14 @@ const defaults: Settings = {
   rotationDays: { token: 90, apiKey: 90, password: 180 },
   reminderDays: 14,
   requireSecondFactor: false,
+  auditRetentionDays: null,
 }
 
 export interface SettingsChange {
   readonly rotationDays?: Partial<Settings['rotationDays']>
   readonly reminderDays?: number
   readonly requireSecondFactor?: boolean
+  readonly auditRetentionDays?: number | null
 }
 
 /** What administrators decide for the whole instance. */
@@ -39,6 +41,12 @@ export class InstanceSettings {
     return { ...defaults, ...others, rotationDays: { ...defaults.rotationDays, ...rotationDays } }
   }
 
+  /** As {@link current}, as they stay until the transaction ends. */
+  async locked(tx: Transaction): Promise<Settings> {
+    await lockAccounts(tx)
+    return this.current(tx)
+  }
+
   async read(asker: Asker<Person>): Promise<Settings> {
     return this.#access.check(asker, 'settings.read', instance, () => this.current())
   }
@@ -46,8 +54,7 @@ export class InstanceSettings {
   async update(asker: Asker<Person>, change: SettingsChange): Promise<Settings> {
     return this.#access.perform(asker, 'settings.update', instance, async (tx) => {
       // Of two changes at once the second keeps what the first one changed.
-      await lockAccounts(tx)
-      const before = await this.current(tx)
+      const before = await this.locked(tx)
       const after: Settings = {
         ...before,
         ...change,
@@ -57,7 +64,9 @@ export class InstanceSettings {
         ...(['token', 'apiKey', 'password'] as const)
           .filter((name) => after.rotationDays[name] !== before.rotationDays[name])
           .map((name) => `rotationDays.${name}`),
-        ...(['reminderDays', 'requireSecondFactor'] as const).filter((name) => after[name] !== before[name]),
+        ...(['reminderDays', 'requireSecondFactor', 'auditRetentionDays'] as const).filter(
+          (name) => after[name] !== before[name],
+        ),
       ]
       if (changed.length === 0) return { result: before, record: null }
       await setInstanceValue(tx, SETTINGS, JSON.stringify(after))

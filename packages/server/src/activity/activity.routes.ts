@@ -54,6 +54,7 @@ export function activityRoutes(
     return {
       records: page.records.map((record) => ({ ...record, line: auditLine(record) })),
       nextCursor: page.nextCursor,
+      begin: page.begin,
     }
   })
 

@@ -1,5 +1,5 @@
 import * as store from './destination.store.ts'
-import { type Carrier, CarrierError, type Destination, parseTarget } from './destination.ts'
+import { type Carrier, CarrierError, type Destination, type Parcel, parseTarget } from './destination.ts'
 import { type AuditDestinations, type DestinationParts, webhookKey } from './destinations.service.ts'
 
 /** How often it is looked for something to send. */
@@ -141,19 +141,29 @@ export class AuditSender {
       throw new CarrierError('the log is shorter than what was sent: it was cut, or rolled back')
     if (size === destination.checkpointSize) return false
     const until = performance.now() + TURN_MS
+    // What is removed waits for destinations; one that is to get all records may have come later.
+    const begin = await audit.begin()
     for (let { position } = destination; destination.isSentRecords && position < size; ) {
       if (this.#isStopping || performance.now() > until) return true
-      const end = Math.min(position + RECORDS_PER_PARCEL, size)
-      const records = await audit.read(position, end)
-      if (records.length !== end - position)
-        throw new CarrierError('records are missing: somebody changed the database')
-      await carry({ kind: 'records', records })
+      const isRemoved = position < begin
+      const end = Math.min(position + RECORDS_PER_PARCEL, isRemoved ? begin : size)
+      await carry(await this.#parcel(position, end, isRemoved))
       position = end
       if (!(await note({ position }))) return true
     }
     await carry({ kind: 'checkpoint', size, note: checkpoint.note })
     await note({ checkpoint_size: size })
     return true
+  }
+
+  async #parcel(start: number, end: number, isRemoved: boolean): Promise<Parcel> {
+    const { audit } = this.#parts
+    const parcel: Parcel = isRemoved
+      ? { kind: 'removed', start, hashes: await audit.readHashes(start, end) }
+      : { kind: 'records', records: await audit.read(start, end) }
+    const { length } = parcel.kind === 'removed' ? parcel.hashes : parcel.records
+    if (length !== end - start) throw new CarrierError('records are missing: somebody changed the database')
+    return parcel
   }
 
   /** Up to where is sent. With records, whatever there is now, so that they come soon; checkpoints alone as they are kept. */

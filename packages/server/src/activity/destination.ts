@@ -69,6 +69,8 @@ export type Parcel =
       readonly kind: 'records'
       readonly records: readonly { readonly hash: Uint8Array; readonly json: string }[]
     }
+  /** In the place of records whose contents were removed before they were sent. Only an export has use for them. */
+  | { readonly kind: 'removed'; readonly start: number; readonly hashes: readonly Uint8Array[] }
   | { readonly kind: 'checkpoint'; readonly size: number; readonly note: string }
 
 /** Hands a parcel over. @throws whatever went wrong: then it is handed over again. */

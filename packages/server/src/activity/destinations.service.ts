@@ -10,6 +10,7 @@ import { newId } from '../base/ids.ts'
 import type { Outgoing } from '../base/outgoing.ts'
 import { shownSecret } from '../base/webhook.ts'
 import { type Storage, violatedUnique } from '../storage/storage.ts'
+import type { Queries } from '../storage/tables.ts'
 import type { Vault } from '../vault/vault.ts'
 import * as store from './destination.store.ts'
 import { type Destination, parseTarget, type Target, targetText } from './destination.ts'
@@ -60,6 +61,13 @@ export class AuditDestinations {
     if (destinations.length === 0) return []
     const size = await audit.size()
     return destinations.map((destination) => ({ destination, pending: pendingOf(destination, size) }))
+  }
+
+  /** Up to where every destination that gets records has them. */
+  async sentUpTo(db: Queries): Promise<number> {
+    const destinations = await store.listDestinations(db)
+    const positions = destinations.filter((one) => one.isSentRecords).map((one) => one.position)
+    return Math.min(Number.MAX_SAFE_INTEGER, ...positions)
   }
 
   /** @returns the destination, and the secret of a webhook, which is shown once. */

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { exportCheckpoint, exportHeader, exportRecord } from '@keyhold/contract/audit-export'
+import { exportCheckpoint, exportHeader, exportRecord, exportRemoved } from '@keyhold/contract/audit-export'
 import { type Carrier, CarrierError, type Parcel } from './destination.ts'
 
 /*
@@ -35,16 +35,19 @@ async function append(directory: string, name: string, verifierKey: string, parc
       // A write that was cut off by a crash stays a line of its own.
       if (buffer[0] !== NEWLINE) text = '\n'
     }
-    text +=
-      parcel.kind === 'checkpoint'
-        ? exportCheckpoint(parcel.size, parcel.note)
-        : parcel.records.map(({ hash, json }) => exportRecord(hash, json)).join('')
+    text += linesOf(parcel)
     await file.writeFile(text)
     await file.sync()
     if (size === 0) await syncDirectory(directory)
   } finally {
     await file.close()
   }
+}
+
+function linesOf(parcel: Parcel): string {
+  if (parcel.kind === 'checkpoint') return exportCheckpoint(parcel.size, parcel.note)
+  if (parcel.kind === 'removed') return exportRemoved(parcel.start, parcel.hashes)
+  return parcel.records.map(({ hash, json }) => exportRecord(hash, json)).join('')
 }
 
 /** So that a power cut does not take the new file's name. */

@@ -26,6 +26,7 @@ export interface SyslogParts {
 
 export function syslogCarrier(parts: SyslogParts): Carrier {
   return async (parcel) => {
+    if (parcel.kind === 'removed') return
     const messages = messagesOf(parcel, parts)
     const { transport, host } = parts.target
     try {
@@ -46,7 +47,10 @@ export function syslogCarrier(parts: SyslogParts): Carrier {
   }
 }
 
-function messagesOf(parcel: Parcel, { hostname, verifierKey }: SyslogParts): Buffer[] {
+function messagesOf(
+  parcel: Exclude<Parcel, { kind: 'removed' }>,
+  { hostname, verifierKey }: SyslogParts,
+): Buffer[] {
   if (parcel.kind === 'checkpoint') {
     const json = JSON.stringify({ size: parcel.size, checkpoint: parcel.note, verifierKey })
     return [message(SEVERITY.notice, '-', hostname, 'audit.checkpoint', json)]

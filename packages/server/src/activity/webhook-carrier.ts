@@ -19,6 +19,7 @@ export interface WebhookParts {
 export function webhookCarrier(parts: WebhookParts): Carrier {
   const { id, url, ca, key, verifierKey, outgoing, clock } = parts
   return async (parcel) => {
+    if (parcel.kind === 'removed') return
     const data =
       parcel.kind === 'checkpoint'
         ? { verifierKey, size: parcel.size, checkpoint: parcel.note }

@@ -6,6 +6,7 @@ import {
   exportCheckpoint,
   exportHeader,
   exportRecord,
+  exportRemoved,
   verifyAuditExport,
 } from '@keyhold/contract/audit-export'
 import { formatAuditProof } from '@keyhold/contract/audit-proof'
@@ -29,9 +30,13 @@ import {
   addCheckpoint,
   appendRecords,
   countRecords,
+  findRemoval,
+  type Leaf,
   latestCheckpoint,
   listCheckpoints,
+  readBegin,
   readHead,
+  readLeaves,
   readRecords,
 } from './audit.store.ts'
 import { AuditProofs } from './audit-proofs.ts'
@@ -61,6 +66,7 @@ export interface AuditEntry {
   readonly use?: NonNullable<AuditRecord['use']>
   readonly host?: string
   readonly changed?: readonly string[]
+  readonly removed?: NonNullable<AuditRecord['removed']>
   readonly origin: Origin
 }
 
@@ -183,6 +189,7 @@ export class AuditLog {
       use: entry.use,
       host: entry.host,
       changed: entry.changed,
+      removed: entry.removed,
       address: origin.address,
       client: origin.client,
       traceId: origin.traceId,
@@ -200,14 +207,15 @@ export class AuditLog {
 
   /**
    * Newest first. A search ends when it has taken a while: then the page is short, perhaps empty, and says where to go on.
-   * @returns the records and where the next page begins; null when there is no more.
+   * @returns the records, where the next page begins (null when there is no more), and where the log begins.
    */
   async list(
     filter: AuditFilter,
     limit: number,
-  ): Promise<{ records: AuditRecord[]; nextCursor: number | null }> {
+  ): Promise<{ records: AuditRecord[]; nextCursor: number | null; begin: number }> {
     const { rows, nextCursor } = await searchRecords(this.#storage.db, filter, limit)
-    return { records: rows.map((row) => JSON.parse(row.record) as AuditRecord), nextCursor } // `as`: written by #toPending.
+    const records = rows.map((row) => JSON.parse(row.record) as AuditRecord) // `as`: written by #toPending.
+    return { records, nextCursor, begin: await readBegin(this.#storage.db) }
   }
 
   /** Signs the head of the tree as it is on disk now. */
@@ -237,6 +245,16 @@ export class AuditLog {
     return rows.map((row) => ({ hash: row.leaf_hash, json: row.record }))
   }
 
+  /** Index of the first record whose contents were not removed. */
+  begin(db: Queries = this.#storage.db): Promise<number> {
+    return readBegin(db)
+  }
+
+  /** Hashes of leaves from `start` up to before `end`, those of removed records included. */
+  async readHashes(start: number, end: number): Promise<Uint8Array[]> {
+    return (await readLeaves(this.#storage.db, start, end)).map((leaf) => leaf.leaf_hash)
+  }
+
   /** Keeps a signed head in the database when the tree has grown since the last one. */
   async keepCheckpoint(): Promise<void> {
     const tree = await readHead(this.#storage.db)
@@ -248,12 +266,15 @@ export class AuditLog {
   /**
    * Proves that a record is in the tree as it is now.
    * @param isVisible whether the caller may see it. @returns a proof in the format of contract/audit-proof.ts.
-   * @throws AppError `audit.record_not_found`, also for a record that may not be seen.
+   * @throws AppError `audit.record_not_found`, also for a record that may not be seen; `audit.record_removed`, for
+   * everybody alike.
    */
   async prove(index: number, isVisible: (record: AuditRecord) => boolean): Promise<string> {
     const { db } = this.#storage
     const tree = await readHead(db)
     const [row] = index < tree.size ? await readRecords(db, index, index + 1) : []
+    const removedAt = row || index >= tree.size ? undefined : await findRemoval(db, index)
+    if (removedAt !== undefined) throw removed(index, removedAt)
     // `as`: written by #toPending.
     if (!row || !isVisible(JSON.parse(row.record) as AuditRecord))
       throw new AppError('audit.record_not_found')
@@ -295,17 +316,20 @@ export class AuditLog {
     // Read before the head, which only grows: nothing of these can lie beyond it.
     const kept = await listCheckpoints(db)
     const recorded = await countRecords(db)
-    const tree = await readHead(db)
-    const end = Math.max(tree.size, recorded, kept.at(-1)?.size ?? 0)
+    let begin = await readBegin(db)
+    let tree = await readHead(db)
+    let end = Math.max(tree.size, recorded, kept.at(-1)?.size ?? 0)
     yield exportHeader(this.verifierKey)
     for (let start = 0; start < end; start += EXPORT_PAGE) {
-      let page = ''
-      for (const row of await readRecords(db, start, Math.min(start + EXPORT_PAGE, end))) {
-        for (; kept[0] && kept[0].size <= row.leaf_index; kept.shift())
-          page += exportCheckpoint(kept[0].size, kept[0].note)
-        page += exportRecord(row.leaf_hash, row.record)
-      }
-      yield page
+      const isLast = start + EXPORT_PAGE >= end
+      yield exportLeaves(await readLeaves(db, start, Math.min(start + EXPORT_PAGE, end)), kept)
+      const beginNow = isLast ? await readBegin(db) : begin
+      if (beginNow === begin) continue
+      // What was removed meanwhile is good only with the record that says so: the export goes on up to it.
+      begin = beginNow
+      tree = await readHead(db)
+      start = end - EXPORT_PAGE
+      end = Math.max(end, tree.size)
     }
     const head = this.#sign(tree)
     for (const { size, note } of kept) if (note !== head) yield exportCheckpoint(size, note)
@@ -326,6 +350,43 @@ export class AuditLog {
     clearTimeout(this.#retry)
     await this.#writer.close()
   }
+}
+
+/** Lines of leaves, with the checkpoints among them. @param kept loses those that were written. */
+function exportLeaves(leaves: readonly Leaf[], kept: { size: number; note: string }[]): string {
+  let text = ''
+  let removed: Leaf[] = []
+  const endRemoved = () => {
+    if (removed[0])
+      text += exportRemoved(
+        removed[0].leaf_index,
+        removed.map((leaf) => leaf.leaf_hash),
+      )
+    removed = []
+  }
+  for (const leaf of leaves) {
+    // What is missing must not be closed up.
+    if (removed[0] && removed[0].leaf_index + removed.length !== leaf.leaf_index) endRemoved()
+    for (; kept[0] && kept[0].size <= leaf.leaf_index; kept.shift()) {
+      endRemoved()
+      text += exportCheckpoint(kept[0].size, kept[0].note)
+    }
+    if (leaf.record === null) {
+      removed.push(leaf)
+      continue
+    }
+    endRemoved()
+    text += exportRecord(leaf.leaf_hash, leaf.record)
+  }
+  endRemoved()
+  return text
+}
+
+function removed(index: number, at: number): AppError {
+  const day = new Date(at).toISOString().slice(0, 10)
+  return new AppError('audit.record_removed', {
+    detail: `Record ${index} was removed on ${day}, as it was older than records are kept; an export from before has it.`,
+  })
 }
 
 async function* linesOf(pages: AsyncIterable<string>): AsyncGenerator<string> {

@@ -73,7 +73,7 @@ export class AuditProofs {
 }
 
 /** Of a power of two of nodes. */
-function rootOf(nodes: readonly Uint8Array[]): Uint8Array {
+export function rootOf(nodes: readonly Uint8Array[]): Uint8Array {
   let level = nodes
   while (level.length > 1) {
     level = Array.from({ length: level.length / 2 }, (_, i) =>

@@ -13,6 +13,7 @@ import {
   type RecordConditions,
   readHead,
 } from './audit.store.ts'
+import { SPAN } from './leaf.ts'
 
 /*
  * Searching a log of any size. There is an index by secret, actor, project, action and outcome, each in the order of the
@@ -24,8 +25,6 @@ import {
  * is kept from when to when they are, and a search by time looks only at those that can have what it wants.
  */
 
-/** Records of a span, which is a whole subtree too. */
-export const SPAN = 256
 /** Candidates that are looked at in one go: some milliseconds in which SQLite does nothing else. */
 const WINDOW = 1_000
 /** Time that a page may take, unless its first window takes longer. */

@@ -1,7 +1,7 @@
-import { MerkleTree } from '@keyhold/contract/merkle'
+import { HASH_BYTES, MerkleTree } from '@keyhold/contract/merkle'
 import { sql } from 'kysely'
 import type { Queries, Tables, Transaction } from '../storage/tables.ts'
-import { appendLeaf, type PendingRecord, sha256 } from './leaf.ts'
+import { appendLeaf, type PendingRecord, SPAN, sha256 } from './leaf.ts'
 
 export interface AuditFilter extends RecordConditions {
   /** Only records from this index on. */
@@ -90,16 +90,130 @@ export async function readRecords(
     .execute()
 }
 
+/** A leaf of the tree. */
+export interface Leaf {
+  readonly leaf_index: number
+  readonly leaf_hash: Uint8Array
+  /** `null`: the contents were removed. */
+  readonly record: string | null
+}
+
+/** Leaves from `start` up to before `end`, in order, those included whose contents were removed. */
+export async function readLeaves(db: Queries, start: number, end: number): Promise<Leaf[]> {
+  // In this order: what is removed between the two readings is found by both, never by none.
+  const kept = await readRecords(db, start, end)
+  return withRemoved(db, start, end, kept)
+}
+
 /** Hashes of leaves, from `start` up to before `end`. */
 export async function readLeafHashes(db: Queries, start: number, end: number): Promise<Uint8Array[]> {
   const rows = await db
     .selectFrom('audit_records')
-    .select('leaf_hash')
+    .select(['leaf_index', 'leaf_hash'])
     .where('leaf_index', '>=', start)
     .where('leaf_index', '<', end)
     .orderBy('leaf_index')
     .execute()
-  return rows.map((row) => row.leaf_hash)
+  const kept = rows.map((row) => ({ ...row, record: null }))
+  return (await withRemoved(db, start, end, kept)).map((leaf) => leaf.leaf_hash)
+}
+
+async function withRemoved(db: Queries, start: number, end: number, kept: readonly Leaf[]): Promise<Leaf[]> {
+  // Most of the time there is nothing to look for.
+  if (kept.length === end - start) return [...kept]
+  const blocks = await db
+    .selectFrom('audit_removed')
+    .select(['position', 'hashes'])
+    .where('position', '>=', Math.floor(start / SPAN))
+    .where('position', '<', Math.ceil(end / SPAN))
+    .orderBy('position')
+    .execute()
+  const leaves = new Map<number, Leaf>()
+  for (const { position, hashes } of blocks) {
+    for (let i = 0; i < hashes.length / HASH_BYTES; i++) {
+      const leaf_index = position * SPAN + i
+      const leaf_hash = hashes.slice(i * HASH_BYTES, (i + 1) * HASH_BYTES)
+      if (leaf_index >= start && leaf_index < end)
+        leaves.set(leaf_index, { leaf_index, leaf_hash, record: null })
+    }
+  }
+  for (const leaf of kept) leaves.set(leaf.leaf_index, leaf)
+  return [...leaves.values()].sort((a, b) => a.leaf_index - b.leaf_index)
+}
+
+/** Index of the first record whose contents were not removed. */
+export async function readBegin(db: Queries): Promise<number> {
+  const last = await db
+    .selectFrom('audit_removed')
+    .select('position')
+    .orderBy('position', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return last ? (last.position + 1) * SPAN : 0
+}
+
+/** When the contents of a record were removed; undefined when they were not. */
+export async function findRemoval(db: Queries, index: number): Promise<number | undefined> {
+  const block = await db
+    .selectFrom('audit_removed')
+    .select('removed_at')
+    .where('position', '=', Math.floor(index / SPAN))
+    .executeTakeFirst()
+  return block?.removed_at
+}
+
+/** How many of the `limit` spans from `start` on hold only records from before `time`: up to the first that does not. */
+export async function countOldSpans(
+  db: Queries,
+  start: number,
+  time: number,
+  limit: number,
+): Promise<number> {
+  const spans = await db
+    .selectFrom('audit_spans')
+    .select('latest')
+    .where('position', '>=', start)
+    .where('position', '<', start + limit)
+    .orderBy('position')
+    .execute()
+  const young = spans.findIndex(({ latest }) => latest >= time)
+  return young < 0 ? spans.length : young
+}
+
+/** What is looked at before a record is removed, from `start` up to before `end`. */
+export async function readForRemoval(
+  tx: Transaction,
+  start: number,
+  end: number,
+): Promise<Pick<Tables['audit_records'], 'leaf_index' | 'leaf_hash' | 'record' | 'time'>[]> {
+  return tx
+    .selectFrom('audit_records')
+    .select(['leaf_index', 'leaf_hash', 'record', 'time'])
+    .where('leaf_index', '>=', start)
+    .where('leaf_index', '<', end)
+    .orderBy('leaf_index')
+    .execute()
+}
+
+/** Puts the hashes of whole blocks from `start` on in the place of their records. */
+export async function replaceByHashes(
+  tx: Transaction,
+  start: number,
+  hashes: readonly Uint8Array[],
+  removedAt: number,
+): Promise<void> {
+  const blocks = Array.from({ length: hashes.length / SPAN }, (_, i) => ({
+    position: start / SPAN + i,
+    hashes: Buffer.concat(hashes.slice(i * SPAN, (i + 1) * SPAN)),
+    removed_at: removedAt,
+  }))
+  // Of two servers at once the primary key lets one through.
+  await tx.insertInto('audit_removed').values(blocks).execute()
+  await tx
+    .deleteFrom('audit_records')
+    .where('leaf_index', '>=', start)
+    .where('leaf_index', '<', start + hashes.length)
+    .execute()
 }
 
 /** How many subtrees of this height are kept. */

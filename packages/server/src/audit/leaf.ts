@@ -2,6 +2,9 @@ import { hash } from 'node:crypto'
 import { leafHash, type MerkleTree } from '@keyhold/contract/merkle'
 import type { Tables } from '../storage/tables.ts'
 
+/** Records of a span of time, and of what is removed at once: a whole subtree. */
+export const SPAN = 256
+
 /** An entry on its way into the tree: its JSON without the index, and the copies for filtering. */
 export interface PendingRecord {
   /** `{"time":…}`; the index is put first when the place is known. */

@@ -651,6 +651,8 @@ export interface Tables {
   audit_subtrees: { height: number; position: number; hash: Uint8Array }
   /** Times of the records from `256 * position`, 256 of them; see audit/audit-search.ts. */
   audit_spans: { position: number; earliest: number; latest: number }
+  /** Leaf hashes of the records from `256 * position`, whose contents are gone; see audit/audit-retention.ts. */
+  audit_removed: { position: number; hashes: Uint8Array; removed_at: number }
   /** Where the log is sent. `lease_until`: a server is sending; `due_at`: not before, after a failure. */
   audit_destinations: {
     id: string

@@ -76,25 +76,40 @@ export const command = defineCommand({
       } as Filters // `as`: action and outcome were checked.
       if (options.follow) return follow(keyhold, terminal, filters, options)
       let printed = 0
-      for await (const record of newest(keyhold, filters, Number(options.limit ?? 50))) {
+      let begin = 0
+      const reached = (index: number) => {
+        begin = index
+      }
+      for await (const record of newest(keyhold, filters, Number(options.limit ?? 50), reached)) {
         terminal.print(options.json ? JSON.stringify(record) : record.line)
         printed += 1
       }
       if (printed === 0 && !options.json) sayEmpty(terminal, 'the audit log has nothing that matches')
+      // Otherwise it looks as if nothing had happened before.
+      if (begin > 0 && !options.json)
+        terminal.note(`the log begins with record ${begin}: older ones were removed, as the settings say`)
     }),
 })
 
-/** Newest first. Pages may be short, or empty, before the end: a search of a large log is answered in parts. */
-async function* newest(keyhold: Keyhold, filters: Filters, limit: number) {
+/**
+ * Newest first. Pages may be short, or empty, before the end: a search of a large log is answered in parts.
+ * @param reached is told where the log begins, when all of it was looked through.
+ */
+async function* newest(
+  keyhold: Keyhold,
+  filters: Filters,
+  limit: number,
+  reached: (begin: number) => void = () => {},
+) {
   let wanted = limit
   let cursor = filters.cursor
   while (wanted > 0) {
-    const { records, nextCursor } = await keyhold.call('audit.list', {
+    const { records, nextCursor, begin } = await keyhold.call('audit.list', {
       query: { ...filters, limit: Math.min(wanted, PAGE_MAX), ...(cursor !== undefined && { cursor }) },
     })
     yield* records
     wanted -= records.length
-    if (nextCursor === null) return
+    if (nextCursor === null) return reached(begin)
     cursor = nextCursor
   }
 }

@@ -57,6 +57,10 @@ export const command = defineCommand({
       terminal.print(
         `verified: ${counted(result.size, 'record')}, ${counted(result.checkpoints, 'checkpoint')}, root ${result.root}`,
       )
+      if (result.removed > 0)
+        terminal.note(
+          `the contents of ${counted(result.removed, 'record')} were removed, and the log says that they were old enough`,
+        )
       if (options.key === undefined) {
         terminal.hint('this used the key in the file; --key with the key that you noted proves more')
       }

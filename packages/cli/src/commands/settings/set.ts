@@ -1,9 +1,11 @@
+import { limits } from '@keyhold/contract/limits'
 import { connected } from '../../client.ts'
 import { defineCommand } from '../../command.ts'
 import { usageFailure } from '../../failure.ts'
+import { confirmed, yesOption } from '../../present.ts'
 
 const usage =
-  '[--rotate-tokens=DAYS] [--rotate-api-keys=DAYS] [--rotate-passwords=DAYS] [--remind=DAYS] [--require-second-factor=yes|no]'
+  '[--rotate-tokens=DAYS] [--rotate-api-keys=DAYS] [--rotate-passwords=DAYS] [--remind=DAYS] [--require-second-factor=yes|no] [--keep-audit=DAYS [--yes]]'
 
 const rotation = (what: string) =>
   ({
@@ -25,19 +27,28 @@ export const command = defineCommand({
       choices: ['yes', 'no'],
       summary: 'whether everybody signs in with a code besides the password',
     },
+    'keep-audit': {
+      type: 'string',
+      placeholder: 'DAYS',
+      summary: `days after which audit records are removed for good, ${limits.auditRetentionDaysMin} or more, or never`,
+    },
     remind: {
       type: 'string',
       placeholder: 'DAYS',
       summary: 'days before a credential expires on which its person is reminded; 0 for never',
     },
+    yes: yesOption,
   },
   examples: [
     { does: 'rotate passwords every year', command: 'keyhold settings set --rotate-passwords=365' },
+    { does: 'keep the audit log for two years', command: 'keyhold settings set --keep-audit=730' },
     { does: 'never ask for new API keys', command: 'keyhold settings set --rotate-api-keys=never' },
   ],
   run: ({ options, env, terminal }) =>
     connected(env, 'person', async (keyhold) => {
-      const days = (name: keyof typeof options): number | null | undefined => {
+      const days = (
+        name: 'rotate-tokens' | 'rotate-api-keys' | 'rotate-passwords' | 'remind',
+      ): number | null | undefined => {
         const text = options[name]
         if (text === undefined) return undefined
         if (text === 'never' && name !== 'remind') return null
@@ -60,15 +71,32 @@ export const command = defineCommand({
       )
       const reminderDays = days('remind')
       const required = options['require-second-factor']
-      if (Object.keys(rotationDays).length === 0 && reminderDays === undefined && required === undefined)
+      const auditRetentionDays = retentionDays(options['keep-audit'])
+      const body = {
+        ...(Object.keys(rotationDays).length > 0 && { rotationDays }),
+        ...(typeof reminderDays === 'number' && { reminderDays }),
+        ...(required !== undefined && { requireSecondFactor: required === 'yes' }),
+        ...(auditRetentionDays !== undefined && { auditRetentionDays }),
+      }
+      if (Object.keys(body).length === 0)
         throw usageFailure('say what to change', `keyhold settings set ${usage}`)
-      await keyhold.call('settings.update', {
-        body: {
-          ...(Object.keys(rotationDays).length > 0 && { rotationDays }),
-          ...(typeof reminderDays === 'number' && { reminderDays }),
-          ...(required !== undefined && { requireSecondFactor: required === 'yes' }),
-        },
-      })
+      if (typeof auditRetentionDays === 'number')
+        confirmed(
+          terminal,
+          options.yes,
+          `remove what audit records of more than ${auditRetentionDays} days ago say, now and from now on? It does not come back`,
+        )
+      await keyhold.call('settings.update', { body })
       terminal.note('settings changed')
     }),
 })
+
+function retentionDays(text: string | undefined): number | null | undefined {
+  if (text === undefined) return undefined
+  if (text === 'never') return null
+  const { auditRetentionDaysMin: min, auditRetentionDaysMax: max } = limits
+  const days = /^\d{1,5}$/.test(text) ? Number(text) : 0
+  if (days < min || days > max)
+    throw usageFailure(`--keep-audit is a number of days, ${min} to ${max}, or never`)
+  return days
+}

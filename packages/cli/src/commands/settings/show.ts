@@ -3,7 +3,8 @@ import { defineCommand, jsonOption } from '../../command.ts'
 
 export const command = defineCommand({
   usage: '[--json]',
-  description: 'After how many days credentials are due for rotation, and when people are reminded.',
+  description:
+    'After how many days credentials are due for rotation, when people are reminded, and how long audit records are kept.',
   options: { json: jsonOption },
   examples: [{ does: 'see the settings', command: 'keyhold settings show' }],
   run: ({ options, env, terminal }) =>
@@ -11,6 +12,7 @@ export const command = defineCommand({
       const settings = await keyhold.call('settings.get')
       if (options.json) return terminal.printJson(settings)
       const { token, apiKey, password } = settings.rotationDays
+      const auditDays = settings.auditRetentionDays
       const days = (count: number | null) => (count === null ? 'never' : `${count} days`)
       terminal.printTable(
         ['SETTING', 'VALUE'],
@@ -19,6 +21,7 @@ export const command = defineCommand({
           ['rotation of API keys and access keys', days(apiKey)],
           ['rotation of passwords', days(password)],
           ['second factor', settings.requireSecondFactor ? 'required' : 'up to each person'],
+          ['audit records are kept', auditDays === null ? 'for ever' : days(auditDays)],
           ['reminder before expiry', settings.reminderDays === 0 ? 'never' : days(settings.reminderDays)],
         ],
       )
