@@ -124,7 +124,7 @@ export async function liveCredentials(
     const page = await (await fetch(`${url}${back.pathname}${back.search}`)).text()
     const code = /<pre>([0-9A-Z]{4}-[0-9A-Z]{4})<\/pre>/.exec(page)?.[1]
     const connection = await life.call('POST', '/api/v1/repository-connections/confirm', { code })
-    const git = await core.repositories.tokenFor(await asker(), { host: 'github.com' })
+    const git = await core.repositoryTokens.tokenFor(await asker(), { host: 'github.com' })
     const grant = github.tokens.get(git.token.reveal())
     assert.ok(grant && !grant.isRevoked)
     say(`code repository: github.com as ada, git gets ${git.username} and a token`)

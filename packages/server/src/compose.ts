@@ -54,7 +54,10 @@ import { personalSecretRoutes } from './credentials/personal-secret/personal-sec
 import { PersonalSecrets } from './credentials/personal-secret/personal-secret.service.ts'
 import { repositoryRoutes } from './credentials/repository/repository.routes.ts'
 import { Repositories } from './credentials/repository/repository.service.ts'
+import { RepositoryGpgKeys } from './credentials/repository/repository-gpg.service.ts'
 import { RepositoryProviders } from './credentials/repository/repository-provider.service.ts'
+import { RepositoryTokens } from './credentials/repository/repository-tokens.service.ts'
+import { VendorClient } from './credentials/repository/vendor-client.ts'
 import { EnvironmentRestores } from './credentials/secret/environment-restore.service.ts'
 import { secretRoutes } from './credentials/secret/secret.routes.ts'
 import { Secrets } from './credentials/secret/secret.service.ts'
@@ -130,6 +133,8 @@ export interface Core {
   readonly environmentRestores: EnvironmentRestores
   readonly secretOverrides: SecretOverrides
   readonly repositories: Repositories
+  readonly repositoryTokens: RepositoryTokens
+  readonly repositoryGpgKeys: RepositoryGpgKeys
   readonly repositoryProviders: RepositoryProviders
   readonly accessKeys: AccessKeys
   readonly invitations: Invitations
@@ -230,8 +235,20 @@ export async function composeCore(
     const sshIdentities = new SshIdentities(storage, access, accounts, vault, clock)
     const sshKeys = new SshKeys(storage, access, clock)
     const apiKeys = new ApiKeys(storage, access, vault, clock)
-    const repositories = new Repositories(storage, access, accounts, vault, clock, outgoing, config.publicUrl)
-    const gpgKeys = new GpgKeys({ storage, access, accounts, vault, hosts: repositories, clock })
+    const vendorClient = new VendorClient(outgoing)
+    const repositoryTokens = new RepositoryTokens(storage, access, vault, clock, vendorClient)
+    const repositoryGpgKeys = new RepositoryGpgKeys(storage, repositoryTokens, vendorClient)
+    const repositories = new Repositories(
+      storage,
+      access,
+      accounts,
+      vault,
+      clock,
+      vendorClient,
+      repositoryTokens,
+      config.publicUrl,
+    )
+    const gpgKeys = new GpgKeys({ storage, access, accounts, vault, hosts: repositoryGpgKeys, clock })
     const sources = [
       accessTokens,
       accessKeys,
@@ -324,6 +341,8 @@ export async function composeCore(
       environmentRestores: new EnvironmentRestores(storage, access, vault, clock, secretChanges),
       secretOverrides: new SecretOverrides(storage, access, vault, clock),
       repositories,
+      repositoryTokens,
+      repositoryGpgKeys,
       repositoryProviders: new RepositoryProviders(storage, access, vault, clock, outgoing),
       accessKeys,
       personalSecrets,

@@ -152,7 +152,7 @@ describe.each(databases)('a disabled account on %s', (database) => {
         }),
       ),
       'personal secrets': await codeOf(server.core.personalSecrets.deliver(asker, 'ws-4k7p2m9x')),
-      'repository token': await codeOf(server.core.repositories.tokenFor(asker, { host: 'github.com' })),
+      'repository token': await codeOf(server.core.repositoryTokens.tokenFor(asker, { host: 'github.com' })),
       'own value of a secret': await codeOf(
         server.core.secretOverrides.reveal(asker, project.id, secret.id, undefined),
       ),

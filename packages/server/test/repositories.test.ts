@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Asker, Person } from '../src/access/caller.ts'
 import { composeCore } from '../src/compose.ts'
-import type { GitCredential } from '../src/credentials/repository/repository.service.ts'
+import type { GitCredential } from '../src/credentials/repository/repository-tokens.service.ts'
 import { type FakeProvider, FakeProviders, type Product } from './fake-providers.ts'
 import { type Answer, databases, startServer, type TestPerson, type TestServer } from './kit.ts'
 
@@ -123,7 +123,7 @@ describe.each(databases)('repositories on %s', (database) => {
     return { caller, origin: { traceId: 'test' } }
   }
   const tokenFor = async (host: string, isRejected = false): Promise<GitCredential> =>
-    server.core.repositories.tokenFor(await asker(), { host }, isRejected)
+    server.core.repositoryTokens.tokenFor(await asker(), { host }, isRejected)
   const codeFrom = (promise: Promise<unknown>) =>
     promise.then(
       () => 'success',
@@ -410,7 +410,7 @@ describe.each(databases)('repositories on %s', (database) => {
       const connection = await connect(host)
       server.clock.advance(9 * HOUR_MS)
       await tokenFor(host)
-      await server.core.repositories.publishGpgKey(await asker(), 'armored', 'laptop')
+      await server.core.repositoryGpgKeys.publishGpgKey(await asker(), 'armored', 'laptop')
       await server.ok('DELETE', `${CONNECTIONS}/${connection.id}`, { token: person.token })
       const origins = new Set(fakes.internet.calls.map((call) => new URL(call.split(' ')[1]!).origin))
       expect(fakes.internet.calls.length).toBeGreaterThan(2)
@@ -744,7 +744,7 @@ describe.each(databases)('repositories on %s', (database) => {
         expect([host, await codeFrom(tokenFor(host))]).toEqual([host, 'repository_connection.not_found'])
       // Another person's connections are nobody's.
       const stranger = await asker(await server.addPerson())
-      expect(await codeFrom(server.core.repositories.tokenFor(stranger, { host: 'gitlab.com' }))).toBe(
+      expect(await codeFrom(server.core.repositoryTokens.tokenFor(stranger, { host: 'gitlab.com' }))).toBe(
         'repository_connection.not_found',
       )
     })
@@ -818,7 +818,7 @@ describe.each(databases)('repositories on %s', (database) => {
         const cores = second ? [server.core, second] : [server.core]
         const all = Promise.all(
           Array.from({ length: 50 }, (_, i) =>
-            cores[i % cores.length]!.repositories.tokenFor(who, { host: 'github.com' }),
+            cores[i % cores.length]!.repositoryTokens.tokenFor(who, { host: 'github.com' }),
           ),
         )
         while (fake.counts.refresh_token === 0) await new Promise((resolve) => setImmediate(resolve))
@@ -973,7 +973,7 @@ describe.each(databases)('repositories on %s', (database) => {
 
   describe('GPG keys', () => {
     const publish = async (armored = 'armored key') =>
-      server.core.repositories.publishGpgKey(await asker(), armored, 'laptop')
+      server.core.repositoryGpgKeys.publishGpgKey(await asker(), armored, 'laptop')
 
     test('are registered at every connected provider that allows it, and removed again', async () => {
       at('gitlab.com').fake.grantedScopes = ['api']
@@ -996,7 +996,7 @@ describe.each(databases)('repositories on %s', (database) => {
         expect([status, reason]).toEqual(['failed', expect.stringContaining('already')])
       const keys = published.map(({ connectionId, remoteId }) => ({ connectionId, remoteId: remoteId! }))
       for (let i = 0; i < 2; i++) {
-        const removed = await server.core.repositories.removeGpgKey(await asker(), keys)
+        const removed = await server.core.repositoryGpgKeys.removeGpgKey(await asker(), keys)
         expect(removed.map(({ status }) => status)).toEqual(Array(4).fill('removed'))
       }
       for (const host of hosts) expect(at(host).fake.gpgKeys.size).toBe(0)

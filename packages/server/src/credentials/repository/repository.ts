@@ -2,6 +2,7 @@ import type {
   RepositoryConnection as ConnectionAnswer,
   RepositoryProvider as ProviderAnswer,
 } from '@keyhold/contract/api/repositories'
+import type { RecordDetail } from '../../access/access.ts'
 import { toDate } from '../../base/clock.ts'
 import type { CredentialItem } from '../../base/credential-item.ts'
 import type { Tables } from '../../storage/tables.ts'
@@ -200,3 +201,18 @@ export function canonicalHost(text: string): string | undefined {
   const url = URL.canParse(`https://${text}`) ? new URL(`https://${text}`) : undefined
   return url && url.pathname === '/' ? url.host : undefined
 }
+
+/** What the log says of a connection, or of the wish for one. */
+export function aboutConnection(connection?: Connection): RecordDetail {
+  const kind = 'repository-connection'
+  return {
+    target: connection ? { kind, id: connection.id, name: connection.provider.host } : { kind },
+  }
+}
+
+const CONNECTION_ID = /^rcn_[0-9a-z]{20}$/
+
+/** What the log says before the connection was found; what is no id may be a value. */
+export const connectionAttempt = (id: string): RecordDetail => ({
+  target: { kind: 'repository-connection', ...(CONNECTION_ID.test(id) && { id }) },
+})

@@ -295,3 +295,7 @@ function failureOf(answer: OutgoingAnswer): VendorError {
     return new VendorError('exists', 'the key is registered there already, by you or by somebody else')
   return new VendorError('no-answer', `it answered with status ${status}`)
 }
+
+/** When a token ends, in milliseconds; `null`: it does not say. */
+export const tokenEndsAt = ({ expiresInSeconds }: TokenPair, now: number) =>
+  expiresInSeconds === null ? null : now + expiresInSeconds * 1000
