@@ -121,6 +121,32 @@ for (const database of databases) {
       await stream.sees(3)
     })
 
+    test('R6: a value of one’s own tells its person, and nobody else', async () => {
+      const { projectId, secretId, key } = await scene()
+      const other = await server.addPerson()
+      await server.addMember(admin, projectId, other, 'regular')
+      const own = await watch(server, { token: other.token }, 'staging', projectId)
+      const streams = [
+        await watch(server, { token: admin.token }, 'staging', projectId),
+        await watch(server, { key }, 'staging'),
+      ]
+      for (const stream of [own, ...streams]) await stream.sees(1)
+      const path = `/api/v1/projects/${projectId}/secrets/${secretId}/override`
+      await server.ok('PUT', path, { token: other.token, body: { value: 'only for this person' } })
+      await own.sees(2)
+      await server.ok('PUT', path, { token: other.token, body: { value: 'another for this person' } })
+      await own.sees(3)
+      await server.ok('DELETE', path, { token: other.token })
+      await own.sees(4)
+      expect(own.versions[3]).toBe(own.versions[0])
+      expect(new Set(own.versions).size).toBe(3)
+      await change(projectId, secretId, { value: 'for everybody' })
+      for (const stream of streams) {
+        await stream.sees(2)
+        expect(stream.versions).toHaveLength(2)
+      }
+    })
+
     test('A4: a stream ends when its key is deactivated, regenerated, deleted, not for its address or expires, its environment or project goes', async () => {
       const path = (projectId: string, key: TestKey) => `/api/v1/projects/${projectId}/access-keys/${key.id}`
       const by = { token: admin.token }

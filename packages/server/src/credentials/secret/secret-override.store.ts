@@ -35,6 +35,35 @@ export async function listOverridden(
     .execute()
 }
 
+/** What tells one state of people's own values from another, without a value. */
+export interface OverrideState {
+  readonly id: string
+  readonly version: number
+  readonly accountId: string
+  readonly environmentKey: string
+}
+
+export async function listOverrideStates(
+  db: Queries,
+  projectId: string,
+  accountIds: readonly string[],
+): Promise<OverrideState[]> {
+  if (accountIds.length === 0) return []
+  return db
+    .selectFrom('secret_overrides')
+    .innerJoin('environments', 'environments.id', 'secret_overrides.environment_id')
+    .select([
+      'secret_overrides.id',
+      'version',
+      'account_id as accountId',
+      'environments.name_key as environmentKey',
+    ])
+    .where('secret_overrides.project_id', '=', projectId)
+    .where('account_id', 'in', accountIds)
+    .orderBy('secret_overrides.id')
+    .execute()
+}
+
 /** The person's own value of exactly this environment. */
 export async function findOverride(
   db: Queries,

@@ -11,6 +11,8 @@ export interface WatchSubject {
   readonly environmentKey: string
   /** The access key, workload identity or account, whose streams are counted together. */
   readonly callerId: string
+  /** Whether it is an account, which may have values of its own. */
+  readonly isPerson: boolean
   /** When what the caller signed in with ends by itself. */
   readonly expiresAt: Date | null | undefined
   readonly isStillAdmitted: () => Promise<boolean>

@@ -8,7 +8,8 @@ import { fingerprint } from '../../base/ids.ts'
 import { ALL, nameKey } from '../../projects/project.ts'
 import type { Storage } from '../../storage/storage.ts'
 import * as store from './secret.store.ts'
-import { SecretWatch } from './secret-watch.ts'
+import { listOverrideStates, type OverrideState } from './secret-override.store.ts'
+import { SecretWatch, type WatchSubject } from './secret-watch.ts'
 
 const TICK_MS = 1_000
 /** Under the half minute after which proxies and routers forget a silent connection. */
@@ -71,6 +72,7 @@ export class SecretWatches {
       projectId,
       environmentKey: nameKey(environment ?? ALL),
       callerId: isPerson ? caller.accountId : caller.accessKeyId,
+      isPerson,
       expiresAt: isPerson ? caller.credential.expiresAt : caller.expiresAt,
       isStillAdmitted: async () =>
         (await isStillAdmitted()) && this.#access.permits(asker, 'secret.watch', scope),
@@ -95,9 +97,8 @@ export class SecretWatches {
   }
 
   async #firstVersion({ subject }: SecretWatch): Promise<string> {
-    const state = await store.readProjectState(this.#storage.db, subject.projectId)
-    if (!state.environments.some(({ key }) => key === subject.environmentKey))
-      throw new AppError('environment.not_found')
+    const version = (await this.#readVersions(subject.projectId, [subject]))(subject)
+    if (version === undefined) throw new AppError('environment.not_found')
     // `!`: counted since it was added.
     if (this.#counts.get(subject.callerId)! > limits.watchesPerCaller)
       throw new AppError('rate.limited', {
@@ -109,7 +110,7 @@ export class SecretWatches {
         detail: `This server has ${limits.watchesPerServer} streams open, and takes no more`,
         retryAfterSeconds: FULL_RETRY_SECONDS,
       })
-    return versionOf(state, subject.environmentKey)
+    return version
   }
 
   #add(watch: SecretWatch): void {
@@ -190,18 +191,36 @@ export class SecretWatches {
     return undefined
   }
 
+  /** @returns the version for each; undefined where its environment is not there. */
+  async #readVersions(
+    projectId: string,
+    subjects: readonly WatchSubject[],
+  ): Promise<(subject: WatchSubject) => string | undefined> {
+    const { db } = this.#storage
+    const people = new Set(subjects.flatMap(({ isPerson, callerId }) => (isPerson ? [callerId] : [])))
+    const state = await store.readProjectState(db, projectId)
+    const overrides = await listOverrideStates(db, projectId, [...people])
+    const wanted = new Set(subjects.map(({ environmentKey }) => environmentKey))
+    const present = state.environments.filter(({ key }) => wanted.has(key))
+    const versions = new Map(present.map(({ key }) => [key, versionOf(state, key)]))
+    return (subject) => {
+      const version = versions.get(subject.environmentKey)
+      return version === undefined ? undefined : withOwn(version, state, overrides, subject)
+    }
+  }
+
   async #lookAt(projectId: string): Promise<void> {
     const watches = [...(this.#watches.get(projectId) ?? [])]
     if (watches.length === 0) return
-    const state = await store.readProjectState(this.#storage.db, projectId)
-    const wanted = new Set(watches.map(({ subject }) => subject.environmentKey))
-    const present = state.environments.filter(({ key }) => wanted.has(key))
-    const versions = new Map(present.map(({ key }) => [key, versionOf(state, key)]))
+    const versionFor = await this.#readVersions(
+      projectId,
+      watches.map(({ subject }) => subject),
+    )
     const waiting = watches.values()
     const check = async () => {
       for (const watch of waiting) {
         if (watch.isOver) continue
-        const version = versions.get(watch.subject.environmentKey)
+        const version = versionFor(watch.subject)
         // Without an environment, which was deleted or has another name: who asks again is told so.
         if (version === undefined || !(await watch.subject.isStillAdmitted())) watch.end()
         else watch.tell(version)
@@ -209,6 +228,22 @@ export class SecretWatches {
     }
     await Promise.all(Array.from({ length: CHECKS_MAX }, check))
   }
+}
+
+/** The version with the person's own values in it: of the environment, and of `All`. */
+function withOwn(
+  version: string,
+  { environments }: store.ProjectState,
+  overrides: readonly OverrideState[],
+  { callerId, environmentKey }: WatchSubject,
+): string {
+  const allKey = environments.find(({ isAll }) => isAll)?.key
+  const own = overrides.filter(
+    (one) =>
+      one.accountId === callerId && (one.environmentKey === environmentKey || one.environmentKey === allKey),
+  )
+  if (own.length === 0) return version
+  return fingerprint(JSON.stringify([version, own.map(({ id, version }) => [id, version])]))
 }
 
 /**
