@@ -3,7 +3,7 @@ export interface Figure {
   /** Fixed, for bars and scripts: `delivery.sqlite.one.64.rate`. */
   readonly id: string
   readonly what: string
-  readonly unit: 'req/s' | 'ms' | 's' | 'MB' | 'MB/s'
+  readonly unit: 'req/s' | 'µs' | 'ms' | 's' | 'MB' | 'MB/s'
   /** The median of all rounds. */
   readonly value: number
   readonly min: number
@@ -117,6 +117,16 @@ export function bars(figures: readonly Figure[]): Bar[] {
     const over = figure.value - (figure.bare[0]?.value ?? Number.NaN)
     return [`${format(over)} ms over`, over <= 60]
   })
+  for (const [language, name] of [
+    ['node', 'Node'],
+    ['python', 'Python'],
+  ] as const) {
+    add(`usage.${language}.watched`, `${name}: a read that is watched`, '≤ 2 µs', atMost(2))
+    add(`usage.${language}.start`, `${name}: start with its hook`, '≤ 25 ms more', (figure) => {
+      const over = figure.value - (figure.bare[0]?.value ?? Number.NaN)
+      return [`${format(over)} ms more`, over <= 25]
+    })
+  }
   for (const database of ['sqlite', 'postgres'] as const) {
     const at = `100 k secrets and 5 M records, ${database === 'sqlite' ? 'SQLite' : 'PostgreSQL'}`
     for (const [id, what] of [

@@ -1,7 +1,7 @@
 /*
  * `npm run bench [-- OPTION …]`: builds, measures, and prints a table.
  *
- *   --only PART                            one part: delivery, masking, start, server; or one of those that take long,
+ *   --only PART                            one part: delivery, masking, start, usage, server; or one of those that take long,
  *                                          scale (100,000 secrets, 5 million records), soak (a day's requests) and
  *                                          log (every filter of a large audit log)
  *   --records 5000000                      how large that log is
@@ -24,8 +24,9 @@ import { measureScale } from './scale.ts'
 import { measureServer } from './server.ts'
 import { measureSoak } from './soak.ts'
 import { measureStart } from './start.ts'
+import { measureUsage } from './usage.ts'
 
-const PARTS = ['server', 'start', 'masking', 'delivery'] as const
+const PARTS = ['server', 'start', 'usage', 'masking', 'delivery'] as const
 /** Measured when they are asked for, or for the page. */
 const LONG_PARTS = ['scale', 'soak', 'log'] as const
 const LOG_RECORDS = 5_000_000
@@ -59,6 +60,7 @@ if (build.status !== 0) process.exit(1)
 const measure = {
   server: () => measureServer(progress),
   start: () => measureStart(progress),
+  usage: () => measureUsage(progress),
   masking: () => measureMasking(progress),
   delivery: () => measureDelivery(databases, progress),
   scale: () => measureScale(databases, progress),

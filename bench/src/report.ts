@@ -77,7 +77,7 @@ export function markdown(report: Report): string {
 
 \`npm run bench\` builds Keyhold, measures it for about seven minutes and prints these tables; \`npm run bench -- --markdown\`
 measures scale and a day's requests as well, for about half an hour in all, and writes this page. \`--json\` gives the same
-as JSON, \`--only delivery|masking|start|server|scale|soak\` and \`--database sqlite|postgres\` measure a part.
+as JSON, \`--only delivery|masking|start|usage|server|scale|soak\` and \`--database sqlite|postgres\` measure a part.
 
 ${machineLine(report)}.
 
@@ -107,6 +107,8 @@ it. Requests that fail are counted and shown, and a figure with failures meets n
   nothing to mask; the third is no program in between.
 - **Start.** \`keyhold run -- true\` fetches and masks with a real server on the same machine; the bars count what it adds to
   \`node -e 0\`, below which no Node program can be.
+- **Usage.** A program reads a variable a million times, with and without what \`keyhold run\` loads into it to tell which line
+  reads a secret; and starts and ends. No server takes part.
 - **Server.** From the start of the process to the log line \`ready\`, with a database that does not exist yet; resident
   memory two seconds later.
 - **Scale.** The same server with 100,000 secrets and 5 million audit records, in turns with a new one, which is its limit;

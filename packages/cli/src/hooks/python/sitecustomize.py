@@ -90,18 +90,23 @@ def _watch():
             path = os.path.abspath(path)
         event(kind, name, program, path, line, "", via, "")
 
-    seen = set()
+    # Code by the place in it that asks. By its id: a hash of code takes longer than all the rest. Kept, so that the id stays.
+    seen = {}
 
     def note_read(name):
         try:
             count = watched[name] = watched[name] + 1
             frame = sys._getframe(2)
-            while frame.f_back is not None and is_own(frame.f_code.co_filename):
+            code = frame.f_code
+            if count > stacks_max and (name, id(code), frame.f_lasti) in seen:
+                return
+            while frame.f_back is not None and is_own(code.co_filename):
                 frame = frame.f_back
-            asking = (name, frame.f_code, frame.f_lasti)
+                code = frame.f_code
+            asking = (name, id(code), frame.f_lasti)
             if count > stacks_max and asking in seen:
                 return
-            seen.add(asking)
+            seen[asking] = code
             tell("read", name, frame)
         except Exception:
             pass
