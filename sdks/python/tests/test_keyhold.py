@@ -103,6 +103,16 @@ class WithRealServer(unittest.TestCase):
         self.assertEqual((raised.exception.code, raised.exception.status), ("access.refused", 403))
         self.assertEqual(reader.project()["permission"], "read")
 
+    def test_watch(self):
+        versions = self.keyhold.watch()
+        first = next(versions)
+        self.keyhold.set("WATCHED", str(os.urandom(8)))
+        self.assertNotEqual(next(versions), first)
+        versions.close()
+        with self.assertRaises(KeyholdError) as raised:
+            next(self.keyhold.watch(environment="nowhere"))
+        self.assertEqual(raised.exception.code, "environment.not_found")
+
     def test_nothing_confidential_is_printed(self):
         secret = self.keyhold.all()["GITHUB_TOKEN"]
         key = os.environ["KEYHOLD_ACCESS_KEY"]
@@ -275,6 +285,30 @@ class WithFailingServer(unittest.TestCase):
             for name in ("", ".", ".."):
                 with self.assertRaises(KeyholdError):
                     fake.client().get(name)
+
+    def test_a_stream_that_is_lost_is_opened_again(self):
+        def stream(text):
+            def answer(handler):
+                handler.send_response(200)
+                handler.send_header("content-type", "text/event-stream; charset=utf-8")
+                handler.end_headers()
+                for part in (text[:7], text[7:]):
+                    handler.wfile.write(part)
+                    handler.wfile.flush()
+
+            return answer
+
+        one = stream(b"retry: 3000\nid: a\nevent: version\ndata: a\n\n:\n\n")
+        two = stream(b":\n\nid: a\nevent: version\ndata: a\n\nid: b\ndata: b\n\n")
+        with Fake(one, None, problem(503, "storage.unavailable"), two, problem(403, "access.refused")) as fake:
+            versions = fake.client().watch()
+            self.assertEqual([next(versions), next(versions)], ["a", "b"])
+            with self.assertRaises(Refused):
+                next(versions)
+        with Fake((200, {"content-type": "text/html"}, b"<html>")) as fake:
+            with self.assertRaises(KeyholdError) as raised:
+                next(fake.client().watch())
+            self.assertEqual(raised.exception.code, "integrity.answer")
 
     def test_reports_that_fail_disturb_nobody(self):
         def hang(handler):

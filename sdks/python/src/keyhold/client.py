@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import random
 import ssl
-from typing import Any, Callable, Dict, Mapping, Optional, Union, overload
+import time
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Union, overload
 from urllib.parse import quote
 
 from .credential import AccessKey, WorkloadIdentity, setting
-from .errors import Conflict, ConfigurationInvalid, KeyholdError, SecretNotFound
+from .errors import Conflict, ConfigurationInvalid, KeyholdError, SecretNotFound, Unreachable
 from .secret import Secret
 from .transport import Transport
 from .uses import UseReporter
 
 _SECRETS = "/api/v1/projects/current/secrets"
+#: Between two streams of changes.
+_AGAIN_SECONDS = 0.5
+_AGAIN_SECONDS_MAX = 30.0
 
 
 class Keyhold:
@@ -185,6 +190,35 @@ class Keyhold:
             secret_name=name,
         )
         return answer
+
+    def watch(self, *, environment: Optional[str] = None) -> Iterator[str]:
+        """Yields a version of what the environment delivers, at once and whenever it may have changed. Never ends by itself::
+
+            for _ in keyhold.watch():
+                apply(keyhold.all())
+
+        A connection that is lost is made again. Raises KeyholdError when Keyhold says no.
+        """
+        last: Optional[str] = None
+        failures = 0
+        while True:
+            try:
+                for version in self._transport.events(
+                    "/api/v1/projects/current/changes",
+                    authorization=self.__credential.authorization(self._transport),
+                    query={"environment": environment or self.environment},
+                ):
+                    failures = 0
+                    if version != last:
+                        last = version
+                        yield version
+            except KeyholdError as error:
+                is_passing = isinstance(error, Unreachable) and error.code == "network.unreachable"
+                if not is_passing and (error.status or 0) < 429:
+                    raise
+            wait = min(_AGAIN_SECONDS_MAX, _AGAIN_SECONDS * 2**failures)
+            failures += 1
+            time.sleep(wait * (0.5 + random.random() / 2))
 
     def project(self) -> Dict[str, Any]:
         """Says which project the credential opens, and what it may do there."""

@@ -6,9 +6,10 @@ import http.client
 import ipaddress
 import json
 import random
+import socket
 import ssl
 import time
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Iterator, List, Mapping, Optional, Tuple
 from urllib.parse import quote, urlencode, urlsplit
 
 from .errors import ConfigurationInvalid, KeyholdError, Unreachable, error_of
@@ -20,6 +21,9 @@ _WAIT_SECONDS_MAX = 2.0
 #: Answers that say "not now".
 _PASSING = (429, 502, 503, 504)
 _ANSWER_BYTES_MAX = 256 * 1024 * 1024
+#: The server sends something every 15 seconds.
+_SILENCE_SECONDS = 45.0
+_LINE_BYTES_MAX = 64 * 1024
 
 
 class Transport:
@@ -93,17 +97,46 @@ class Transport:
                 raise error
             time.sleep(wait)
 
+    def events(self, path: str, *, authorization: str, query: Mapping[str, Optional[str]]) -> Iterator[str]:
+        """Yields the data of server-sent events (HTML standard, 9.2) until the stream ends. Raises KeyholdError."""
+        given = {name: value for name, value in query.items() if value is not None}
+        target = self._base + path + ("?" + urlencode(given, quote_via=quote) if given else "")
+        headers = {"accept": "text/event-stream", "user-agent": self._user_agent, "authorization": authorization}
+        connection = self._connection(_SILENCE_SECONDS)
+        try:
+            connection.request("GET", target, headers=headers)
+            response = connection.getresponse()
+            if response.status != 200:
+                raise _refusal(response.status, dict(response.getheaders()), response.read(_LINE_BYTES_MAX), None)
+            if not (response.getheader("content-type") or "").startswith("text/event-stream"):
+                raise Unreachable("integrity.answer", "what answered is not Keyhold; check the URL")
+            data: List[str] = []
+            while True:
+                line = response.readline(_LINE_BYTES_MAX)
+                if not line:
+                    return
+                text = line.decode("utf-8", "replace").rstrip("\r\n")
+                if text.startswith("data:"):
+                    data.append(text[5:][1:] if text[5:6] == " " else text[5:])
+                elif text == "" and data:
+                    yield "\n".join(data)
+                    data = []
+        except (OSError, http.client.HTTPException) as error:
+            raise _unreachable(error) from None
+        finally:
+            connection.close()
+
+    def _connection(self, timeout: float) -> http.client.HTTPConnection:
+        if self._context is None:
+            return http.client.HTTPConnection(self._host, self._port, timeout=timeout)
+        return http.client.HTTPSConnection(self._host, self._port, timeout=timeout, context=self._context)
+
     def _once(
         self, method: str, target: str, headers: Mapping[str, str], content: Optional[bytes], ends_at: float
     ) -> Tuple[int, Mapping[str, str], bytes]:
-        left = _left(ends_at)
-        if self._context is not None:
-            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                self._host, self._port, timeout=left, context=self._context
-            )
-        else:
-            connection = http.client.HTTPConnection(self._host, self._port, timeout=left)
+        connection: Optional[http.client.HTTPConnection] = None
         try:
+            connection = self._connection(_left(ends_at))
             connection.request(method, target, body=content, headers=dict(headers))
             # Kept: the connection lets go of it where the answer ends with the connection.
             channel = connection.sock
@@ -119,14 +152,19 @@ class Transport:
                     raise Unreachable("integrity.answer", "the answer is larger than any of Keyhold's")
                 parts.append(part)
             return response.status, dict(response.getheaders()), b"".join(parts)
-        except TimeoutError:
+        except (TimeoutError, socket.timeout):
             raise Unreachable("network.deadline", "Keyhold did not answer in time") from None
         except (OSError, http.client.HTTPException) as error:
-            # From None, and its kind only: messages quote what was sent.
-            kind = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
-            raise Unreachable("network.unreachable", "Keyhold cannot be reached (" + kind + ")") from None
+            raise _unreachable(error) from None
         finally:
-            connection.close()
+            if connection is not None:
+                connection.close()
+
+
+def _unreachable(error: Exception) -> Unreachable:
+    # Its kind only: messages quote what was sent.
+    kind = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+    return Unreachable("network.unreachable", "Keyhold cannot be reached (" + kind + ")")
 
 
 def _left(ends_at: float) -> float:
