@@ -7,6 +7,8 @@
   // in its order, or each right after its descriptor, as spreading, Object.assign and for…in do it.
   //
   // Old syntax on purpose: the program's Node may be years older than keyhold's.
+  // biome-ignore-all lint/style/useNodejsImportProtocol: as above
+  // biome-ignore-all lint/complexity/useOptionalChain: as above
 ;(() => {
   try {
     watch()
