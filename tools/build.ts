@@ -31,9 +31,9 @@ async function buildServer(target: string): Promise<void> {
   const home = join(root, 'packages/server/src')
   await build(target, {
     input: { main: join(home, 'main.ts'), 'audit-writer-thread': join(home, 'audit/audit-writer-thread.ts') },
-    // Optional parts of libraries that are not installed; and openpgp, which its licence (LGPL) wants replaceable: it stays
+    // Optional parts of libraries that are not installed; ssh2, which looks for files beside its own; and openpgp, which its licence (LGPL) wants replaceable: it stays
     // a package of its own beside the bundle.
-    external: ['pg-native', 'pino-pretty', 'openpgp', 'bufferutil', 'utf-8-validate'],
+    external: ['pg-native', 'pino-pretty', 'openpgp', 'ssh2', 'bufferutil', 'utf-8-validate'],
   })
 }
 

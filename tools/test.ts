@@ -21,13 +21,16 @@ const programs: Readonly<Record<string, string>> = {
   psql: 'postgresql-client',
   python3: 'python3',
   'secret-tool': 'libsecret-tools',
+  rsync: 'rsync',
+  ssh: 'openssh-client',
   'ssh-keygen': 'openssh-client',
+  sshd: 'openssh-server',
   stty: 'coreutils',
   vim: 'vim',
 }
 
 function isThere(program: string): boolean {
-  return (process.env.PATH ?? '').split(delimiter).some((directory) => {
+  return [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin'].some((directory) => {
     try {
       accessSync(join(directory, program), constants.X_OK)
       return true

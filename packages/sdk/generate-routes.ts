@@ -20,6 +20,7 @@ import * as secondFactor from '@keyhold/contract/api/second-factor'
 import * as secretOverrides from '@keyhold/contract/api/secret-overrides'
 import * as secrets from '@keyhold/contract/api/secrets'
 import * as settings from '@keyhold/contract/api/settings'
+import * as ssh from '@keyhold/contract/api/ssh'
 import * as sshIdentity from '@keyhold/contract/api/ssh-identity'
 import * as sshKeys from '@keyhold/contract/api/ssh-keys'
 import * as uses from '@keyhold/contract/api/uses'
@@ -51,6 +52,7 @@ const resources = {
   'secret-overrides': secretOverrides,
   secrets,
   settings,
+  ssh,
   'ssh-identity': sshIdentity,
   'ssh-keys': sshKeys,
   uses,

@@ -15,6 +15,7 @@ const resources: Readonly<Record<string, string>> = {
   'workspace-secret': 'Secrets of workspaces',
   share: 'Shares of workspaces',
   agent: 'Agents of workspaces',
+  ssh: 'The way into workspaces by SSH',
   'access-key': 'Access keys',
   'workload-identity': 'Workload identities',
   'access-token': 'Access tokens',

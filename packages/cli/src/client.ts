@@ -99,6 +99,7 @@ const nextSteps: Partial<Record<string, string>> = {
   'account.last_admin': 'make somebody else an administrator first',
   'agent.enrollment_invalid':
     'make a new one where you are signed in, it is good for an hour and once: keyhold workspace enroll WORKSPACE',
+  'agent.not_connected': 'start it where the workspace is: keyhold agent',
   'agent.not_enrolled': 'let one join: keyhold workspace enroll WORKSPACE',
   'api_key.limit': 'delete one first: keyhold api-key list',
   'api_key.name_taken': 'your API keys: keyhold api-key list',

@@ -28,6 +28,7 @@ export async function startRealServer(extra: Readonly<Record<string, string>> = 
     ...Object.fromEntries(inherited),
     KEYHOLD_DATA_DIR: join(directory, 'data'),
     KEYHOLD_HTTP_ADDR: '127.0.0.1:0',
+    KEYHOLD_SSH_ADDR: '127.0.0.1:0',
     ...extra,
   }
   const first = await startProcess(env)

@@ -87,6 +87,12 @@ export const limits = {
   gpgPrivateKeyLength: 200_000,
   gpgPassphraseLength: 1_000,
   sshKeysPerPerson: 50,
+  /** SSH connections that have not proven yet who they are: in all, and from one network (/24, /56). */
+  sshLogins: 100,
+  sshLoginsPerNetwork: 10,
+  sshConnectionsPerPerson: 64,
+  sshTunnelsPerConnection: 8,
+  sshTunnelsPerWorkspace: 64,
   /** Characters of a line with a public SSH key; also long enough to tell that it is a private one. */
   sshPublicKeyLength: 16_384,
   sshKeyCommentLength: 256,

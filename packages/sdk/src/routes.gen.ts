@@ -20,6 +20,7 @@ import type * as secondFactor from '@keyhold/contract/api/second-factor'
 import type * as secretOverrides from '@keyhold/contract/api/secret-overrides'
 import type * as secrets from '@keyhold/contract/api/secrets'
 import type * as settings from '@keyhold/contract/api/settings'
+import type * as ssh from '@keyhold/contract/api/ssh'
 import type * as sshIdentity from '@keyhold/contract/api/ssh-identity'
 import type * as sshKeys from '@keyhold/contract/api/ssh-keys'
 import type * as uses from '@keyhold/contract/api/uses'
@@ -86,6 +87,11 @@ export const routeTable = {
     caller: 'person',
   },
   'account.update': { method: 'PATCH', path: '/api/v1/accounts/{accountId}', caller: 'person' },
+  'agent.certify': {
+    method: 'POST',
+    path: '/api/v1/workspaces/current/host-certificate',
+    caller: 'workspace',
+  },
   'agent.create_enrollment': {
     method: 'POST',
     path: '/api/v1/workspaces/{workspaceId}/enrollments',
@@ -370,6 +376,8 @@ export const routeTable = {
   'ssh-key.create': { method: 'POST', path: '/api/ssh/keys', caller: 'person' },
   'ssh-key.delete': { method: 'DELETE', path: '/api/ssh/keys', caller: 'person' },
   'ssh-key.list': { method: 'GET', path: '/api/ssh/keys', caller: 'person' },
+  'ssh.get': { method: 'GET', path: '/api/v1/ssh', caller: 'person' },
+  'ssh.workspace': { method: 'GET', path: '/api/v1/workspaces/{workspaceId}/ssh', caller: 'person' },
   'workload-identity.create': {
     method: 'POST',
     path: '/api/v1/projects/{projectId}/workload-identities',
@@ -478,6 +486,7 @@ export interface ContractRoutes {
   'account.password': typeof accounts.changePassword
   'account.reset_second_factor': typeof accounts.resetSecondFactor
   'account.update': typeof accounts.updateAccount
+  'agent.certify': typeof workspaceAgents.certifyHostKey
   'agent.create_enrollment': typeof workspaceAgents.createEnrollment
   'agent.disconnect': typeof workspaceAgents.disconnectAgent
   'agent.enroll': typeof workspaceAgents.enrollAgent
@@ -622,6 +631,8 @@ export interface ContractRoutes {
   'ssh-key.create': typeof sshKeys.createSshKey
   'ssh-key.delete': typeof sshKeys.deleteSshKey
   'ssh-key.list': typeof sshKeys.listSshKeys
+  'ssh.get': typeof ssh.getSshGateway
+  'ssh.workspace': typeof ssh.getWorkspaceSsh
   'workload-identity.create': typeof workloadIdentities.createWorkloadIdentity
   'workload-identity.delete': typeof workloadIdentities.deleteWorkloadIdentity
   'workload-identity.exchange': typeof workloadIdentities.exchangeIdentityToken

@@ -86,6 +86,8 @@ import { operationRoutes, type Readiness, sealedRoutes } from './http/operations
 import { projectRoutes } from './projects/projects.routes.ts'
 import { Projects } from './projects/projects.service.ts'
 import { Schedule } from './schedule/schedule.ts'
+import { type Entrance, sshRoutes } from './ssh-gateway/ssh.routes.ts'
+import { SshGateway } from './ssh-gateway/ssh-gateway.ts'
 import { openStorage, type Storage } from './storage/storage.ts'
 import type { Transaction } from './storage/tables.ts'
 import { Backups } from './upkeep/backups.service.ts'
@@ -94,6 +96,7 @@ import { Servers } from './upkeep/servers.ts'
 import { listenForPassphrase } from './upkeep/unseal-socket.ts'
 import { deriveRootKey, readRootKeyFiles } from './vault/root-key.ts'
 import { chooseRootKey } from './vault/rotation.ts'
+import { SshHostKey } from './vault/ssh-host-keys.ts'
 import { Vault } from './vault/vault.ts'
 import { AgentConnections } from './workspaces/agent-connections.ts'
 import { agentRoutes } from './workspaces/agents.routes.ts'
@@ -104,6 +107,8 @@ import { Workspaces } from './workspaces/workspaces.service.ts'
 /** Wrong tokens and keys per address and minute before the address has to wait. */
 const WRONG_CREDENTIALS_MAX = 120
 const MINUTE_MS = 60_000
+/** Refused SSH logins of an address and minute that are recorded: scanners must not fill the log. */
+const RECORDED_LOGINS_MAX = 10
 const HOUR_MS = 60 * MINUTE_MS
 /** How often people are looked for who have to be reminded of something. */
 const REMINDERS_MS = 60 * MINUTE_MS
@@ -126,6 +131,8 @@ export interface Core {
   readonly agents: Agents
   readonly workspaceSecrets: WorkspaceSecrets
   readonly deliveries: Deliveries
+  /** By which the SSH gateway is known, and what vouches for workspaces. */
+  readonly sshKeysOfInstance: { readonly gateway: SshHostKey; readonly certificateAuthority: SshHostKey }
   readonly secrets: Secrets
   readonly uses: Uses
   readonly secretWatches: SecretWatches
@@ -261,6 +268,7 @@ export async function composeCore(
       secrets,
       workspaceSecrets,
     ]
+    const certificateAuthority = new SshHostKey(vault.deriveKey('ssh-host-certificates'))
     const servers = new Servers(storage, vault, clock, packageJson.version)
     const inventory = new Inventory(access, settings, sources, clock)
     return {
@@ -330,10 +338,14 @@ export async function composeCore(
         clock,
         publicUrl: config.publicUrl,
       }),
-      agents: new Agents({ storage, access, audit, clock }),
       workspaces,
       workspaceSecrets,
       deliveries,
+      agents: new Agents({ storage, access, audit, clock, certificateAuthority }),
+      sshKeysOfInstance: {
+        gateway: new SshHostKey(vault.deriveKey('ssh-gateway')),
+        certificateAuthority,
+      },
       secrets,
       uses: new Uses(storage, access, clock),
       secretWatches: new SecretWatches(storage, access, clock),
@@ -389,6 +401,9 @@ async function readInstanceId(storage: Storage): Promise<string> {
 export interface Server {
   readonly http: Http<Person, Machine, WorkspaceAgent>
   readonly agentConnections: AgentConnections
+  readonly gateway: SshGateway
+  /** Where the gateway is reached, once it listens. */
+  readonly entrance: Entrance
   readonly schedule: Schedule
   /** Listens; resolves with the address that is reached. */
   listen(): Promise<string>
@@ -503,7 +518,13 @@ export async function composeServer(
 
   const { address: metricsAddress, token: metricsToken } = config.metrics
   const agentConnections = new AgentConnections(
-    { storage: core.storage, access, audit: core.audit, clock, serverId: core.servers.id },
+    {
+      storage: core.storage,
+      access,
+      audit: core.audit,
+      clock,
+      serverId: core.servers.id,
+    },
     (error) => logger.warn({ err: error }, 'cannot keep the connection of an agent'),
   )
   const wantsMetrics = metricsAddress !== undefined || metricsToken !== undefined
@@ -539,6 +560,8 @@ export async function composeServer(
   agentRoutes(http, core.agents, agentConnections)
   deliveryRoutes(http, core.deliveries)
   workspaceSecretRoutes(http, core.workspaceSecrets, core.settings, clock)
+  const entrance: Entrance = { gateway: undefined }
+  sshRoutes(http, core.agents, access, entrance, core.sshKeysOfInstance)
   useRoutes(http, core.uses, (projectId, environment) => usableSecrets(clock, projectId, environment))
   secretRoutes(
     http,
@@ -564,6 +587,23 @@ export async function composeServer(
   apiKeyRoutes(http, core.apiKeys, clock)
   destinationRoutes(http, core.auditDestinations)
   activityRoutes(http, core.audit, access, accounts, core.projects)
+  const refusedLogins = new FailedAttempts(clock, RECORDED_LOGINS_MAX, MINUTE_MS)
+  const gateway = new SshGateway({
+    access,
+    audit: core.audit,
+    connections: agentConnections,
+    findKey: (key) => core.sshKeys.findForLogin(key),
+    keyUsed: (id) => core.sshKeys.used(id),
+    keyLines: (accountId) => core.sshKeys.linesForLogin(accountId),
+    findPerson: (accountId, keyId) => findPerson(accounts, accountId, keyId),
+    hostKey: core.sshKeysOfInstance.gateway.privateText(),
+    isRecorded: (address) => {
+      const isWithin = refusedLogins.isAllowed(address)
+      if (isWithin) refusedLogins.recordFailure(address)
+      return isWithin
+    },
+    logger,
+  })
   let isDraining = false
   operationRoutes(http.fastify, {
     readiness: async () => {
@@ -612,6 +652,8 @@ export async function composeServer(
   return {
     http,
     agentConnections,
+    gateway,
+    entrance,
     schedule,
     listen: async () => {
       const address = await http.fastify
@@ -619,6 +661,7 @@ export async function composeServer(
         .catch((error: unknown) => {
           throw unusable('KEYHOLD_HTTP_ADDR: cannot listen there', error)
         })
+      entrance.gateway = await listenForSsh(gateway, config, logger)
       await core.servers.start((error) => logger.warn({ err: error }, 'cannot say that this server runs'))
       return address
     },
@@ -631,6 +674,7 @@ export async function composeServer(
       clearInterval(keeping)
       core.secretWatches.stop()
       // At once: a job that waits for somebody else's server must not keep requests coming in.
+      await gateway.close()
       http.closeSockets()
       await Promise.all([schedule.stop(), core.auditSender.stop(), http.fastify.close()])
       await agentConnections.stop()
@@ -642,6 +686,38 @@ export async function composeServer(
         .catch((error: unknown) => logger.warn({ err: error }, 'cannot keep a checkpoint'))
       await core.close()
     },
+  }
+}
+
+/** Whoever has proven to have a key of theirs. */
+async function findPerson(accounts: Accounts, accountId: string, keyId: string): Promise<Person | undefined> {
+  const account = await accounts.find(accountId)
+  if (!account || account.disabledAt !== null) return undefined
+  return {
+    kind: 'person',
+    accountId,
+    name: account.name,
+    role: account.role,
+    mustChangePassword: account.mustChangePassword,
+    hasSecondFactor: account.hasSecondFactor,
+    credential: { kind: 'ssh-key', id: keyId, expiresAt: null },
+  }
+}
+
+/** Opens the gateway. @returns where it is reached; undefined when there is none. @throws ConfigError */
+async function listenForSsh(
+  gateway: SshGateway,
+  { ssh, publicUrl }: Config,
+  logger: Logger,
+): Promise<Entrance['gateway']> {
+  if (!ssh.address) return undefined
+  try {
+    const port = await gateway.listen(ssh.address)
+    return ssh.publicAddress ?? { host: new URL(publicUrl).hostname, port }
+  } catch (error) {
+    if (!ssh.isDefault) throw unusable('KEYHOLD_SSH_ADDR: cannot listen there', error)
+    logger.warn({ err: error }, 'no SSH gateway: port 2222 cannot be had; set KEYHOLD_SSH_ADDR')
+    return undefined
   }
 }
 

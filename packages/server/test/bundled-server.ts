@@ -23,7 +23,7 @@ export class BundledServer {
     const bundle = await rolldown({
       platform: 'node',
       input: { main: source('main.ts'), 'audit-writer-thread': source('audit/audit-writer-thread.ts') },
-      external: ['pg-native', 'pino-pretty', 'openpgp', 'bufferutil', 'utf-8-validate'],
+      external: ['pg-native', 'pino-pretty', 'openpgp', 'ssh2', 'bufferutil', 'utf-8-validate'],
       checks: { pluginTimings: false },
     })
     await bundle.write({ dir: directory, format: 'esm', entryFileNames: '[name].js' })

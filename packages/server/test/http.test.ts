@@ -52,6 +52,7 @@ describe.each(databases)('hostile input on %s', (database) => {
   let projectId: string
   let paths: Record<string, string>
   let key: { id: string; secret: string }
+  let agentToken: string
 
   beforeAll(async () => {
     ;({ server, stop } = await startServer(database))
@@ -64,6 +65,11 @@ describe.each(databases)('hostile input on %s', (database) => {
       value: 'a value of some length',
     })
     key = await server.addKey(owner, projectId, { permission: 'read_write' })
+    const { id } = await server.ok('POST', '/api/v1/workspaces', {
+      token: owner.token,
+      body: { name: 'api' },
+    })
+    agentToken = await server.addAgent(owner, id)
     paths = {
       projectId,
       environmentId: environment.id,
@@ -131,6 +137,7 @@ describe.each(databases)('hostile input on %s', (database) => {
           headers: {
             ...(type !== '' && { 'content-type': type }),
             ...(row.caller === 'person' && { authorization: `Bearer ${owner.token}` }),
+            ...(row.caller === 'workspace' && { authorization: `Bearer ${agentToken}` }),
             ...(row.caller === 'machine' && {
               authorization: `Basic ${Buffer.from(`${key.id}:${key.secret}`).toString('base64')}`,
             }),
@@ -193,9 +200,11 @@ describe.each(databases)('hostile input on %s', (database) => {
   const authorization = (caller: string) =>
     caller === 'person'
       ? `Authorization: Bearer ${owner.token}\r\n`
-      : caller === 'machine'
-        ? `Authorization: Basic ${Buffer.from(`${key.id}:${key.secret}`).toString('base64')}\r\n`
-        : ''
+      : caller === 'workspace'
+        ? `Authorization: Bearer ${agentToken}\r\n`
+        : caller === 'machine'
+          ? `Authorization: Basic ${Buffer.from(`${key.id}:${key.secret}`).toString('base64')}\r\n`
+          : ''
 
   test('NUL, numbers without end and times that are none are refused before the database sees them', async () => {
     const token = owner.token

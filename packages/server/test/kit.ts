@@ -362,6 +362,7 @@ export async function startServer(
   const config = readConfig({
     KEYHOLD_DATA_DIR: dataDir,
     KEYHOLD_HTTP_ADDR: '127.0.0.1:0',
+    KEYHOLD_SSH_ADDR: '127.0.0.1:0',
     KEYHOLD_PUBLIC_URL: 'http://localhost:8080',
     ...(postgres && { KEYHOLD_DATABASE_URL: postgres.url }),
     ...env,

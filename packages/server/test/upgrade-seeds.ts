@@ -474,4 +474,5 @@ export const seeds: Readonly<Record<string, (seed: Seeding) => Promise<void>>> =
     }),
   // Filled by the log, from its own records.
   '0029-audit-removed': (seed) => seed.append('settings.update'),
+  '0030-ssh-host-keys': (seed) => seed.update('workspace_agents', { host_key: 'ssh-ed25519 AAAA' }),
 }

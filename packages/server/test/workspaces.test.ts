@@ -17,6 +17,7 @@ const matrix: Record<
   'workspace.delete': [204, 403, 403, 403, 404],
   'agent.create_enrollment': [201, 403, 403, 403, 404],
   'agent.disconnect': [204, 403, 403, 403, 404],
+  'ssh.workspace': [200, 200, 200, 403, 404],
   'share.list': [200, 200, 403, 403, 404],
   'share.create': [201, 403, 403, 403, 404],
   'share.update': [200, 403, 403, 403, 404],
@@ -71,7 +72,9 @@ describe.each(databases)('workspaces on %s', (database) => {
     const rows = routes.filter(
       (row) =>
         row.caller === 'person' &&
-        /^\/api\/v1\/workspaces(?:$|\/\{workspaceId\}(?:$|\/shares|\/agent|\/enrollments))/.test(row.path),
+        /^\/api\/v1\/workspaces(?:$|\/\{workspaceId\}(?:$|\/shares|\/agent|\/enrollments|\/ssh))/.test(
+          row.path,
+        ),
     )
 
     test('every route is in the matrix', () => {

@@ -3,7 +3,7 @@
 
 import { userInfo } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { closeCodes } from '@keyhold/contract/api/workspace-agents'
+import { type ControlMessage, closeCodes } from '@keyhold/contract/api/workspace-agents'
 import { Keyhold, KeyholdError } from '@keyhold/sdk'
 import { explained, failureOf, userAgent } from '../client.ts'
 import { readSettings } from '../connection.ts'
@@ -13,6 +13,7 @@ import type { Terminal } from '../terminal.ts'
 import { version } from '../version.ts'
 import { type AgentState, readState, stateDirectory, writeState } from './agent-state.ts'
 import { ControlConnection } from './control-connection.ts'
+import { SshServer } from './ssh-server.ts'
 
 /** Reconnecting: twice as long after each failure, and not all agents at once. */
 const BACKOFF_MS_MIN = 500
@@ -33,13 +34,19 @@ export interface AgentOptions {
 export interface AgentPart {
   /** There may be something new to fetch: after each connect, and whenever the server says so. Told again when it throws. */
   changed(keyhold: Keyhold): Promise<void>
+  /** Every minute: what is due by the clock. */
+  tick?(keyhold: Keyhold): Promise<void>
+  /** Somebody comes in. */
+  open?(at: AgentState, opening: Extract<ControlMessage, { type: 'open' }>): void
 }
 
 /** Runs the agent. @returns the exit code, when it is stopped. @throws Failure when it was cut off, or never joined. */
 export async function runAgent(options: AgentOptions): Promise<number> {
   const directory = stateDirectory(options.env, options.stateDirectory)
   const state = await join(options, directory)
-  const agent = new Agent(directory, state, options.terminal, [])
+  const { terminal } = options
+  const parts = [new SshServer({ directory, loginName: loginName(), terminal })]
+  const agent = new Agent(directory, state, terminal, parts)
   const stopping = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stopping.abort())
   await agent.run(stopping.signal)
@@ -136,13 +143,15 @@ class Agent {
     const connection = await ControlConnection.open({ url, token, loginName: loginName(), release: version })
     this.#terminal.note(`connected to ${new URL(url).host}`)
     connection.onMessage = (message) => {
-      if (message.type === 'changed') this.#tellParts()
+      if (message.type === 'changed') this.#tellParts((part) => part.changed(this.#keyhold))
+      else if (message.type === 'open') for (const part of this.#parts) part.open?.(this.#state, message)
     }
     const stop = () => connection.close()
     stopping.addEventListener('abort', stop)
     const renewing = setInterval(() => {
       // A failure shows at the next turn, or as the end of the connection.
       void this.#renewIfDue().catch(() => {})
+      this.#tellParts((part) => part.tick?.(this.#keyhold))
     }, RENEW_LOOK_MS)
     try {
       const code = await connection.ended
@@ -160,10 +169,16 @@ class Agent {
     }
   }
 
-  #tellParts(): void {
+  /** Has the parts do something, after what they do already. */
+  #tellParts(what: (part: AgentPart) => Promise<void> | undefined): void {
     const work = async () => {
-      for (const part of this.#parts)
-        await part.changed(this.#keyhold).catch((error: unknown) => this.#terminal.note(reasonOf(error)))
+      for (const part of this.#parts) {
+        try {
+          await what(part)
+        } catch (error) {
+          this.#terminal.note(reasonOf(error))
+        }
+      }
     }
     this.#work = this.#work.then(work)
   }

@@ -110,6 +110,10 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
         summary: 'make the token with which an agent joins a workspace',
         load: () => import('./workspace/enroll.ts'),
       },
+      connect: {
+        summary: 'see how a workspace is entered with ssh',
+        load: () => import('./workspace/connect.ts'),
+      },
       disconnect: {
         summary: 'cut off the agent of a workspace',
         load: () => import('./workspace/disconnect.ts'),
@@ -293,6 +297,12 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
         load: () => import('./gpg-key/revocation.ts'),
       },
       delete: { summary: 'delete a GPG key', load: () => import('./gpg-key/delete.ts') },
+    },
+  },
+  ssh: {
+    summary: 'the way into workspaces with ssh',
+    verbs: {
+      setup: { summary: 'let ssh know the way, without questions', load: () => import('./ssh/setup.ts') },
     },
   },
   'ssh-key': {

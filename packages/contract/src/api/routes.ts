@@ -20,6 +20,7 @@ import * as secondFactor from './second-factor.ts'
 import * as secretOverrides from './secret-overrides.ts'
 import * as secrets from './secrets.ts'
 import * as settings from './settings.ts'
+import * as ssh from './ssh.ts'
 import * as sshIdentity from './ssh-identity.ts'
 import * as sshKeys from './ssh-keys.ts'
 import * as uses from './uses.ts'
@@ -55,6 +56,7 @@ export const routes: readonly AnyRoute[] = [
   identityProviders,
   settings,
   personalSecrets,
+  ssh,
   sshKeys,
   apiKeys,
   sshIdentity,

@@ -97,6 +97,32 @@ export const renewCredential = route({
   answer: Type.Object({ token: AgentToken }),
 })
 
+export const certifyHostKey = route({
+  id: 'agent.certify',
+  method: 'POST',
+  path: '/api/v1/workspaces/current/host-certificate',
+  summary:
+    "Get a certificate for the host key of the workspace's SSH server, good for a day. The first key is the one by which the workspace is known",
+  caller: 'workspace',
+  action: 'agent.certify',
+  body: Type.Object(
+    {
+      publicKey: Type.String({
+        maxLength: 200,
+        pattern: '^ssh-ed25519 [A-Za-z0-9+/]{68}$',
+        description: 'ssh-ed25519 and the key, without comment',
+      }),
+    },
+    { additionalProperties: false },
+  ),
+  status: 201,
+  answer: Type.Object({
+    certificate: Type.String({ description: 'One line, as in a -cert.pub file' }),
+    expiresAt: Time,
+  }),
+  errors: ['agent.host_key_changed'],
+})
+
 /**
  * Where the agent opens its WebSocket. It carries no values and asks nothing: it tells the agent that there is something to
  * fetch, or that it is over.
@@ -107,6 +133,21 @@ export const AGENT_CONNECTION_PATH = '/api/v1/workspaces/current/connection'
 export const ControlMessage = Type.Union([
   /** Something that the agent delivers may have changed: fetch it again. Also the first message of each connection. */
   Type.Object({ type: Type.Literal('changed') }),
+  /** Somebody comes in by SSH: start a server that takes these keys, and dial {@link AGENT_TUNNEL_PATH}. */
+  Type.Object({
+    type: Type.Literal('open'),
+    tunnelId: Type.String(),
+    /** Good once. */
+    token: Type.String(),
+    accountId: Type.String(),
+    name: Type.String(),
+    level: Type.Union([Type.Literal('owner'), Type.Literal('admin'), Type.Literal('edit')]),
+    /** Of the key that was proven to the gateway. */
+    fingerprint: Type.String(),
+    /** Lines of `authorized_keys`: all keys of this person, and of nobody else. */
+    keys: Type.Array(Type.String()),
+    address: Type.String(),
+  }),
 ])
 export type ControlMessage = Static<typeof ControlMessage>
 
@@ -120,3 +161,14 @@ export const closeCodes = {
 
 /** Headers in which the agent says who it is when it connects. */
 export const agentHeaders = { loginName: 'keyhold-login-name', release: 'keyhold-agent-release' } as const
+
+/**
+ * Where the agent dials when it was told to: a WebSocket of the bytes of one SSH connection, in binary frames. A text frame
+ * says that one way has ended.
+ */
+export const AGENT_TUNNEL_PATH = '/api/v1/workspaces/current/tunnels/{tunnelId}'
+export const tunnelHeaders = { token: 'keyhold-tunnel-token', failure: 'keyhold-tunnel-failure' } as const
+
+/** Why an agent cannot let anybody in. */
+export const tunnelFailures = ['no-ssh-server', 'failed'] as const
+export type TunnelFailure = (typeof tunnelFailures)[number]

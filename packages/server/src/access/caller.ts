@@ -29,6 +29,12 @@ export interface Person {
         readonly expiresAt: Date | null
         readonly lastUsedAt: Date | null
       }
+    | {
+        /** Proven to the SSH gateway. */
+        readonly kind: 'ssh-key'
+        readonly id: string
+        readonly expiresAt: null
+      }
 }
 
 /** A machine, by its project access key. */

@@ -73,6 +73,9 @@ export const workspaceRules: Partial<Record<Action, readonly WorkspaceLevel[]>> 
   'workspace-secret.update': owners,
   'workspace-secret.delete': owners,
   'workspace-secret.read': trusted,
+  // Enter by SSH, run code: all but View (acceptance 6.1).
+  'ssh.connect': runners,
+  'ssh.read': runners,
   'share.list': trusted,
   'share.create': owners,
   'share.update': owners,
@@ -81,7 +84,12 @@ export const workspaceRules: Partial<Record<Action, readonly WorkspaceLevel[]>> 
 }
 
 /** What the agent of a workspace may do in it. */
-export const agentActions: ReadonlySet<Action> = new Set(['agent.connect', 'agent.read', 'agent.renew'])
+export const agentActions: ReadonlySet<Action> = new Set([
+  'agent.certify',
+  'agent.connect',
+  'agent.read',
+  'agent.renew',
+])
 
 /** What an access key may do in its project. No key deletes anything (acceptance KEY-5). */
 export const machineRules: Partial<Record<Action, readonly ('read' | 'read_write')[]>> = {
@@ -127,6 +135,7 @@ export const instanceRules: Partial<Record<Action, 'member' | 'admin'>> = {
   'repository-provider.update': 'admin',
   'repository-provider.delete': 'admin',
   'settings.read': 'member',
+  'ssh.read': 'member',
   'settings.update': 'admin',
 }
 

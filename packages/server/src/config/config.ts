@@ -9,6 +9,15 @@ export interface ListenAddress {
   readonly port: number
 }
 
+export interface SshConfig {
+  /** Absent: there is no gateway. */
+  readonly address?: ListenAddress
+  /** Nobody chose the address: where it is taken, the server goes without. */
+  readonly isDefault: boolean
+  /** Absent: the host of the public address, and the port that the gateway listens on. */
+  readonly publicAddress?: ListenAddress
+}
+
 /** The configuration, read once and frozen. */
 export interface Config {
   /** Absolute path. */
@@ -16,6 +25,7 @@ export interface Config {
   /** Absent: SQLite in `dataDir`. */
   readonly databaseUrl?: string
   readonly http: ListenAddress
+  readonly ssh: SshConfig
   /** Without a slash at its end. */
   readonly publicUrl: string
   readonly trustedProxies?: BlockList
@@ -168,6 +178,16 @@ function parseDrainMs(text: string): number {
   return seconds * 1000
 }
 
+function parseSsh(address: string | undefined, publicAddress: string | undefined): SshConfig {
+  return {
+    ...(address !== 'off' && { address: parseAddress('KEYHOLD_SSH_ADDR', address ?? ':2222') }),
+    isDefault: address === undefined,
+    ...(publicAddress !== undefined && {
+      publicAddress: parseAddress('KEYHOLD_SSH_PUBLIC_ADDR', publicAddress),
+    }),
+  }
+}
+
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent']
 
 /** Reads the configuration from `env`. @throws ConfigError on the first mistake. */
@@ -201,6 +221,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     auditDir: resolve(values.KEYHOLD_AUDIT_DIR ?? join(values.KEYHOLD_DATA_DIR!, 'audit')),
     ...(values.KEYHOLD_DATABASE_URL && { databaseUrl: parseDatabaseUrl(values.KEYHOLD_DATABASE_URL) }),
     http,
+    ssh: parseSsh(values.KEYHOLD_SSH_ADDR, values.KEYHOLD_SSH_PUBLIC_ADDR),
     publicUrl: parsePublicUrl(values.KEYHOLD_PUBLIC_URL ?? `${scheme}://${host}:${http.port}`),
     ...(trustedProxies && { trustedProxies }),
     drainMs: parseDrainMs(values.KEYHOLD_DRAIN_SECONDS!),

@@ -28,6 +28,14 @@ export const options = [
     doc: 'Address to listen on, `host:port`. Other than loopback needs TLS or trusted proxies.',
   },
   {
+    name: 'KEYHOLD_SSH_ADDR',
+    doc: 'Address of the SSH gateway, the way into workspaces, `host:port`, or `off`. Default: `:2222`, on all addresses; where that is taken, the server starts without it.',
+  },
+  {
+    name: 'KEYHOLD_SSH_PUBLIC_ADDR',
+    doc: 'What people type to reach it, `host:port`. Default: the host of KEYHOLD_PUBLIC_URL, and the port it listens on.',
+  },
+  {
     name: 'KEYHOLD_PUBLIC_URL',
     doc: 'The address people and machines use, such as `https://keys.example.com`. Default: made from KEYHOLD_HTTP_ADDR.',
   },

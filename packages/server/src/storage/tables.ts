@@ -338,6 +338,8 @@ export interface Tables {
     release: string
     /** null when it was cut off. */
     enrolled_at: number | null
+    /** Public key of its SSH server, as a line; null until the agent has told it. */
+    host_key: string | null
     /** Grows when the agent has something to fetch. */
     changes: number
     /** The newest connection; null when it ended. */

@@ -1,10 +1,13 @@
 import { type ControlMessage, closeCodes } from '@keyhold/contract/api/workspace-agents'
+import { limits } from '@keyhold/contract/limits'
+import type { WebSocket } from 'ws'
 import { inWorkspace } from '../access/access.ts'
 import type { Asker, WorkspaceAgent } from '../access/caller.ts'
 import { AppError } from '../base/app-error.ts'
 import { newId } from '../base/ids.ts'
 import type { AgentFacts, AgentParts } from './agents.service.ts'
 import * as store from './agents.store.ts'
+import { TunnelError, Tunnels, type Visitor } from './tunnels.ts'
 
 /** How often is looked whether agents may stay and have something to fetch: others may have said so on another server. */
 const LOOK_MS = 1_000
@@ -35,7 +38,7 @@ interface Connection {
   heardAt: number
 }
 
-export interface ConnectionParts extends AgentParts {
+export interface ConnectionParts extends Omit<AgentParts, 'certificateAuthority'> {
   /** Names this server among those that share the database. */
   readonly serverId: string
 }
@@ -47,6 +50,7 @@ export interface ConnectionParts extends AgentParts {
 export class AgentConnections {
   readonly #parts: ConnectionParts
   readonly #byWorkspace = new Map<string, Connection>()
+  readonly #tunnels = new Tunnels<WebSocket>()
   readonly #failed: (error: unknown) => void
   #looking: NodeJS.Timeout | undefined
   #beatAt = 0
@@ -122,6 +126,37 @@ export class AgentConnections {
     })
   }
 
+  /** Whether the agent of a workspace is connected to this server. */
+  isHere(workspaceId: string): boolean {
+    return this.#byWorkspace.has(workspaceId)
+  }
+
+  /** Has the agent start an SSH server for somebody. @returns its bytes, not read yet. @throws TunnelError */
+  async openTunnel(workspaceId: string, visitor: Visitor): Promise<WebSocket> {
+    const connection = this.#byWorkspace.get(workspaceId)
+    if (!connection) throw new TunnelError(`workspace ${workspaceId} is stopped: its agent is not connected`)
+    if (this.#tunnels.countOf(workspaceId) >= limits.sshTunnelsPerWorkspace)
+      throw new TunnelError(`too many connections to workspace ${workspaceId} at once`)
+    const { epoch } = connection.asker.caller
+    return this.#tunnels.open({ workspaceId, epoch }, visitor, (tunnel) =>
+      this.#tell(connection, { type: 'open', ...tunnel, keys: [...tunnel.keys] }),
+    )
+  }
+
+  /** Takes what an agent has dialled because it was asked to. */
+  attachTunnel(
+    agent: WorkspaceAgent,
+    tunnel: { readonly id: string; readonly token: string; readonly failure: string | undefined },
+    socket: WebSocket,
+  ): void {
+    const answer = tunnel.failure === undefined ? socket : new TunnelError(failureText(tunnel.failure))
+    const isAsked = this.#tunnels.attach(agent, tunnel.id, tunnel.token, answer)
+    if (isAsked && tunnel.failure === undefined) return
+    // It was paused, and a close is done when the other side has been heard.
+    socket.resume()
+    socket.close(closeCodes.revoked)
+  }
+
   /** Looks who may stay, and who has something to fetch. Also for tests that do not want to wait. */
   async look(): Promise<void> {
     if (this.#isLooking || this.#byWorkspace.size === 0) return
@@ -168,4 +203,11 @@ export class AgentConnections {
     clearInterval(this.#looking)
     await Promise.all(this.#ending)
   }
+}
+
+/** What `ssh` prints of an agent that could not let anybody in. */
+function failureText(failure: string): string {
+  return failure === 'no-ssh-server'
+    ? 'the workspace has no SSH server; install the package openssh-server there'
+    : 'the workspace could not start its SSH server; its agent says why'
 }

@@ -31,6 +31,17 @@ export function agentRoutes(
   http.workspace(api.renewCredential, async ({ caller, origin }) => ({
     token: (await agents.renew({ caller, origin })).reveal(),
   }))
+  http.workspace(api.certifyHostKey, async ({ caller, origin, body }) => {
+    const { certificate, expiresAt } = await agents.certify({ caller, origin }, body.publicKey)
+    return { certificate, expiresAt: expiresAt.toISOString() }
+  })
+  http.socket(api.AGENT_TUNNEL_PATH, ({ socket, caller, params, header }) => {
+    // Until both ends are there: the first bytes must find somebody who listens.
+    socket.pause()
+    const token = header(api.tunnelHeaders.token) ?? ''
+    const failure = header(api.tunnelHeaders.failure)
+    connections.attachTunnel(caller, { id: params.tunnelId ?? '', token, failure }, socket)
+  })
   http.socket(api.AGENT_CONNECTION_PATH, ({ socket, caller, origin, header }) => {
     void connections.attach({ caller, origin }, socket, factsOf(header))
   })

@@ -2,10 +2,11 @@ import { Secret } from '@keyhold/contract/secret'
 import { type Access, inWorkspace } from '../access/access.ts'
 import type { Asker, Person, WorkspaceAgent } from '../access/caller.ts'
 import type { AuditLog } from '../audit/audit-log.ts'
-import { AppError } from '../base/app-error.ts'
+import { AppError, invalidField } from '../base/app-error.ts'
 import type { Clock } from '../base/clock.ts'
 import { hashToken, isToken, newId, newToken } from '../base/ids.ts'
 import type { Origin } from '../base/origin.ts'
+import { fingerprintOf, parsePublicKeyLine } from '../base/ssh-public-key.ts'
 import { lockWorkspace } from '../storage/locks.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Transaction } from '../storage/tables.ts'
@@ -19,6 +20,9 @@ const ENROLLMENT_MS = 60 * 60_000
 const RENEW_MS = 24 * 60 * 60_000
 /** For this long a credential that was replaced is known again, and gives away that two hold it. */
 const REMEMBERED_MS = 90 * 24 * 60 * 60_000
+/** How long a certificate of a host key is good, and for clocks that are behind. */
+const CERTIFICATE_MS = 24 * 60 * 60_000
+const CLOCK_SKEW_MS = 10 * 60_000
 /** Requests that were under way when the next credential was first used are no second holder. */
 const UNDER_WAY_MS = 60_000
 
@@ -28,11 +32,17 @@ export interface AgentFacts {
   readonly release: string
 }
 
+/** Vouches for the SSH servers of workspaces. */
+export interface CertificateAuthority {
+  signHost(ed25519: Uint8Array, host: string, validAfter: Date, validBefore: Date): string
+}
+
 export interface AgentParts {
   readonly storage: Storage
   readonly access: Access
   readonly audit: AuditLog
   readonly clock: Clock
+  readonly certificateAuthority: CertificateAuthority
 }
 
 /** The agents of workspaces: how they join, and how they are told from others. Where they are connected: {@link AgentConnections}. */
@@ -141,6 +151,49 @@ export class Agents {
     }))
   }
 
+  /**
+   * Certifies the key of the workspace's SSH server. The first one that an agent tells is the one that it is known by.
+   * @param line `ssh-ed25519` and the key. @throws AppError `agent.host_key_changed`, recorded: somebody may be in its place.
+   */
+  async certify(
+    asker: Asker<WorkspaceAgent>,
+    line: string,
+  ): Promise<{ certificate: string; expiresAt: Date }> {
+    const { access, clock, certificateAuthority } = this.#parts
+    const { workspaceId, epoch } = asker.caller
+    const key = readEd25519(line)
+    const target = {
+      kind: 'ssh-host-key',
+      name: fingerprintOf(Buffer.from(line.split(' ')[1] ?? '', 'base64')),
+    }
+    return access.perform(asker, 'agent.certify', inWorkspace(workspaceId, { target }), async (tx) => {
+      const kept = await store.keepHostKey(tx, { workspaceId, epoch }, line)
+      if (kept !== line) throw new AppError('agent.host_key_changed')
+      const now = clock.now().getTime()
+      const expiresAt = new Date(now + CERTIFICATE_MS)
+      const certificate = certificateAuthority.signHost(
+        key,
+        workspaceId,
+        new Date(now - CLOCK_SKEW_MS),
+        expiresAt,
+      )
+      return { result: { certificate, expiresAt }, record: { target } }
+    })
+  }
+
+  /** How a workspace is entered, for who may. @throws AppError `agent.not_enrolled` */
+  async entrance(
+    asker: Asker<Person>,
+    workspaceId: string,
+  ): Promise<{ loginName: string; hostKey: string | null }> {
+    const { access, storage } = this.#parts
+    return access.check(asker, 'ssh.read', inWorkspace(workspaceId), async () => {
+      const found = await store.findEntrance(storage.db, workspaceId)
+      if (!found) throw new AppError('agent.not_enrolled')
+      return found
+    })
+  }
+
   async #addCredential(
     tx: Transaction,
     { workspaceId, epoch }: { workspaceId: string; epoch: number },
@@ -211,4 +264,11 @@ export class Agents {
   ): Promise<void> {
     return store.noteChange(tx, whose)
   }
+}
+
+/** The 32 bytes of a key that `parsePublicKeyLine` takes. @throws AppError `request.invalid` */
+function readEd25519(line: string): Buffer {
+  const { type, blob } = parsePublicKeyLine(line)
+  if (type !== 'ssh-ed25519') throw invalidField('publicKey', 'is no key of type ssh-ed25519')
+  return blob.subarray(-32)
 }

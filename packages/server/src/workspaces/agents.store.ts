@@ -48,11 +48,12 @@ export async function beginEpoch(
   await deleteCredentials(tx, workspaceId)
   const { epoch } = await tx
     .insertInto('workspace_agents')
-    .values({ workspace_id: workspaceId, epoch: 1, changes: 0, ...facts, ...nowhere })
+    .values({ workspace_id: workspaceId, epoch: 1, changes: 0, host_key: null, ...facts, ...nowhere })
     .onConflict((conflict) =>
       conflict.column('workspace_id').doUpdateSet((eb) => ({
         ...facts,
         ...nowhere,
+        host_key: null,
         epoch: eb('workspace_agents.epoch', '+', 1),
       })),
     )
@@ -235,4 +236,33 @@ export async function noteChange(
         eb.selectFrom('workspaces').select('id').where('owner_id', '=', whose.ownerId),
       )
       .execute()
+}
+
+/** Keeps the key by which a workspace is known, the first time. @returns the one that is kept; undefined when another agent joined. */
+export async function keepHostKey(
+  tx: Transaction,
+  at: { readonly workspaceId: string; readonly epoch: number },
+  line: string,
+): Promise<string | undefined> {
+  const row = await tx
+    .updateTable('workspace_agents')
+    .set((eb) => ({ host_key: eb.fn.coalesce('host_key', eb.val(line)) }))
+    .where('workspace_id', '=', at.workspaceId)
+    .where('epoch', '=', at.epoch)
+    .returning('host_key')
+    .executeTakeFirst()
+  return row?.host_key ?? undefined
+}
+
+/** How a workspace is entered. @returns undefined when it has no agent. */
+export async function findEntrance(
+  db: Queries,
+  workspaceId: string,
+): Promise<{ loginName: string; hostKey: string | null } | undefined> {
+  return db
+    .selectFrom('workspace_agents')
+    .select(['login_name as loginName', 'host_key as hostKey'])
+    .where('workspace_id', '=', workspaceId)
+    .where('enrolled_at', 'is not', null)
+    .executeTakeFirst()
 }

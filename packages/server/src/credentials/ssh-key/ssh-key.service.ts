@@ -96,6 +96,15 @@ export class SshKeys implements CredentialSource {
     return found && { id: found.id, accountId: found.accountId, fingerprint, title: titleOf(found) }
   }
 
+  /** Lines of `authorized_keys` of all keys that let a person in now. */
+  async linesForLogin(accountId: string): Promise<string[]> {
+    const now = this.#clock.now()
+    const keys = await listKeys(this.#storage.db, accountId)
+    return keys
+      .filter(({ expiresAt }) => expiresAt === null || expiresAt > now)
+      .map(({ type, blob }) => `${type} ${Buffer.from(blob).toString('base64')}`)
+  }
+
   /** Keeps "last used", to the minute. */
   async used(id: string): Promise<void> {
     const now = this.#clock.now().getTime()

@@ -1,0 +1,197 @@
+// Lets people in by SSH: a server of OpenSSH for each connection, on the bytes of a tunnel that the agent dials when it is
+// asked to. Keyhold says whose keys count for this one connection; the server checks them itself, so whoever sits at the
+// gateway does not get in.
+import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import type { Readable, Writable } from 'node:stream'
+import { promisify } from 'node:util'
+import {
+  AGENT_TUNNEL_PATH,
+  type ControlMessage,
+  type TunnelFailure,
+  tunnelHeaders,
+} from '@keyhold/contract/api/workspace-agents'
+import type { Keyhold } from '@keyhold/sdk'
+import { WebSocket } from 'ws'
+import { userAgent } from '../client.ts'
+import type { Terminal } from '../terminal.ts'
+import { pipeTunnel } from './pipe-tunnel.ts'
+
+const HOST_KEY = 'ssh_host_ed25519_key'
+const SERVER_PLACES = ['/usr/sbin/sshd', '/usr/local/sbin/sshd', '/sbin/sshd', '/usr/bin/sshd']
+/** A certificate is good for a day. */
+const RENEW_BEFORE_MS = 12 * 3_600_000
+const DIALLING_MS = 10_000
+/** How long a server may take to end when its tunnel is gone. */
+const ENDING_MS = 5_000
+const FRAME_BYTES_MAX = 1024 * 1024
+
+type Opening = Extract<ControlMessage, { type: 'open' }>
+type Server = ChildProcessByStdio<Writable, Readable, Readable>
+
+export interface SshServerOptions {
+  readonly directory: string
+  readonly loginName: string
+  readonly terminal: Terminal
+}
+
+export class SshServer {
+  readonly #options: SshServerOptions
+  #certificateEndsAt = 0
+
+  constructor(options: SshServerOptions) {
+    this.#options = options
+    if (findServer() === undefined)
+      options.terminal.note('nobody can enter by SSH: install the package openssh-server')
+  }
+
+  /** Sees that there is a host key, and a certificate that is good for a while. */
+  async changed(keyhold: Keyhold): Promise<void> {
+    const path = join(this.#options.directory, HOST_KEY)
+    if (findServer() === undefined || Date.now() < this.#certificateEndsAt - RENEW_BEFORE_MS) return
+    if (!existsSync(path))
+      await promisify(execFile)('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', path])
+    const publicKey = readFileSync(`${path}.pub`, 'utf8').trim()
+    const { certificate, expiresAt } = await keyhold.call('agent.certify', { body: { publicKey } })
+    writeFileSync(`${path}-cert.pub`, `${certificate}\n`, { mode: 0o644 })
+    this.#certificateEndsAt = Date.parse(expiresAt)
+  }
+
+  tick(keyhold: Keyhold): Promise<void> {
+    return this.changed(keyhold)
+  }
+
+  /** Dials the tunnel and starts a server on it. */
+  open(at: { readonly url: string; readonly token: string }, opening: Opening): void {
+    const program = findServer()
+    const failure: TunnelFailure | undefined = program === undefined ? 'no-ssh-server' : undefined
+    const socket = this.#dial(at, opening, failure)
+    if (program === undefined) return
+    const { terminal } = this.#options
+    try {
+      const place = this.#prepare(opening)
+      const server = startServer(program, place)
+      terminal.note(`${opening.name} (${opening.level}) comes in from ${opening.address}`)
+      server.stderr.setEncoding('utf8').on('data', (text: string) => terminal.note(`sshd: ${text.trim()}`))
+      server.on('error', () => socket.terminate())
+      server.on('exit', () => rmSync(place, { recursive: true, force: true }))
+      socket.on('close', () => end(server))
+      pipeTunnel(server.stdout, server.stdin, socket)
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : 'unexpected failure'
+      terminal.note(`the SSH server cannot be started (${code})`)
+      socket.terminate()
+    }
+  }
+
+  #dial(
+    at: { url: string; token: string },
+    { tunnelId, token }: Opening,
+    failure?: TunnelFailure,
+  ): WebSocket {
+    const path = AGENT_TUNNEL_PATH.replace('{tunnelId}', tunnelId)
+    const socket = new WebSocket(at.url.replace(/^http/, 'ws') + path, {
+      headers: {
+        authorization: `Bearer ${at.token}`,
+        'user-agent': userAgent,
+        [tunnelHeaders.token]: token,
+        ...(failure !== undefined && { [tunnelHeaders.failure]: failure }),
+      },
+      perMessageDeflate: false,
+      maxPayload: FRAME_BYTES_MAX,
+      handshakeTimeout: DIALLING_MS,
+      followRedirects: false,
+    })
+    socket.on('error', (error) =>
+      this.#options.terminal.note(
+        `a tunnel broke: ${'code' in error ? String(error.code) : 'it was refused'}`,
+      ),
+    )
+    return socket
+  }
+
+  /** Writes what one server reads. @returns the directory, which only this account can enter. */
+  #prepare({ keys }: Opening): string {
+    const { directory, loginName } = this.#options
+    const place = mkdtempSync(join(directory, 'ssh-'))
+    const hostKey = join(directory, HOST_KEY)
+    const certificate = `${hostKey}-cert.pub`
+    writeFileSync(join(place, 'authorized_keys'), keys.map((line) => `${line}\n`).join(''), { mode: 0o600 })
+    const lines = [
+      `HostKey ${quoted(hostKey)}`,
+      ...(existsSync(certificate) ? [`HostCertificate ${quoted(certificate)}`] : []),
+      `AuthorizedKeysFile ${quoted(join(place, 'authorized_keys'))}`,
+      // The files are this account's alone; above them may be what is writable by others, such as /tmp.
+      'StrictModes no',
+      `AllowUsers ${loginName}`,
+      'AuthenticationMethods publickey',
+      'PasswordAuthentication no',
+      'KbdInteractiveAuthentication no',
+      'HostbasedAuthentication no',
+      'PermitRootLogin prohibit-password',
+      // Without PAM the server needs no rights that this account does not have.
+      'UsePAM no',
+      'PermitUserEnvironment no',
+      'AcceptEnv LANG LC_* COLORTERM GIT_PROTOCOL TZ',
+      'Subsystem sftp internal-sftp',
+      'X11Forwarding no',
+      'UseDNS no',
+      'PidFile none',
+      'LoginGraceTime 20',
+      'MaxAuthTries 30',
+      'MaxSessions 50',
+      'LogLevel ERROR',
+    ]
+    writeFileSync(join(place, 'sshd_config'), `${lines.join('\n')}\n`, { mode: 0o600 })
+    return place
+  }
+}
+
+const quoted = (path: string) => `"${path}"`
+
+function findServer(): string | undefined {
+  return SERVER_PLACES.find((path) => {
+    try {
+      accessSync(path, constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
+
+function startServer(program: string, place: string): Server {
+  // Where it runs as root it wants this one, which containers do not have (sshd(8), FILES).
+  if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 })
+  return spawn(program, ['-i', '-e', '-f', join(place, 'sshd_config')], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    // A group of its own: all of it ends with the tunnel.
+    detached: true,
+    // Nothing of what the agent was started with.
+    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+  })
+}
+
+/** Ends a server whose tunnel is gone, and what it runs. */
+function end(server: Server): void {
+  const signal = (name: NodeJS.Signals) => {
+    try {
+      if (server.pid !== undefined && server.exitCode === null) process.kill(-server.pid, name)
+    } catch {
+      // It has ended.
+    }
+  }
+  signal('SIGTERM')
+  const deadline = setTimeout(() => signal('SIGKILL'), ENDING_MS)
+  server.once('exit', () => clearTimeout(deadline))
+}

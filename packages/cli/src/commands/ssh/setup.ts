@@ -1,0 +1,80 @@
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import type { CallAnswer } from '@keyhold/sdk'
+import { connected } from '../../client.ts'
+import { defineCommand } from '../../command.ts'
+import { codeOf, Failure } from '../../failure.ts'
+
+const CONFIG = 'keyhold_config'
+const KNOWN_HOSTS = 'keyhold_known_hosts'
+
+export const command = defineCommand({
+  usage: '[--directory=DIRECTORY]',
+  description: `Writes ${CONFIG} and ${KNOWN_HOSTS}, and has ~/.ssh/config include the first one. From then on "ssh WORKSPACE-ID" enters a
+workspace, ssh knows gateway and workspaces without asking, and so does every editor that reads that file. Run it again after
+workspaces were created.`,
+  options: {
+    directory: { type: 'string', placeholder: 'DIRECTORY', summary: 'in place of ~/.ssh' },
+  },
+  examples: [{ does: 'let ssh know the way', command: 'keyhold ssh setup' }],
+  run: ({ options, env, terminal }) =>
+    connected(env, 'person', async (keyhold) => {
+      const directory = options.directory ?? join(homedir(), '.ssh')
+      const gateway = await keyhold.call('ssh.get')
+      const { workspaces } = await keyhold.call('workspace.list')
+      const users = workspaces.flatMap(({ id, agent, level }) =>
+        agent && level !== 'view' ? [{ id, user: agent.loginName }] : [],
+      )
+      try {
+        mkdirSync(directory, { recursive: true, mode: 0o700 })
+        replace(join(directory, KNOWN_HOSTS), knownHosts(gateway))
+        replace(join(directory, CONFIG), configuration(directory, gateway, users))
+        include(join(directory, 'config'))
+      } catch (error) {
+        throw new Failure(`${directory} cannot be written (${codeOf(error)})`)
+      }
+      terminal.note(`ssh knows the way: ${directory}/${CONFIG}`)
+      terminal.hint('enter a workspace by its id: ssh ws-…')
+    }),
+})
+
+type Gateway = CallAnswer<'ssh.get'>
+
+function knownHosts({ host, port, hostKey, certificateAuthority }: Gateway): string {
+  const name = port === 22 ? host : `[${host}]:${port}`
+  return `${name} ${hostKey}\n@cert-authority ws-* ${certificateAuthority}\n`
+}
+
+function configuration(
+  directory: string,
+  { host, port }: Gateway,
+  users: readonly { id: string; user: string }[],
+): string {
+  const known = [KNOWN_HOSTS, 'known_hosts'].map((name) => `"${join(directory, name)}"`).join(' ')
+  const own = users.flatMap(({ id, user }) => [`Host ${id}`, `  User ${user}`])
+  return [
+    '# Written by "keyhold ssh setup", which writes it anew.',
+    ...own,
+    'Host ws-*',
+    `  ProxyJump ${port === 22 ? host : `${host}:${port}`}`,
+    `  UserKnownHostsFile ${known}`,
+    // The jump host does not inherit what is said of the destination.
+    `Host ${host}`,
+    `  UserKnownHostsFile ${known}`,
+    '',
+  ].join('\n')
+}
+
+function replace(path: string, text: string): void {
+  writeFileSync(`${path}.new`, text, { mode: 0o600 })
+  renameSync(`${path}.new`, path)
+}
+
+/** At the top: what stands below a Host line counts for that host only. */
+function include(path: string): void {
+  const line = `Include ${CONFIG}`
+  const before = existsSync(path) ? readFileSync(path, 'utf8') : ''
+  if (before.split('\n').some((one) => one.trim() === line)) return
+  replace(path, `${line}\n\n${before}`)
+}

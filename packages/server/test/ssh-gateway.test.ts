@@ -1,0 +1,417 @@
+import { execFileSync } from 'node:child_process'
+import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { type EventEmitter, once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { AGENT_TUNNEL_PATH, tunnelHeaders } from '@keyhold/contract/api/workspace-agents'
+import { limits } from '@keyhold/contract/limits'
+import ssh2 from 'ssh2'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { sshStrings } from '../src/base/ssh-wire.ts'
+import { isProven } from '../src/ssh-gateway/verify-signature.ts'
+import { eventually, TestAgent } from './agent-kit.ts'
+import { databases, startServer, type TestPerson, type TestServer } from './kit.ts'
+import { newSshKey } from './ssh-kit.ts'
+
+/* What the programs of OpenSSH see of it: packages/cli/test/ssh.test.ts. Here: what they would never do. */
+
+/** As `once`, but errors on the way are none: what is waited for is the end. */
+const closed = (one: EventEmitter) => new Promise<number>((resolve) => one.on('close', resolve))
+
+/** A key pair as ssh-keygen makes it. */
+function newPair(type = 'ed25519', ...more: string[]): { line: string; privateKey: string; blob: Buffer } {
+  const folder = mkdtempSync(join(tmpdir(), 'keyhold-pair-'))
+  try {
+    const path = join(folder, 'id')
+    execFileSync('ssh-keygen', ['-q', '-t', type, ...more, '-N', '', '-f', path])
+    const read = (name: string) => execFileSync('cat', [name]).toString()
+    const line = read(`${path}.pub`).trim()
+    return { line, privateKey: read(path), blob: Buffer.from(line.split(' ')[1]!, 'base64') }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+describe.each(databases)('the SSH gateway on %s', (database) => {
+  let server: TestServer
+  let stop: () => Promise<void>
+  let owner: TestPerson
+  let workspace: { id: string }
+  let credential: string
+  let agent: TestAgent
+  const pair = newPair()
+  let port: number
+
+  beforeAll(async () => {
+    ;({ server, stop } = await startServer(database))
+    owner = await server.addPerson()
+    workspace = await server.ok('POST', '/api/v1/workspaces', { token: owner.token, body: { name: 'api' } })
+    await server.ok('POST', '/api/ssh/keys', { token: owner.token, body: { publicKey: pair.line } })
+    credential = await server.addAgent(owner, workspace.id)
+    agent = await TestAgent.connect(server.url, credential)
+    port = server.server.entrance.gateway!.port
+  })
+  afterAll(async () => {
+    agent.socket.terminate()
+    await stop()
+  })
+
+  const raw = (): Socket => {
+    const socket = connect(port, '127.0.0.1')
+    socket.on('error', () => {})
+    onTestFinished(() => void socket.destroy())
+    return socket
+  }
+  /** An authenticated connection of the library's own client. */
+  const signIn = async (privateKey = pair.privateKey, options: object = {}): Promise<ssh2.Client> => {
+    const client = new ssh2.Client()
+    client.on('error', () => {})
+    onTestFinished(() => void client.end())
+    client.connect({ host: '127.0.0.1', port, username: 'whoever', privateKey, ...options })
+    await new Promise<void>((resolve, reject) => {
+      client.on('ready', resolve)
+      client.on('close', () => reject(new Error('refused')))
+    })
+    return client
+  }
+  /** What an agent does when it is asked to open. */
+  const dial = async (headers: Record<string, string> = {}, as = credential): Promise<WebSocket> => {
+    const opening = await eventually(
+      () => agent.messages.map((text) => JSON.parse(text)).findLast(({ type }) => type === 'open'),
+      (seen) => expect(seen).toBeDefined(),
+    )
+    agent.messages.length = 0
+    return dialTunnel(opening, headers, as)
+  }
+  const dialTunnel = async (opening: { tunnelId: string; token: string }, headers = {}, as = credential) => {
+    const url = server.url.replace('http', 'ws') + AGENT_TUNNEL_PATH.replace('{tunnelId}', opening.tunnelId)
+    const socket = new WebSocket(url, {
+      headers: { authorization: `Bearer ${as}`, [tunnelHeaders.token]: opening.token, ...headers },
+    })
+    onTestFinished(() => socket.terminate())
+    // From the beginning: it may be closed in the same breath.
+    closes.set(socket, closed(socket))
+    await once(socket, 'open')
+    return socket
+  }
+  const closes = new WeakMap<WebSocket, Promise<number>>()
+  const forward = (client: ssh2.Client, host = workspace.id) =>
+    new Promise<ssh2.ClientChannel>((resolve, reject) =>
+      client.forwardOut('127.0.0.1', 0, host, 22, (error, channel) =>
+        error ? reject(error) : resolve(channel),
+      ),
+    )
+
+  test('the agent hears who comes and with which keys, and the bytes of both ways and their ends pass (S6)', async () => {
+    const other = newSshKey()
+    await server.ok('POST', '/api/ssh/keys', { token: owner.token, body: { publicKey: other.line } })
+    const client = await signIn()
+    const opened = forward(client)
+    const opening = await eventually(
+      () => agent.messages.map((text) => JSON.parse(text)).find(({ type }) => type === 'open'),
+      (seen) => expect(seen).toBeDefined(),
+    )
+    expect(opening).toMatchObject({ accountId: owner.id, level: 'owner', address: '127.0.0.1' })
+    expect(opening.keys.toSorted()).toEqual(
+      [pair.line.split(' ').slice(0, 2).join(' '), other.base].toSorted(),
+    )
+    const socket = await dial()
+    const channel = await opened
+    channel.write('to the workspace')
+    const [there, isBinary] = await once(socket, 'message')
+    expect([String(there), isBinary]).toEqual(['to the workspace', true])
+    // The client ends its way; the other one still works.
+    channel.end()
+    const [ended] = await once(socket, 'message')
+    expect(String(ended)).toBe('eof')
+    socket.send(Buffer.from('and back'))
+    const [back] = await once(channel, 'data')
+    expect(String(back)).toBe('and back')
+    socket.close()
+    await once(channel, 'close')
+  })
+
+  test('a tunnel is dialled once, by the agent that was asked, with the token that it was given (T19)', async () => {
+    const stranger = await server.addPerson()
+    const box = await server.ok('POST', '/api/v1/workspaces', {
+      token: stranger.token,
+      body: { name: 'box' },
+    })
+    const theirs = await server.addAgent(stranger, box.id)
+    const client = await signIn()
+    const opened = forward(client)
+    const opening = await eventually(
+      () => agent.messages.map((text) => JSON.parse(text)).findLast(({ type }) => type === 'open'),
+      (seen) => expect(seen).toBeDefined(),
+    )
+    for (const [as, token] of [
+      [theirs, opening.token],
+      [credential, `${opening.token}x`],
+    ] as const) {
+      const socket = await dialTunnel({ ...opening, token }, {}, as)
+      expect(await closes.get(socket)).toBe(4003)
+    }
+    await dial()
+    await opened
+    expect(await closes.get(await dialTunnel(opening))).toBe(4003)
+  })
+
+  test('an agent without an SSH server has that said to who types ssh', async () => {
+    const opened = forward(await signIn())
+    opened.catch(() => {})
+    await dial({ [tunnelHeaders.failure]: 'no-ssh-server' })
+    await expect(opened).rejects.toThrow(/install the package openssh-server/)
+  })
+
+  test('everything but tunnels is refused: commands, shells beyond a word, forwards, agents, X11', async () => {
+    const client = await signIn()
+    await expect(
+      new Promise((resolve, reject) =>
+        client.forwardIn('', 0, (error, at) => (error ? reject(error) : resolve(at))),
+      ),
+    ).rejects.toThrow()
+    await expect(
+      new Promise((resolve, reject) => client.sftp((error, sftp) => (error ? reject(error) : resolve(sftp)))),
+    ).rejects.toThrow()
+    await expect(
+      new Promise((resolve, reject) =>
+        client.openssh_forwardOutStreamLocal('/run/x', (error, at) => (error ? reject(error) : resolve(at))),
+      ),
+    ).rejects.toThrow()
+    for (const host of [
+      'WS-000000000000',
+      '127.0.0.1',
+      'ws-',
+      `${workspace.id}\0`,
+      'x'.repeat(300),
+      '../x',
+      '-oX',
+    ])
+      await expect(forward(client, host)).rejects.toThrow(/only workspaces|there is no workspace/)
+  })
+
+  test('a probe is no proof: who shows one key and signs with another is who signed (T2, CVE-2024-45337)', async () => {
+    const eve = await server.addPerson()
+    const evil = newPair()
+    await server.ok('POST', '/api/ssh/keys', { token: eve.token, body: { publicKey: evil.line } })
+    // Offers the owner's key without a signature first, then signs with one's own.
+    const client = await signIn(evil.privateKey, {
+      authHandler: probeThen(pair.line, evil.privateKey),
+    })
+    await expect(forward(client)).rejects.toThrow(/there is no workspace/)
+    const record = (await server.records(5)).find(({ action }) => action === 'ssh.connect')
+    expect(record).toMatchObject({ outcome: 'refused', actor: { id: eve.id }, workspace: workspace.id })
+  })
+
+  test('SHA-1, and keys of a kind that nobody has, do not get in (S9, T10)', async () => {
+    const rsa = newPair('rsa', '-b', '2048')
+    const person = await server.addPerson()
+    await server.ok('POST', '/api/ssh/keys', { token: person.token, body: { publicKey: rsa.line } })
+    await signIn(rsa.privateKey)
+    await expect(signIn(newPair('ecdsa').privateKey)).rejects.toThrow('refused')
+  })
+
+  test('methods that are unknown are answered with what would do, and guesses of passwords with an end (S4, S12)', async () => {
+    const client = new ssh2.Client()
+    onTestFinished(() => void client.end())
+    let tries = 0
+    const failed = new Promise<Error>((resolve) => client.on('error', resolve))
+    client.connect({
+      host: '127.0.0.1',
+      port,
+      username: 'root',
+      authHandler: (left, _partial, next) => {
+        if (left !== null && left !== undefined) expect(left).toEqual(['publickey'])
+        tries += 1
+        // `as`: the types know no answer for "once more".
+        next({ type: 'password', username: 'root', password: `guess ${tries}` } as never)
+      },
+    })
+    await failed
+    expect(tries).toBeGreaterThan(10)
+    expect(tries).toBeLessThan(40)
+  })
+
+  test('who says nothing is shown out, takes no place for long, and keeps nobody else out (S4, T7)', async () => {
+    const silent = Array.from({ length: limits.sshLoginsPerNetwork }, () => raw())
+    await Promise.all(silent.map((socket) => once(socket, 'connect')))
+    // No place is left for this network …
+    const late = raw()
+    await closed(late)
+    for (const socket of silent) socket.destroy()
+    // … until the others have gone.
+    await eventually(
+      () => signIn().catch(() => undefined),
+      (client) => expect(client).toBeDefined(),
+    )
+  })
+
+  test('more data than the window allows ends the connection (S3, T8)', async () => {
+    const client = await signIn()
+    const opened = forward(client)
+    const socket = await dial()
+    const channel = await opened
+    socket.pause()
+    // As a client that takes no notice of windows.
+    const { outgoing } = channel as unknown as { outgoing: { window: number } } // `as`: ssh2's own state.
+    const sending = setInterval(() => {
+      outgoing.window = 2 ** 31
+      channel.write(Buffer.alloc(1024 * 1024))
+    }, 1)
+    onTestFinished(() => clearInterval(sending))
+    await closed(client)
+  })
+
+  test('channels beyond the limit are refused, and the connection goes on (S4, T9)', async () => {
+    const client = await signIn()
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 200 }, () => forward(client, 'ws-000000000000')),
+    )
+    expect(outcomes.every(({ status }) => status === 'rejected')).toBe(true)
+    expect(JSON.stringify(outcomes.map((one) => String((one as PromiseRejectedResult).reason)))).toContain(
+      'too many',
+    )
+    const opened = forward(client)
+    await dial()
+    await opened
+  })
+
+  test('a disabled account ends what it has open, on the gateway as well (SDS-12, T16)', async () => {
+    const admin = await server.addPerson('admin')
+    const person = await server.addPerson()
+    const own = newPair()
+    await server.ok('POST', '/api/ssh/keys', { token: person.token, body: { publicKey: own.line } })
+    const client = await signIn(own.privateKey)
+    const body = { isDisabled: true }
+    await server.ok('PATCH', `/api/v1/accounts/${person.id}`, { token: admin.token, body })
+    const disabledAt = Date.now()
+    await closed(client)
+    expect(Date.now() - disabledAt).toBeLessThan(2_500)
+    await expect(signIn(own.privateKey)).rejects.toThrow('refused')
+  })
+
+  describe('certificates of host keys', () => {
+    const certify = (publicKey: string, token = credential) =>
+      server.request('POST', '/api/v1/workspaces/current/host-certificate', { token, body: { publicKey } })
+
+    test('say which workspace has the key, for a day, in a form that ssh-keygen reads (T11)', async () => {
+      const answer = await certify(newSshKey('').line)
+      expect(answer.status).toBe(201)
+      const folder = mkdtempSync(join(tmpdir(), 'keyhold-cert-'))
+      onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+      const path = join(folder, 'cert.pub')
+      writeFileSync(path, `${answer.body.certificate}\n`)
+      const shown = execFileSync('ssh-keygen', ['-Lf', path]).toString()
+      expect(shown).toContain('Type: ssh-ed25519-cert-v01@openssh.com host certificate')
+      expect(shown).toMatch(new RegExp(`Principals: \\n\\s+${workspace.id}\\n`))
+      const { certificateAuthority } = await server.ok('GET', '/api/v1/ssh', { token: owner.token })
+      writeFileSync(path, certificateAuthority)
+      const fingerprint = execFileSync('ssh-keygen', ['-lf', path]).toString().split(' ')[1]!
+      expect(shown).toContain(`Signing CA: ED25519 ${fingerprint}`)
+    })
+
+    test('are not given for another key than the first one; that is recorded (T18)', async () => {
+      const again = await certify(newSshKey('').line)
+      expect([again.status, again.body.code]).toEqual([409, 'agent.host_key_changed'])
+      const record = (await server.records(10)).find(({ traceId }) => traceId === again.body.traceId)
+      expect(record).toMatchObject({ action: 'agent.certify', outcome: 'failed', workspace: workspace.id })
+      for (const line of [
+        '',
+        'ssh-rsa AAAA',
+        newSshKey('comment').line,
+        `${newSshKey('').line.slice(0, -4)}AAAA=`,
+      ])
+        expect([line, (await certify(line)).status]).toEqual([line, 400])
+    })
+  })
+})
+
+/** Offers one key without a signature, and then signs with another: what ssh2's client does not do by itself. */
+function probeThen(line: string, privateKey: string): ssh2.AuthHandlerMiddleware {
+  let turn = 0
+  const [type = '', key = ''] = line.split(' ')
+  return (_left, _partial, next) => {
+    turn += 1
+    if (turn > 1) return next({ type: 'publickey', username: 'x', key: privateKey })
+    // An agent that has the key but gives it up when it has to sign.
+    const agent = {
+      getIdentities: (done: (error: null, keys: unknown[]) => void) =>
+        done(null, [ssh2.utils.parseKey(`${type} ${key}`)]),
+      sign: (_key: unknown, _data: unknown, _options: unknown, done: (error: Error) => void) =>
+        done(new Error('not mine')),
+    }
+    next({ type: 'agent', username: 'x', agent: Object.setPrototypeOf(agent, ssh2.BaseAgent.prototype) })
+  }
+}
+
+describe('proofs', () => {
+  const signed = Buffer.from('what is signed')
+  const ed25519 = generateKeyPairSync('ed25519')
+  const blobOf = (key: KeyObject, type: string, ...more: string[]) =>
+    sshStrings(type, Buffer.from(key.export({ format: 'jwk' }).x!, 'base64url'), ...more)
+  const sha256 = (data: Buffer) => createHash('sha256').update(data).digest()
+  const touched = (flags: number, app = 'ssh:') => {
+    const tail = Buffer.from([flags, 0, 0, 0, 7])
+    const inner = sign(
+      null,
+      Buffer.concat([sha256(Buffer.from(app)), tail, sha256(signed)]),
+      ed25519.privateKey,
+    )
+    return Buffer.concat([inner, tail])
+  }
+  const sk = 'sk-ssh-ed25519@openssh.com'
+  const proof = (over: object = {}) => ({
+    type: 'ssh-ed25519',
+    hash: undefined,
+    key: blobOf(ed25519.publicKey, 'ssh-ed25519'),
+    signed,
+    signature: sign(null, signed, ed25519.privateKey),
+    ...over,
+  })
+
+  test('a right one is right; another text, another key, or a bit less is wrong', () => {
+    expect(isProven(proof())).toBe(true)
+    expect(isProven(proof({ signed: Buffer.from('something else') }))).toBe(false)
+    expect(isProven(proof({ key: newSshKey().blob }))).toBe(false)
+    expect(isProven(proof({ signature: Buffer.alloc(64) }))).toBe(false)
+    for (const key of [Buffer.alloc(0), Buffer.alloc(16), sshStrings('ssh-ed25519', Buffer.alloc(31))])
+      expect(isProven(proof({ key }))).toBe(false)
+  })
+
+  test('a key is never taken for one of another type (T10, T12)', () => {
+    for (const type of [
+      'ssh-rsa',
+      'ssh-dss',
+      sk,
+      'ssh-ed25519-cert-v01@openssh.com',
+      'ecdsa-sha2-nistp256',
+      '',
+    ])
+      expect([type, isProven(proof({ type }))]).toEqual([type, false])
+  })
+
+  test('RSA signs with SHA-2 or not at all (S9)', () => {
+    const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    const { n = '', e = '' } = rsa.publicKey.export({ format: 'jwk' })
+    const modulus = Buffer.concat([Buffer.alloc(1), Buffer.from(n, 'base64url')])
+    const key = sshStrings('ssh-rsa', Buffer.from(e, 'base64url'), modulus)
+    const of = (hash: string | undefined) =>
+      isProven(proof({ type: 'ssh-rsa', key, hash, signature: sign(hash ?? 'sha1', signed, rsa.privateKey) }))
+    expect(['sha256', 'sha512', 'sha1', undefined].map(of)).toEqual([true, true, false, false])
+  })
+
+  test('a security key counts when somebody touched it, for its application', () => {
+    const key = blobOf(ed25519.publicKey, sk, 'ssh:')
+    expect(isProven(proof({ type: sk, key, signature: touched(1) }))).toBe(true)
+    expect(isProven(proof({ type: sk, key, signature: touched(5) }))).toBe(true)
+    expect(isProven(proof({ type: sk, key, signature: touched(0) }))).toBe(false)
+    expect(isProven(proof({ type: sk, key, signature: touched(1, 'https://elsewhere') }))).toBe(false)
+    expect(isProven(proof({ type: sk, key, signature: touched(1).subarray(0, 64) }))).toBe(false)
+    expect(isProven(proof({ type: sk, key, signature: Buffer.concat([touched(1), Buffer.alloc(1)]) }))).toBe(
+      false,
+    )
+  })
+})

@@ -1,0 +1,2 @@
+// violates server-ssh-gateway-imports-to-its-right
+import '../compose.ts'

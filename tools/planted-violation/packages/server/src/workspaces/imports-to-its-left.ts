@@ -1,0 +1,2 @@
+// violates server-workspaces-imports-to-its-right
+import '../credentials/one/one.ts'
