@@ -1,7 +1,8 @@
 // Builds what is run and published: bundles of the command line and of the server, so that both start quickly and
-// without a TypeScript compiler in memory.
-import { cpSync, mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+// without a TypeScript compiler in memory; and the web application that the server serves.
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { type RolldownOptions, rolldown } from 'rolldown'
 
 const root = join(import.meta.dirname, '..')
@@ -9,7 +10,10 @@ const startedAt = new Date()
 
 // Tests of the command line name a place of their own, so that they neither need nor disturb what is there.
 const [target] = process.argv.slice(2)
-if (target === undefined) await buildServer(join(root, 'packages/server/dist'))
+if (target === undefined) {
+  await buildServer(join(root, 'packages/server/dist'))
+  await buildWeb(join(root, 'packages/web'))
+}
 await buildCommandLine(target ?? join(root, 'packages/cli/dist'))
 
 async function build(target: string, options: RolldownOptions): Promise<void> {
@@ -54,4 +58,16 @@ async function buildCommandLine(target: string): Promise<void> {
   mkdirSync(target, { recursive: true })
   writeFileSync(join(target, 'stamp'), '')
   utimesSync(join(target, 'stamp'), startedAt, startedAt)
+}
+
+/** The web application, compressed once here rather than at each request; see the server's http/web.ts. */
+async function buildWeb(home: string): Promise<void> {
+  const { build: buildByVite } = await import('vite')
+  await buildByVite({ configFile: join(home, 'vite.config.ts') })
+  const assets = join(home, 'dist/assets')
+  for (const name of readdirSync(assets)) {
+    const bytes = readFileSync(join(assets, name))
+    writeFileSync(join(assets, `${name}.br`), brotliCompressSync(bytes))
+    writeFileSync(join(assets, `${name}.gz`), gzipSync(bytes, { level: 9 }))
+  }
 }

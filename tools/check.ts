@@ -9,12 +9,23 @@ const STEPS_AT_ONCE = 2
 const steps: readonly (readonly [name: string, command: readonly string[]])[] = [
   // Kept between runs, so that only what changed is looked at again.
   ['types', ['tsc', '--incremental', '--tsBuildInfoFile', 'node_modules/.cache/keyhold.tsbuildinfo']],
+  [
+    'types of the web application',
+    [
+      'tsc',
+      '-p',
+      'packages/web',
+      '--incremental',
+      '--tsBuildInfoFile',
+      'node_modules/.cache/keyhold-web.tsbuildinfo',
+    ],
+  ],
   ['format and lint', ['biome', 'ci', '--colors=off', '.']],
   ['imports', ['node', 'tools/check-imports.ts']],
   ['generated files', ['node', 'tools/generate.ts', '--check']],
   ['reveal sites', ['node', 'tools/reveal-sites.ts', '--check']],
   ['hosts', ['node', 'tools/check-hosts.ts']],
-  ['build', ['node', 'tools/build.ts']],
+  ['build, and size of the web application', ['node', 'tools/check-web-size.ts']],
 ]
 
 interface Outcome {

@@ -109,6 +109,24 @@ const betweenPackages = [
     { path: '^packages/', pathNot: ['^packages/server/', src('contract'), src('masking')] },
   ),
   rule(
+    'web-imports-contract-and-sdk-only',
+    'The web application is a client of the API like any other',
+    { path: src('web') },
+    { path: '^packages/', pathNot: [src('web'), src('contract'), src('sdk')] },
+  ),
+  rule(
+    'web-runs-in-browsers',
+    'Browsers have no modules of Node',
+    { path: src('web') },
+    { dependencyTypes: ['core'] },
+  ),
+  rule(
+    'web-has-no-schemas',
+    'The server checks what is sent; the library of the schemas would be a third of what browsers load',
+    { path: src('web') },
+    { path: `${src('contract')}(?:api/|route[.]ts)`, ...atRunTime },
+  ),
+  rule(
     'packages-meet-by-name',
     'Another package is imported by its name, through its exports, never by a path into it',
     { path: '^packages/([^/]+)/' },
@@ -216,6 +234,6 @@ export const cruiseOptions: NonNullable<IConfiguration['options']> = {
   enhancedResolveOptions: {
     exportsFields: ['exports'],
     conditionNames: ['import', 'node', 'types', 'default'],
-    extensions: ['.ts', '.js', '.mjs', '.cjs', '.d.ts', '.json'],
+    extensions: ['.ts', '.tsx', '.js', '.mjs', '.cjs', '.d.ts', '.json'],
   },
 }

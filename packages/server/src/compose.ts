@@ -83,6 +83,7 @@ import { type Authenticated, Http } from './http/http.ts'
 import { collectMetrics, listenForMetrics } from './http/metrics.ts'
 import { openapi } from './http/openapi.ts'
 import { operationRoutes, type Readiness, sealedRoutes } from './http/operations.ts'
+import { webRoutes } from './http/web.ts'
 import { projectRoutes } from './projects/projects.routes.ts'
 import { Projects } from './projects/projects.service.ts'
 import { Schedule } from './schedule/schedule.ts'
@@ -413,12 +414,13 @@ export interface Server {
   close(): Promise<void>
 }
 
-/** Joins the parts to HTTP. */
+/** Joins the parts to HTTP. @param webFolder the built web application; where there is none, its pages are text. */
 export async function composeServer(
   config: Config,
   core: Core,
   logger: Logger,
   clock: Clock = systemClock,
+  webFolder = new URL('../../web/dist/', import.meta.url),
 ): Promise<Server> {
   const { accounts, accessTokens, accessKeys, access } = core
   const wrongCredentials = new FailedAttempts(clock, WRONG_CREDENTIALS_MAX, MINUTE_MS)
@@ -615,6 +617,7 @@ export async function composeServer(
     openapi: () => openapi(packageJson.version),
     publicUrl: config.publicUrl,
     errorPages: new URL('../../../docs/errors/', import.meta.url),
+    hasWeb: webRoutes(http.fastify, webFolder),
   })
 
   const schedule = new Schedule(

@@ -117,7 +117,7 @@ function setupText(publicUrl: string, code: Secret<string>): string {
 
     ${publicUrl}/setup#code=${code.reveal()}
 
-  The code works once. A new one is printed at each start until then.
+  Or open it in a browser. The code works once. A new one is printed at each start until then.
 
 `
 }

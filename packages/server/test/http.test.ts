@@ -643,6 +643,7 @@ describe('slow and crooked connections', () => {
       openapi: () => ({}),
       publicUrl: 'http://localhost:8080',
       errorPages: new URL('./', import.meta.url),
+      hasWeb: false,
     })
     http.fastify.post('/echo', async (request) => ({ got: request.body ?? null }))
     http.fastify.get('/endless', async (_request, reply) => reply.send('x'.repeat(50_000_000)))

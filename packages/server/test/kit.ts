@@ -351,11 +351,15 @@ export async function newPostgresDatabase(): Promise<{ url: string; drop: () => 
   return { url: url.href, drop: () => run(`drop database ${name} with (force)`) }
 }
 
+/** The tests of the API do without the web application, whether it was built or not. */
+const NO_WEB = new URL('./there-is-no-web-application/', import.meta.url)
+
 /** Starts a server and stops it when `onTestFinished` or `afterAll` calls the returned function. */
 export async function startServer(
   database: TestDatabase,
   env: Readonly<Record<string, string>> = {},
   outgoing?: Outgoing,
+  webFolder?: URL,
 ): Promise<{ server: TestServer; stop: () => Promise<void> }> {
   const dataDir = mkdtempSync(join(tmpdir(), 'keyhold-test-'))
   const postgres = database === 'postgres' ? await newPostgresDatabase() : undefined
@@ -367,7 +371,7 @@ export async function startServer(
     ...(postgres && { KEYHOLD_DATABASE_URL: postgres.url }),
     ...env,
   })
-  const server = await listen(database, config, new TestClock(), outgoing)
+  const server = await listen(database, config, new TestClock(), outgoing, webFolder)
   return {
     server,
     stop: async () => {
@@ -391,11 +395,12 @@ async function listen(
   config: Config,
   clock: TestClock,
   outgoing: Outgoing | undefined,
+  webFolder = NO_WEB,
 ): Promise<TestServer> {
   const log: string[] = []
   const logger = pino({ level: 'trace' }, { write: (line: string) => void log.push(line) })
   const core = await composeCore(config, clock, outgoing)
-  const server = await composeServer(config, core, logger, clock)
+  const server = await composeServer(config, core, logger, clock, webFolder)
   const url = await server.listen()
   return new TestServer({ url, core, server, clock, config, log, database })
 }

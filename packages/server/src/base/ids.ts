@@ -18,6 +18,9 @@ export function newId(kind: string): string {
   return id
 }
 
+/** Makes the nonce of one page's styles: 128 random bits (CSP Level 3 §7.1). */
+export const newStyleNonce = (): string => randomBytes(16).toString('base64')
+
 const TRACE_BYTES = 8
 /** Random bytes for the next trace ids: one call for many, since each request needs one. */
 const traceBytes = Buffer.alloc(TRACE_BYTES * 512)

@@ -20,6 +20,8 @@ export interface OperationsOptions {
   readonly publicUrl: string
   /** Folder with a page per error code. */
   readonly errorPages: URL
+  /** The web application is there, and has pages of its own in place of those that name commands. */
+  readonly hasWeb: boolean
 }
 
 const digest = (text: string) => createHash('sha256').update(text).digest()
@@ -39,7 +41,43 @@ export function sealedRoutes(fastify: FastifyInstance): void {
 
 /** What operators and tools ask of the server itself: health, metrics, the API's description, pages of error codes. */
 export function operationRoutes(fastify: FastifyInstance, options: OperationsOptions): void {
-  const url = escapeHtml(options.publicUrl)
+  if (!options.hasWeb) textPages(fastify, options.publicUrl)
+
+  // Alive: the process answers. Nothing else is looked at, so that a slow database does not get the process killed.
+  fastify.get('/healthz', async () => ({ status: 'ok' }))
+
+  fastify.get('/readyz', async (_request, reply) => {
+    const { isReady, checks } = await options.readiness()
+    return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ok' : 'unavailable', checks })
+  })
+
+  fastify.get('/metrics', async (request, reply) => {
+    const { metricsToken } = options
+    if (metricsToken === undefined) throw new AppError('route.not_found')
+    const given = /^bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? ''
+    if (!timingSafeEqual(digest(given), digest(metricsToken))) throw new AppError('auth.required')
+    return reply.type('text/plain; version=0.0.4').send(await options.metrics())
+  })
+
+  let openapi: string | undefined
+  fastify.get('/api/openapi.json', async (_request, reply) => {
+    openapi ??= JSON.stringify(options.openapi())
+    return reply.type('application/json').send(openapi)
+  })
+
+  fastify.get<{ Params: { code: string } }>('/errors/:code', async (request, reply) => {
+    const { code } = request.params
+    // Only codes of the registry become file names.
+    if (!Object.hasOwn(errors, code)) throw new AppError('route.not_found')
+    const page = await readFile(new URL(`${code}.md`, options.errorPages), 'utf8').catch(() => undefined)
+    if (page === undefined) throw new AppError('route.not_found')
+    return reply.type('text/markdown; charset=utf-8').send(page)
+  })
+}
+
+/** Where links lead on a server without the web application: to commands. */
+function textPages(fastify: FastifyInstance, publicUrl: string): void {
+  const url = escapeHtml(publicUrl)
 
   fastify.get('/', async (_request, reply) =>
     sendPage(
@@ -75,35 +113,4 @@ be pasted as well. When Keyhold is set up already, the code no longer works.</p>
 may do. Approve nothing that you did not begin yourself.</p>`,
     ),
   )
-
-  // Alive: the process answers. Nothing else is looked at, so that a slow database does not get the process killed.
-  fastify.get('/healthz', async () => ({ status: 'ok' }))
-
-  fastify.get('/readyz', async (_request, reply) => {
-    const { isReady, checks } = await options.readiness()
-    return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ok' : 'unavailable', checks })
-  })
-
-  fastify.get('/metrics', async (request, reply) => {
-    const { metricsToken } = options
-    if (metricsToken === undefined) throw new AppError('route.not_found')
-    const given = /^bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? ''
-    if (!timingSafeEqual(digest(given), digest(metricsToken))) throw new AppError('auth.required')
-    return reply.type('text/plain; version=0.0.4').send(await options.metrics())
-  })
-
-  let openapi: string | undefined
-  fastify.get('/api/openapi.json', async (_request, reply) => {
-    openapi ??= JSON.stringify(options.openapi())
-    return reply.type('application/json').send(openapi)
-  })
-
-  fastify.get<{ Params: { code: string } }>('/errors/:code', async (request, reply) => {
-    const { code } = request.params
-    // Only codes of the registry become file names.
-    if (!Object.hasOwn(errors, code)) throw new AppError('route.not_found')
-    const page = await readFile(new URL(`${code}.md`, options.errorPages), 'utf8').catch(() => undefined)
-    if (page === undefined) throw new AppError('route.not_found')
-    return reply.type('text/markdown; charset=utf-8').send(page)
-  })
 }

@@ -1,0 +1,200 @@
+// A real Chromium at a real server, for tests of the web application.
+import { readFileSync, statSync } from 'node:fs'
+import { glob } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { expect } from 'vitest'
+import {
+  startServer,
+  type TestDatabase,
+  type TestPerson,
+  type TestServer,
+} from '../../packages/server/test/kit.ts'
+import { freePort } from '../../tools/free-port.ts'
+
+/** Where `node tools/screenshots.ts` wants pictures. */
+const pictures = process.env.KEYHOLD_SCREENSHOTS
+const web = join(import.meta.dirname, '../../packages/web')
+const axe = readFileSync(createRequire(join(web, 'package.json')).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** Shorter texts of an answer, and words such as a kind, may be anywhere. */
+const TELLING_LENGTH_MIN = 12
+
+await assertBuilt()
+
+/** Far more than anything takes, and less than the runner gives a test: so what was waited for is told. */
+const ANSWER_MS = 20_000
+
+/** A page, and everything about it that must not be. */
+export interface Visit {
+  readonly page: Page
+  readonly context: BrowserContext
+  /** Fails when there was an error in the console, a violation of the policy, or something of an answer was kept. */
+  leave(): Promise<void>
+  /** What is on the clipboard. */
+  copied(): Promise<string>
+  /** Fails when the page, as it is now, is not accessible, in light and in dark. @param name of its pictures */
+  isAccessible(name: string): Promise<void>
+}
+
+export interface WebServer {
+  readonly server: TestServer
+  readonly url: string
+  /** Opens a page in a browser of its own. @param person signed in there */
+  visit(path: string, person?: TestPerson): Promise<Visit>
+  stop(): Promise<void>
+}
+
+/** Starts a server with the web application as it was built, and a browser. */
+export async function startWeb(database: TestDatabase): Promise<WebServer> {
+  const port = await freePort()
+  const url = `http://localhost:${port}`
+  const { server, stop } = await startServer(
+    database,
+    { KEYHOLD_HTTP_ADDR: `127.0.0.1:${port}`, KEYHOLD_PUBLIC_URL: url },
+    undefined,
+    new URL('../../packages/web/dist/', import.meta.url),
+  )
+  const browser = await launch()
+  return {
+    server,
+    url,
+    visit: async (path, person) => {
+      const context = await browser.newContext({
+        baseURL: url,
+        reducedMotion: 'reduce',
+        permissions: ['clipboard-read', 'clipboard-write'],
+      })
+      if (person) {
+        const [name, value] = (await server.newSession(person)).split('=')
+        await context.addCookies([{ name: name!, value: value!, url, httpOnly: true, sameSite: 'Strict' }])
+      }
+      return open(context, path)
+    },
+    stop: async () => {
+      await browser.close()
+      await stop()
+    },
+  }
+}
+
+function launch(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
+}
+
+/** What is tested is what is served: an older build would be neither. Looked at once, when the tests begin. */
+async function assertBuilt(): Promise<void> {
+  const builtAt = statSync(join(web, 'dist/index.html'), { throwIfNoEntry: false })?.mtimeMs ?? 0
+  for await (const file of glob('src/**/*.{ts,tsx,css,svg}', { cwd: web }))
+    if (statSync(join(web, file)).mtimeMs > builtAt)
+      throw new Error(`packages/web/${file} is newer than what was built: npm run build`)
+}
+
+async function open(context: BrowserContext, path: string): Promise<Visit> {
+  const page = await context.newPage()
+  page.setDefaultTimeout(ANSWER_MS)
+  const problems: string[] = []
+  const answered = new Set<string>()
+  page.on('console', (message) => {
+    // The browser's own line for an answer of 400 and more; tests of errors bring these about.
+    const isRefusal = message
+      .text()
+      .startsWith('Failed to load resource: the server responded with a status of 4')
+    if ((message.type() === 'error' || message.type() === 'warning') && !isRefusal)
+      problems.push(`${message.type()}: ${message.text()}`)
+  })
+  page.on('pageerror', (error) => problems.push(`page: ${error.message}`))
+  page.on('response', (response) => {
+    if (response.headers()['content-type']?.includes('json'))
+      void response.json().then(
+        (body) => collect(body, answered),
+        () => {},
+      )
+  })
+  await page.addInitScript(`addEventListener('securitypolicyviolation', (event) =>
+    console.error('violates ' + event.violatedDirective + ': ' + event.blockedURI + ' ' + event.sample))`)
+  await page.goto(path)
+  return {
+    page,
+    context,
+    leave: async () => {
+      const kept = await keptBy(page)
+      expect([...answered].filter((text) => kept.includes(text))).toEqual([])
+      expect(problems).toEqual([])
+      await context.close()
+    },
+    copied: async () => {
+      // The application may not read the clipboard itself: its policy says so.
+      const reader = await context.newPage()
+      await reader.goto('/healthz')
+      const text = String(await reader.evaluate('navigator.clipboard.readText()'))
+      await reader.close()
+      return text
+    },
+    isAccessible: async (name) => {
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme })
+        if (pictures)
+          await page.screenshot({ path: join(pictures, `${name}-${colorScheme}.png`), fullPage: true })
+        expect([colorScheme, await axeViolations(page)]).toEqual([colorScheme, []])
+      }
+      await page.emulateMedia({ colorScheme: 'light' })
+    },
+  }
+}
+
+/** Every text in an answer that says something. */
+function collect(value: unknown, into: Set<string>): void {
+  if (typeof value === 'string' && value.length >= TELLING_LENGTH_MIN && !/^[a-z-]+$/.test(value))
+    into.add(value)
+  else if (typeof value === 'object' && value !== null)
+    for (const part of Object.values(value)) collect(part, into)
+}
+
+/** Everything that a page can leave in a browser, as one text; cookies apart, which only the server reads. */
+async function keptBy(page: Page): Promise<string> {
+  const stored = await page.evaluate(async () => {
+    // biome-ignore lint/suspicious/noExplicitAny: runs in the browser, whose types these tests do not have.
+    const { localStorage, sessionStorage, indexedDB, caches, history, document, name } = globalThis as any
+    return JSON.stringify([
+      { ...localStorage },
+      { ...sessionStorage },
+      await indexedDB.databases(),
+      await caches.keys(),
+      history.state,
+      document.cookie,
+      name,
+    ])
+  })
+  return `${stored} ${decodeURIComponent(page.url())}`
+}
+
+/** What axe finds, as `rule: where`. */
+async function axeViolations(page: Page): Promise<string[]> {
+  const devTools = await page.context().newCDPSession(page)
+  // By the debugger, which the page's policy does not bind; the policy stays as it is for the page.
+  await devTools.send('Runtime.evaluate', { expression: axe })
+  const { result, exceptionDetails } = await devTools.send('Runtime.evaluate', {
+    expression: `axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+      .then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) =>
+        id + ': ' + target.join(' ') + ' ' + failureSummary)))`,
+    awaitPromise: true,
+    returnByValue: true,
+  })
+  await devTools.detach()
+  if (exceptionDetails) throw new Error(`axe: ${exceptionDetails.exception?.description}`)
+  return result.value
+}

@@ -1,0 +1,13 @@
+/**
+ * Addresses of the web application. The server answers them with its page and no others, so that a mistyped address of
+ * the API stays an error; `:name` stands for one part of a path.
+ */
+export const pages = [
+  '/',
+  '/device',
+  '/invite',
+  '/password',
+  '/settings/access-token',
+  '/setup',
+  '/sign-in',
+] as const

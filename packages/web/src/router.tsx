@@ -1,0 +1,120 @@
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from '@tanstack/react-router'
+import { around } from './api.ts'
+import { queryClient } from './query-client.ts'
+import { forgetSession, safePath, sessionQuery } from './session.ts'
+import { FailedPage, NotFoundPage } from './ui/failures.tsx'
+import { PlainShell } from './ui/plain-shell.tsx'
+import { Shell } from './ui/shell.tsx'
+
+const root = createRootRoute({
+  component: Outlet,
+  notFoundComponent: () => (
+    <PlainShell width="40rem">
+      <NotFoundPage />
+    </PlainShell>
+  ),
+})
+
+const atRoot = { getParentRoute: () => root } as const
+
+/** Pages for somebody who is signed in; others go to sign in first, and come back. */
+const signedIn = createRoute({
+  ...atRoot,
+  id: 'signed-in',
+  component: Shell,
+  beforeLoad: async ({ location }) => {
+    const session = await queryClient.ensureQueryData(sessionQuery)
+    if (session === null || session.needsSecondFactor)
+      throw redirect({ to: '/sign-in', search: { next: location.href } })
+    if (session.account.mustChangePassword)
+      throw redirect({ to: '/password', search: { next: location.href } })
+  },
+})
+
+const within = { getParentRoute: () => signedIn } as const
+const withNext = { validateSearch: (search: Record<string, unknown>) => ({ next: safePath(search.next) }) }
+
+const tokenOrders = ['createdAt', 'lastUsedAt', 'expiresAt'] as const
+
+const routeTree = root.addChildren([
+  createRoute({
+    ...atRoot,
+    ...withNext,
+    path: '/sign-in',
+    component: lazyRouteComponent(() => import('./pages/sign-in/sign-in.tsx'), 'SignIn'),
+  }),
+  createRoute({
+    ...atRoot,
+    ...withNext,
+    path: '/password',
+    component: lazyRouteComponent(() => import('./pages/password/change-password.tsx'), 'ChangePassword'),
+  }),
+  createRoute({
+    ...atRoot,
+    path: '/setup',
+    component: lazyRouteComponent(() => import('./pages/set-up/set-up.tsx'), 'SetUp'),
+  }),
+  createRoute({
+    ...atRoot,
+    path: '/invite',
+    component: lazyRouteComponent(() => import('./pages/invite/invite.tsx'), 'Invite'),
+  }),
+  signedIn.addChildren([
+    createRoute({
+      ...within,
+      path: '/settings/access-token',
+      validateSearch: ({ sort }: Record<string, unknown>) => ({
+        sort: tokenOrders.find((one) => one === sort) ?? 'createdAt',
+      }),
+      component: lazyRouteComponent(() => import('./pages/access-token/access-token.tsx'), 'AccessToken'),
+    }),
+    createRoute({
+      ...within,
+      path: '/',
+      component: lazyRouteComponent(() => import('./pages/home/home.tsx'), 'Home'),
+    }),
+    createRoute({
+      ...within,
+      path: '/device',
+      component: lazyRouteComponent(() => import('./pages/device/device.tsx'), 'Device'),
+    }),
+  ]),
+])
+
+export const router = createRouter({
+  routeTree,
+  defaultPreload: 'intent',
+  defaultErrorComponent: FailedPage,
+  defaultNotFoundComponent: NotFoundPage,
+  defaultPendingMinMs: 0,
+})
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router
+  }
+}
+
+/** To sign in, and back to where one was. */
+function leave(to: '/sign-in' | '/password'): void {
+  const { pathname, href } = router.state.location
+  if (pathname !== to) void router.navigate({ to, search: { next: safePath(href) } })
+}
+
+around.signedOut = () => {
+  // Somebody may come back as another person: nothing that was read stays.
+  forgetSession()
+  leave('/sign-in')
+}
+around.unfinished = (code) => {
+  if (code === 'second_factor.required') return
+  void queryClient.invalidateQueries({ queryKey: sessionQuery.queryKey })
+  leave(code === 'account.password_change_required' ? '/password' : '/sign-in')
+}

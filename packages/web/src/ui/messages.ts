@@ -1,0 +1,103 @@
+/** Words that several pages share. */
+export const shared = {
+  application: 'Keyhold',
+  skip: 'Skip to the content',
+  navigation: 'Main navigation',
+  openNavigation: 'Open the navigation',
+  home: 'Home',
+  projects: 'Projects',
+  security: 'Security',
+  settings: 'Settings',
+  accessToken: 'Access Token',
+  signInMethods: 'Sign-in',
+  palette: 'Go to …',
+  paletteEmpty: 'Nothing of this name',
+  colorScheme: 'Colors',
+  light: 'Light',
+  dark: 'Dark',
+  auto: 'As the system',
+  account: 'Account',
+  signOut: 'Sign out',
+  cancel: 'Cancel',
+  save: 'Save',
+  close: 'Close',
+  delete: 'Delete',
+  copy: 'Copy',
+  copied: 'Copied',
+  tryAgain: 'Try again',
+  loading: 'Loading',
+  never: 'Never',
+  noExpiry: 'No expiry',
+  expired: 'Expired',
+  password: 'Password',
+  newPassword: 'New password',
+  passwordAgain: 'The same password again',
+  passwordsDiffer: 'The two passwords differ',
+  email: 'E-mail address',
+  name: 'Name',
+  yourName: 'Your name',
+  code: 'Code of your authenticator, or a recovery code',
+  usePasskey: 'Use a passkey',
+  title: (page: string) => `${page} · Keyhold`,
+} as const
+
+/** What is said of errors besides the text that came with them. */
+export const errorWords = {
+  what: 'That did not work',
+  explain: 'What this means, and what to do',
+  trace: 'Trace id for the server’s log:',
+  unreachable: 'Keyhold does not answer. Look whether you are online, and try again.',
+  unexpected: 'The application made a mistake. Reload the page; if it stays, tell an administrator.',
+  passkeyCancelled: 'The passkey was not used. Try again, or use another way.',
+  passkeyNone: 'This browser has no passkeys.',
+  reload: 'Reload the page',
+} as const
+
+export const notFound = {
+  title: 'There is no such page',
+  text: 'The address may be mistyped, or what was here is gone.',
+  home: 'Go to the start',
+} as const
+
+export const stepUpWords = {
+  title: 'Confirm that it is you',
+  text: 'This needs a sign-in of the last 10 minutes. What you began goes on by itself.',
+  confirm: 'Confirm',
+  provider: (label: string) => `Confirm at ${label}`,
+} as const
+
+export const onceWords = {
+  done: 'I have kept it',
+  download: 'Download',
+  downloaded: 'Downloaded',
+} as const
+
+export const expiryWords = {
+  label: 'Expiry',
+  none: 'No expiry',
+  d30: '30 days',
+  d90: '90 days',
+  d365: '1 year',
+} as const
+
+/** Why a credential needs its person. */
+export const stateWords = {
+  expired: 'Expired',
+  broken: 'Broken',
+  soon: 'Expires soon',
+  due: 'Rotation due',
+  unused: 'Unused for 90 days',
+} as const
+
+/** Names of the kinds of credentials, as people say them. */
+export const kindNames = {
+  'repository-connection': 'Code repository token',
+  'personal-secret': 'Personal secret',
+  'ssh-key': 'SSH key',
+  'ssh-identity': 'Personal SSH identity',
+  'api-key': 'API key',
+  'gpg-key': 'GPG key',
+  'access-token': 'Access token',
+  'access-key': 'Project access key',
+  secret: 'Project secret',
+} as const

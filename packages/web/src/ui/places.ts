@@ -1,0 +1,15 @@
+import { HomeIcon, KeyIcon } from '@primer/octicons-react'
+import { shared } from './messages.ts'
+
+export interface Place {
+  readonly to: '/' | '/settings/access-token'
+  readonly label: string
+  readonly icon: typeof HomeIcon
+  readonly isSetting?: boolean
+}
+
+/** Where the navigation leads; the command palette offers the same. */
+export const places: readonly Place[] = [
+  { to: '/', label: shared.home, icon: HomeIcon },
+  { to: '/settings/access-token', label: shared.accessToken, icon: KeyIcon, isSetting: true },
+]

@@ -1,0 +1,88 @@
+import { Alert, Button, Code, Group, Modal, Stack, Text } from '@mantine/core'
+import { AlertIcon, DownloadIcon } from '@primer/octicons-react'
+import { useState } from 'react'
+import { CopyButton } from './copy-button.tsx'
+import { onceWords } from './messages.ts'
+
+export interface OnceValue {
+  readonly label: string
+  /** For the name of the copy button. */
+  readonly name: string
+  readonly value: string
+}
+
+interface Props {
+  readonly title: string
+  readonly text: string
+  readonly values: readonly OnceValue[]
+  /** Offers the values as a file of this name. */
+  readonly file?: { readonly name: string; readonly text: string }
+  readonly onClose: () => void
+}
+
+/** Shows what is answered once. Only its own button closes it: a stray click or Escape would lose the value for good. */
+export function SecretOnce({ title, text, values, file, onClose }: Props) {
+  return (
+    <Modal
+      opened
+      onClose={onClose}
+      title={title}
+      size="lg"
+      withCloseButton={false}
+      closeOnClickOutside={false}
+      closeOnEscape={false}
+    >
+      <Stack>
+        <Alert color="yellow" variant="light" icon={<AlertIcon />}>
+          {text}
+        </Alert>
+        {values.map(({ label, name, value }) => (
+          <div key={name}>
+            <Text size="sm" fw={600} mb={4}>
+              {label}
+            </Text>
+            <Group wrap="nowrap" align="flex-start">
+              <Code
+                block
+                flex="1"
+                miw={0}
+                className="breaks wraps"
+                aria-label={label}
+                role="group"
+                tabIndex={0}
+              >
+                {value}
+              </Code>
+              <CopyButton value={value} name={name} />
+            </Group>
+          </div>
+        ))}
+        <Group justify="flex-end">
+          {file && <DownloadButton {...file} />}
+          <Button onClick={onClose} data-autofocus>
+            {onceWords.done}
+          </Button>
+        </Group>
+      </Stack>
+    </Modal>
+  )
+}
+
+/** How long the browser may take to read the text that it saves. */
+const READ_MS = 10_000
+
+function DownloadButton({ name, text }: { name: string; text: string }) {
+  const [isSaved, setSaved] = useState(false)
+  const save = () => {
+    const url = URL.createObjectURL(new Blob([text], { type: 'text/plain' }))
+    Object.assign(document.createElement('a'), { href: url, download: name }).click()
+    // The address opens the value to every script of this origin.
+    setTimeout(() => URL.revokeObjectURL(url), READ_MS)
+    setSaved(true)
+  }
+  return (
+    <Button variant="default" leftSection={<DownloadIcon />} onClick={save}>
+      {isSaved ? onceWords.downloaded : onceWords.download}
+    </Button>
+  )
+}
