@@ -7,6 +7,8 @@ export const pages = [
   '/device',
   '/invite',
   '/password',
+  '/security',
+  '/security/expiry',
   '/settings/access-token',
   '/setup',
   '/sign-in',

@@ -69,6 +69,16 @@ const routeTree = root.addChildren([
   signedIn.addChildren([
     createRoute({
       ...within,
+      path: '/security',
+      component: lazyRouteComponent(() => import('./pages/security/security.tsx'), 'Security'),
+    }),
+    createRoute({
+      ...within,
+      path: '/security/expiry',
+      component: lazyRouteComponent(() => import('./pages/security/expiry.tsx'), 'Expiry'),
+    }),
+    createRoute({
+      ...within,
       path: '/settings/access-token',
       validateSearch: ({ sort }: Record<string, unknown>) => ({
         sort: tokenOrders.find((one) => one === sort) ?? 'createdAt',

@@ -101,3 +101,9 @@ export const kindNames = {
   'access-key': 'Project access key',
   secret: 'Project secret',
 } as const
+
+export const revealWords = {
+  show: (name: string) => `Show ${name}`,
+  hide: (name: string) => `Hide ${name}`,
+  value: (name: string) => `value of ${name}`,
+} as const

@@ -1,8 +1,8 @@
-import { HomeIcon, KeyIcon } from '@primer/octicons-react'
+import { HomeIcon, KeyIcon, ShieldLockIcon } from '@primer/octicons-react'
 import { shared } from './messages.ts'
 
 export interface Place {
-  readonly to: '/' | '/settings/access-token'
+  readonly to: '/' | '/security' | '/settings/access-token'
   readonly label: string
   readonly icon: typeof HomeIcon
   readonly isSetting?: boolean
@@ -11,5 +11,6 @@ export interface Place {
 /** Where the navigation leads; the command palette offers the same. */
 export const places: readonly Place[] = [
   { to: '/', label: shared.home, icon: HomeIcon },
+  { to: '/security', label: shared.security, icon: ShieldLockIcon },
   { to: '/settings/access-token', label: shared.accessToken, icon: KeyIcon, isSetting: true },
 ]

@@ -102,6 +102,8 @@ function NavPlace({
         label={label}
         leftSection={<Icon />}
         active={isActive}
+        // The color of its own has too little contrast under the pointer; the ground says which one it is.
+        styles={{ label: { color: 'var(--mantine-color-text)' } }}
         // On a narrow screen the navigation covers the page that it leads to.
         onClick={onGo}
         variant="light"

@@ -1,0 +1,112 @@
+export const words = {
+  title: 'Security',
+  lead: 'The keys, secrets and tokens that are linked to your profile: what each is for, when it was used, when it ends.',
+  name: 'Name',
+  details: 'Details',
+  usedIn: 'Used in',
+  kind: 'Kind',
+  access: 'Access',
+  state: 'State',
+  created: 'Created',
+  lastUsed: 'Last Used',
+  expires: 'Expires',
+  actions: 'Action',
+  add: 'Add',
+  remove: (name: string) => `Delete ${name}`,
+  removeTitle: (what: string) => `Delete ${what}`,
+  value: 'Value',
+  type: 'Type',
+  expiryTitle: 'Expiry',
+  expiryLead: 'Everything that is kept for you, what ends soonest first.',
+  expiryLink: 'Expiry of everything',
+  expiryEmpty: 'Nothing is kept for you yet',
+} as const
+
+export const repositoryWords = {
+  title: 'Code Repository Tokens',
+  lead: 'Clone and push in your workspaces: by an OAuth token of GitHub, GitLab or Bitbucket, or by your SSH identity.',
+  empty: 'You are connected to no code repository. Connect one, and git in your workspaces works without a password.',
+  noProviders: 'An administrator has to register a provider first: keyhold repository-provider create',
+  add: 'Connect a repository',
+  provider: 'Provider',
+  method: 'Authenticate by',
+  oauth: 'OAuth',
+  ssh: 'Personal SSH Keys',
+  default: 'Default',
+  internal: 'Internal',
+  connect: 'Connect',
+  what: 'connection',
+  gone: (name: string) => `Disconnect ${name}? Its token is deleted here and revoked at the provider, where that can be done.`,
+} as const
+
+export const personalWords = {
+  title: 'Personal Secrets',
+  lead: 'Values of your own, as environment variables and files in all your workspaces.',
+  empty: 'You have no personal secrets. Add one, and it is in every new terminal of your workspaces.',
+  add: 'Add personal secret',
+  envName: 'Environment variable',
+  envHelp: 'Such as GITHUB_TOKEN. For type file it holds the path',
+  filePath: 'File path',
+  fileHelp: 'Such as ~/.config/tool/token; leave it empty for none',
+  types: { token: 'Token', password: 'Password', key: 'Key', file: 'File' },
+  what: 'personal secret',
+  gone: (name: string) => `Delete the personal secret “${name}” with all its versions? New terminals are without it.`,
+} as const
+
+export const sshKeyWords = {
+  title: 'Remote Access Over SSH',
+  lead: 'Public keys that may enter your workspaces, from a terminal or a local editor such as VS Code.',
+  empty: 'No key may enter your workspaces. Add the public key of your machine.',
+  add: 'Add SSH key',
+  publicKey: 'Public key',
+  publicKeyHelp: 'The one line of the file that ends in .pub, such as ~/.ssh/id_ed25519.pub',
+  what: 'SSH key',
+  gone: (name: string) => `Delete the SSH key “${name}”? The next connection with it is refused.`,
+} as const
+
+export const identityWords = {
+  title: 'Personal SSH Identity',
+  lead: 'A key pair by which you are known outside. Its private half signs on the server and never leaves it.',
+  empty: 'You have no SSH identity. Generate one, and register its public key where you want to be known.',
+  add: 'Generate SSH identity',
+  replace: 'Replace',
+  replaceTitle: 'Replace SSH identity',
+  replaceText: 'Every host that knows the old key refuses you until it has the new one, from all your workspaces.',
+  name: 'SSH identity',
+  publicKey: 'public key of your SSH identity',
+  what: 'SSH identity',
+  gone: () => 'Delete your SSH identity? Nothing signs with it any more, and it cannot be brought back.',
+} as const
+
+export const apiKeyWords = {
+  title: 'API Keys',
+  lead: 'Keys of outside services, each sent only to the hosts that it is for. A value is never shown again.',
+  empty: 'You have no API keys. Add one, and its service is available in your workspaces.',
+  add: 'Add API key',
+  service: 'Service',
+  other: 'Another service',
+  baseUrl: 'Address of the service',
+  baseUrlHelp: 'Such as https://api.example.com; the key goes to this host only',
+  value: 'Key',
+  what: 'API key',
+  gone: (name: string) => `Delete the API key “${name}”? No request carries it any more.`,
+} as const
+
+export const gpgWords = {
+  title: 'GPG Keys',
+  lead: 'Keys that sign your commits, deployed to the code repositories that you are connected to.',
+  empty: 'You have no GPG key. Generate one, and your commits are signed.',
+  add: 'Generate GPG key',
+  email: 'E-mail address',
+  emailHelp: 'One that is verified at your code host, or commits are shown as unverified',
+  publicKey: (name: string) => `public key of ${name}`,
+  revocationTitle: 'Your new GPG key',
+  revocationText:
+    'Keep this revocation certificate apart from here: published, it tells everybody to trust the key no longer. It will not be shown again.',
+  revocation: 'Revocation certificate',
+  missingScope: (provider: string, scope: string) => `${provider}: not deployed, the connection lacks ${scope}. Copy the key there.`,
+  failed: (provider: string, reason: string) => `${provider}: not deployed, ${reason}`,
+  deployed: (provider: string) => `${provider}: deployed`,
+  what: 'GPG key',
+  gone: (name: string) => `Delete the GPG key of ${name}? It is taken away at the code hosts as well, and new terminals sign with it no more.`,
+} as const
