@@ -8,5 +8,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // What is waited for is waited for as long as a busy machine takes.
+    expect: { poll: { timeout: 20_000 } },
   },
 })

@@ -93,6 +93,7 @@ export const stateWords = {
 export const kindNames = {
   'repository-connection': 'Code repository token',
   'personal-secret': 'Personal secret',
+  'workspace-secret': 'Workspace secret',
   'ssh-key': 'SSH key',
   'ssh-identity': 'Personal SSH identity',
   'api-key': 'API key',

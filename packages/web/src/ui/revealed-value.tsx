@@ -37,7 +37,14 @@ export function RevealedValue({ name, reveal }: { name: string; reveal: () => Pr
     <Group gap={4} wrap="nowrap" justify="flex-end">
       {isShown && (
         <>
-          <Code className="breaks wraps" miw="14rem" maw="20rem" ta="left" aria-label={revealWords.value(name)} role="group">
+          <Code
+            className="breaks wraps"
+            miw="14rem"
+            maw="20rem"
+            ta="left"
+            aria-label={revealWords.value(name)}
+            role="group"
+          >
             {value}
           </Code>
           <CopyIconButton value={value} name={revealWords.value(name)} />

@@ -25,7 +25,10 @@ function useAdd(work: () => Promise<unknown>, onClose: () => void) {
   })
 }
 
-export function ConnectRepository({ providers, onClose }: Props & { providers: CallAnswer<'repository-provider.list'>['providers'] }) {
+export function ConnectRepository({
+  providers,
+  onClose,
+}: Props & { providers: CallAnswer<'repository-provider.list'>['providers'] }) {
   const [providerId, setProvider] = useState(providers[0]?.id ?? '')
   const [chosen, setMethod] = useState<'oauth' | 'ssh'>('oauth')
   const methods = providers.find(({ id }) => id === providerId)?.methods ?? []
@@ -40,7 +43,10 @@ export function ConnectRepository({ providers, onClose }: Props & { providers: C
         label={repositoryWords.provider}
         value={providerId}
         onChange={(event) => setProvider(event.currentTarget.value)}
-        data={providers.map(({ id, host, kind }) => ({ value: id, label: `${host} (${repositoryWords[kind]})` }))}
+        data={providers.map(({ id, host, kind }) => ({
+          value: id,
+          label: `${host} (${repositoryWords[kind]})`,
+        }))}
       />
       <NativeSelect
         label={repositoryWords.method}
@@ -64,7 +70,14 @@ export function AddPersonalSecret({ onClose }: Props) {
   const add = useAdd(
     () =>
       call('personal-secret.create', {
-        body: { name, type, value, envName: envName || null, filePath: filePath || null, expiresAt: expiryTime(expiry) },
+        body: {
+          name,
+          type,
+          value,
+          envName: envName || null,
+          filePath: filePath || null,
+          expiresAt: expiryTime(expiry),
+        },
       }),
     onClose,
   )
@@ -134,7 +147,10 @@ export function AddPersonalSecret({ onClose }: Props) {
 export function AddSshKey({ onClose }: Props) {
   const [publicKey, setPublicKey] = useState('')
   const [expiry, setExpiry] = useState<ExpiryChoice>('none')
-  const add = useAdd(() => call('ssh-key.create', { body: { publicKey, expiresAt: expiryTime(expiry) } }), onClose)
+  const add = useAdd(
+    () => call('ssh-key.create', { body: { publicKey, expiresAt: expiryTime(expiry) } }),
+    onClose,
+  )
   return (
     <FormDialog title={sshKeyWords.add} submit={words.add} action={add} onClose={onClose}>
       <Textarea
@@ -157,7 +173,8 @@ export function AddSshKey({ onClose }: Props) {
 export function AddApiKey({ onClose }: Props) {
   const presets = useQuery({
     queryKey: ['api-key-presets'],
-    queryFn: async () => (await call('api-key.presets')).presets.filter(({ placement }) => placement !== null),
+    queryFn: async () =>
+      (await call('api-key.presets')).presets.filter(({ placement }) => placement !== null),
   })
   const [name, setName] = useState('')
   const [service, setService] = useState('')
@@ -219,7 +236,9 @@ export function GenerateGpgKey({ onClose, onCreated }: Props & { onCreated: (cer
   const [email, setEmail] = useState(session?.account.email ?? '')
   const [expiry, setExpiry] = useState<ExpiryChoice>('none')
   const add = useAdd(async () => {
-    const { revocationCertificate } = await call('gpg-key.create', { body: { name, email, expiresAt: expiryTime(expiry) } })
+    const { revocationCertificate } = await call('gpg-key.create', {
+      body: { name, email, expiresAt: expiryTime(expiry) },
+    })
     if (revocationCertificate !== null) onCreated(revocationCertificate)
   }, onClose)
   return (

@@ -8,7 +8,15 @@ import { QueryView } from '../../ui/query-view.tsx'
 import { Time } from '../../ui/time.tsx'
 import { words } from './messages.ts'
 
-const columns = [words.name, words.kind, words.usedIn, words.access, words.lastUsed, words.expires, words.state]
+const columns = [
+  words.name,
+  words.kind,
+  words.usedIn,
+  words.access,
+  words.lastUsed,
+  words.expires,
+  words.state,
+]
 
 /** When everything ends, across all kinds, soonest first: as the server sorts it. */
 export function Expiry() {

@@ -25,7 +25,8 @@ export const words = {
 export const repositoryWords = {
   title: 'Code Repository Tokens',
   lead: 'Clone and push in your workspaces: by an OAuth token of GitHub, GitLab or Bitbucket, or by your SSH identity.',
-  empty: 'You are connected to no code repository. Connect one, and git in your workspaces works without a password.',
+  empty:
+    'You are connected to no code repository. Connect one, and git in your workspaces works without a password.',
   noProviders: 'An administrator has to register a provider first: keyhold repository-provider create',
   add: 'Connect a repository',
   provider: 'Provider',
@@ -36,7 +37,8 @@ export const repositoryWords = {
   internal: 'Internal',
   connect: 'Connect',
   what: 'connection',
-  gone: (name: string) => `Disconnect ${name}? Its token is deleted here and revoked at the provider, where that can be done.`,
+  gone: (name: string) =>
+    `Disconnect ${name}? Its token is deleted here and revoked at the provider, where that can be done.`,
 } as const
 
 export const personalWords = {
@@ -50,7 +52,8 @@ export const personalWords = {
   fileHelp: 'Such as ~/.config/tool/token; leave it empty for none',
   types: { token: 'Token', password: 'Password', key: 'Key', file: 'File' },
   what: 'personal secret',
-  gone: (name: string) => `Delete the personal secret “${name}” with all its versions? New terminals are without it.`,
+  gone: (name: string) =>
+    `Delete the personal secret “${name}” with all its versions? New terminals are without it.`,
 } as const
 
 export const sshKeyWords = {
@@ -71,7 +74,8 @@ export const identityWords = {
   add: 'Generate SSH identity',
   replace: 'Replace',
   replaceTitle: 'Replace SSH identity',
-  replaceText: 'Every host that knows the old key refuses you until it has the new one, from all your workspaces.',
+  replaceText:
+    'Every host that knows the old key refuses you until it has the new one, from all your workspaces.',
   name: 'SSH identity',
   publicKey: 'public key of your SSH identity',
   what: 'SSH identity',
@@ -104,9 +108,11 @@ export const gpgWords = {
   revocationText:
     'Keep this revocation certificate apart from here: published, it tells everybody to trust the key no longer. It will not be shown again.',
   revocation: 'Revocation certificate',
-  missingScope: (provider: string, scope: string) => `${provider}: not deployed, the connection lacks ${scope}. Copy the key there.`,
+  missingScope: (provider: string, scope: string) =>
+    `${provider}: not deployed, the connection lacks ${scope}. Copy the key there.`,
   failed: (provider: string, reason: string) => `${provider}: not deployed, ${reason}`,
   deployed: (provider: string) => `${provider}: deployed`,
   what: 'GPG key',
-  gone: (name: string) => `Delete the GPG key of ${name}? It is taken away at the code hosts as well, and new terminals sign with it no more.`,
+  gone: (name: string) =>
+    `Delete the GPG key of ${name}? It is taken away at the code hosts as well, and new terminals sign with it no more.`,
 } as const

@@ -42,7 +42,15 @@ interface Props<Item> {
 }
 
 /** One kind of credential: its heading, its list, and the dialog before one is deleted. */
-export function Section<Item>({ words: own, query, toRow, onAdd, isFull = false, remove, children }: Props<Item>) {
+export function Section<Item>({
+  words: own,
+  query,
+  toRow,
+  onAdd,
+  isFull = false,
+  remove,
+  children,
+}: Props<Item>) {
   const heading = useId()
   const cache = useQueryClient()
   const [doomed, setDoomed] = useState<Row>()
@@ -66,7 +74,11 @@ export function Section<Item>({ words: own, query, toRow, onAdd, isFull = false,
         </Group>
         <QueryView query={query}>
           {(items) =>
-            items.length === 0 ? <Text>{own.empty}</Text> : <Rows rows={items.map(toRow)} onRemove={setDoomed} />
+            items.length === 0 ? (
+              <Text>{own.empty}</Text>
+            ) : (
+              <Rows rows={items.map(toRow)} onRemove={setDoomed} />
+            )
           }
         </QueryView>
         {children}

@@ -12,7 +12,15 @@ import { RevealedValue } from '../../ui/revealed-value.tsx'
 import { SecretOnce } from '../../ui/secret-once.tsx'
 import { useAction } from '../../ui/use-action.ts'
 import { AddApiKey, AddPersonalSecret, AddSshKey, ConnectRepository, GenerateGpgKey } from './dialogs.tsx'
-import { apiKeyWords, gpgWords, identityWords, personalWords, repositoryWords, sshKeyWords, words } from './messages.ts'
+import {
+  apiKeyWords,
+  gpgWords,
+  identityWords,
+  personalWords,
+  repositoryWords,
+  sshKeyWords,
+  words,
+} from './messages.ts'
 import { type Row, refresh, Section } from './section.tsx'
 
 const problemOf = (status: string) => (status === 'expired' ? shared.expired : undefined)
@@ -45,26 +53,26 @@ const repositoryQuery = queryOptions({
 })
 
 const repositoryRow = (one: CallAnswer<'repository.list'>['connections'][number]): Row => ({
-    id: one.id,
-    name: one.host,
-    createdAt: one.createdAt,
-    lastUsedAt: one.lastUsedAt,
-    details: (
-      <>
-        {repositoryWords[one.method]} · {repositoryWords[one.kind]}
-        {one.login !== null && ` · ${one.login}`}
-        {one.sshPublicKey !== null && (
-          <Group gap={4}>
-            <Anchor href={one.sshKeysUrl} target="_blank" rel="noreferrer" size="sm">
-              {identityWords.publicKey}
-            </Anchor>
-            <CopyIconButton value={one.sshPublicKey} name={identityWords.publicKey} />
-          </Group>
-        )}
-      </>
-    ),
-    problem: one.health.reason ?? undefined,
-    ...(one.hasToken && { actions: <SwitchMethod id={one.id} method={one.method} /> }),
+  id: one.id,
+  name: one.host,
+  createdAt: one.createdAt,
+  lastUsedAt: one.lastUsedAt,
+  details: (
+    <>
+      {repositoryWords[one.method]} · {repositoryWords[one.kind]}
+      {one.login !== null && ` · ${one.login}`}
+      {one.sshPublicKey !== null && (
+        <Group gap={4}>
+          <Anchor href={one.sshKeysUrl} target="_blank" rel="noreferrer" size="sm">
+            {identityWords.publicKey}
+          </Anchor>
+          <CopyIconButton value={one.sshPublicKey} name={identityWords.publicKey} />
+        </Group>
+      )}
+    </>
+  ),
+  problem: one.health.reason ?? undefined,
+  ...(one.hasToken && { actions: <SwitchMethod id={one.id} method={one.method} /> }),
 })
 
 function Repositories() {
@@ -85,7 +93,9 @@ function Repositories() {
       remove={({ id }) => call('repository.disconnect', { params: { connectionId: id } })}
     >
       {providers.data?.length === 0 && <Text size="sm">{repositoryWords.noProviders}</Text>}
-      {isAdding && providers.data && <ConnectRepository providers={providers.data} onClose={() => setAdding(false)} />}
+      {isAdding && providers.data && (
+        <ConnectRepository providers={providers.data} onClose={() => setAdding(false)} />
+      )}
     </Section>
   )
 }
@@ -113,18 +123,21 @@ const personalQuery = queryOptions({
 })
 
 const personalRow = (one: CallAnswer<'personal-secret.list'>['personalSecrets'][number]): Row => ({
-    ...one,
-    details: [one.envName !== null && `$${one.envName}`, one.filePath].filter(Boolean).join(' · '),
-    problem: problemOf(one.status),
-    actions: (
-      <RevealedValue
-        name={one.name}
-        reveal={async () => {
-          const answer = await call('personal-secret.reveal', { params: { personalSecretId: one.id }, body: {} })
-          return answer.value
-        }}
-      />
-    ),
+  ...one,
+  details: [one.envName !== null && `$${one.envName}`, one.filePath].filter(Boolean).join(' · '),
+  problem: problemOf(one.status),
+  actions: (
+    <RevealedValue
+      name={one.name}
+      reveal={async () => {
+        const answer = await call('personal-secret.reveal', {
+          params: { personalSecretId: one.id },
+          body: {},
+        })
+        return answer.value
+      }}
+    />
+  ),
 })
 
 function PersonalSecrets() {
@@ -149,14 +162,14 @@ const sshKeyQuery = queryOptions({
 })
 
 const sshKeyRow = (one: CallAnswer<'ssh-key.list'>[number]): Row => ({
-    // The address of a key is its fingerprint.
-    id: one.publicKeyFingerprint,
-    name: one.title,
-    details: `${one.type} · ${one.publicKeyFingerprint}`,
-    createdAt: one.createdAt,
-    lastUsedAt: one.lastUsedAt,
-    expiresAt: one.expiresAt,
-    problem: problemOf(one.status),
+  // The address of a key is its fingerprint.
+  id: one.publicKeyFingerprint,
+  name: one.title,
+  details: `${one.type} · ${one.publicKeyFingerprint}`,
+  createdAt: one.createdAt,
+  lastUsedAt: one.lastUsedAt,
+  expiresAt: one.expiresAt,
+  problem: problemOf(one.status),
 })
 
 function SshKeys() {
@@ -245,9 +258,9 @@ const apiKeyQuery = queryOptions({
 })
 
 const apiKeyRow = (one: CallAnswer<'api-key.list'>['apiKeys'][number]): Row => ({
-    ...one,
-    details: [one.service, one.allowedHosts.join(', ')].filter(Boolean).join(' · '),
-    problem: problemOf(one.status),
+  ...one,
+  details: [one.service, one.allowedHosts.join(', ')].filter(Boolean).join(' · '),
+  problem: problemOf(one.status),
 })
 
 function ApiKeys() {
@@ -272,27 +285,27 @@ const gpgQuery = queryOptions({
 })
 
 const gpgRow = (one: CallAnswer<'gpg-key.list'>['gpgKeys'][number]): Row => ({
-    id: one.id,
-    name: one.userIds[0] ?? one.email,
-    createdAt: one.createdAt,
-    lastUsedAt: one.lastUsedAt,
-    expiresAt: one.expiresAt,
-    problem: problemOf(one.status),
-    details: (
-      <Stack gap={4}>
-        <span>{one.fingerprint}</span>
-        {one.deployments.map(({ connectionId, provider, status, missingScope, reason }) => (
-          <Text key={connectionId} size="sm">
-            {status === 'published'
-              ? gpgWords.deployed(provider)
-              : missingScope === null
-                ? gpgWords.failed(provider, reason ?? '')
-                : gpgWords.missingScope(provider, missingScope)}
-          </Text>
-        ))}
-      </Stack>
-    ),
-    actions: <CopyIconButton value={one.publicKey} name={gpgWords.publicKey(one.email)} />,
+  id: one.id,
+  name: one.userIds[0] ?? one.email,
+  createdAt: one.createdAt,
+  lastUsedAt: one.lastUsedAt,
+  expiresAt: one.expiresAt,
+  problem: problemOf(one.status),
+  details: (
+    <Stack gap={4}>
+      <span>{one.fingerprint}</span>
+      {one.deployments.map(({ connectionId, provider, status, missingScope, reason }) => (
+        <Text key={connectionId} size="sm">
+          {status === 'published'
+            ? gpgWords.deployed(provider)
+            : missingScope === null
+              ? gpgWords.failed(provider, reason ?? '')
+              : gpgWords.missingScope(provider, missingScope)}
+        </Text>
+      ))}
+    </Stack>
+  ),
+  actions: <CopyIconButton value={one.publicKey} name={gpgWords.publicKey(one.email)} />,
 })
 
 function GpgKeys() {
