@@ -4,7 +4,7 @@ import { glob } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
-import { expect } from 'vitest'
+import { expect, vi } from 'vitest'
 import {
   startServer,
   type TestDatabase,
@@ -23,8 +23,10 @@ const TELLING_LENGTH_MIN = 12
 
 await assertBuilt()
 
-/** Far more than anything takes, and less than the runner gives a test: so what was waited for is told. */
-const ANSWER_MS = 20_000
+/** Far more than anything takes, and less than a test is given: so what was waited for is told. */
+const ANSWER_MS = 60_000
+const TEST_MS = 240_000
+vi.setConfig({ testTimeout: TEST_MS })
 
 /** A page, and everything about it that must not be. */
 export interface Visit {
