@@ -1,22 +1,8 @@
-import { createHmac } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { databases } from '../../packages/server/test/kit.ts'
-import { startWeb, type WebServer } from './kit.ts'
+import { startWeb, totp, type WebServer } from './kit.ts'
 
 const PASSWORD = 'the stoker of the night train'
-
-/** The code of an authenticator (RFC 6238) for a secret in base32. */
-function totp(secret: string, now: Date): string {
-  const bits = [...secret]
-    .map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0'))
-    .join('')
-  const key = Buffer.from(bits.match(/.{8}/g)!.map((byte) => Number.parseInt(byte, 2)))
-  const counter = Buffer.alloc(8)
-  counter.writeBigUInt64BE(BigInt(Math.floor(now.getTime() / 30_000)))
-  const mac = createHmac('sha1', key).update(counter).digest()
-  const offset = mac.at(-1)! & 15
-  return String((mac.readUInt32BE(offset) & 0x7fffffff) % 1_000_000).padStart(6, '0')
-}
 
 describe.each(databases)('the web application on %s', (database) => {
   let web: WebServer

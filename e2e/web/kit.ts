@@ -1,4 +1,5 @@
 // A real Chromium at a real server, for tests of the web application.
+import { createHmac } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { glob } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -199,4 +200,17 @@ async function axeViolations(page: Page): Promise<string[]> {
   await devTools.detach()
   if (exceptionDetails) throw new Error(`axe: ${exceptionDetails.exception?.description}`)
   return result.value
+}
+
+/** The code of an authenticator (RFC 6238) for a secret in base32. */
+export function totp(secret: string, now: Date): string {
+  const bits = [...secret]
+    .map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0'))
+    .join('')
+  const key = Buffer.from(bits.match(/.{8}/g)!.map((byte) => Number.parseInt(byte, 2)))
+  const counter = Buffer.alloc(8)
+  counter.writeBigUInt64BE(BigInt(Math.floor(now.getTime() / 30_000)))
+  const mac = createHmac('sha1', key).update(counter).digest()
+  const offset = mac.at(-1)! & 15
+  return String((mac.readUInt32BE(offset) & 0x7fffffff) % 1_000_000).padStart(6, '0')
 }

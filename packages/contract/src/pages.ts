@@ -10,6 +10,7 @@ export const pages = [
   '/security',
   '/security/expiry',
   '/settings/access-token',
+  '/settings/sign-in',
   '/setup',
   '/sign-in',
 ] as const

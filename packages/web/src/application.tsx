@@ -31,13 +31,19 @@ const theme = createTheme({
 
 /** Mantine's own grey for lesser text has a contrast of 3.3 on white; WCAG 1.4.3 wants 4.5. */
 const readableGreys: CSSVariablesResolver = () => ({
-  variables: {},
+  // Under the pointer Mantine takes a lighter shade, on which white has a contrast of 4.3.
+  variables: {
+    '--mantine-color-cyan-filled-hover': '#095c6b',
+    '--mantine-primary-color-filled-hover': '#095c6b',
+  },
   light: {
+    '--mantine-color-cyan-filled-hover': '#095c6b',
     '--mantine-color-dimmed': 'var(--mantine-color-gray-7)',
     '--mantine-color-placeholder': 'var(--mantine-color-gray-7)',
     '--mantine-color-error': 'var(--mantine-color-red-9)',
   },
   dark: {
+    '--mantine-color-cyan-filled-hover': '#095c6b',
     '--mantine-color-dimmed': 'var(--mantine-color-dark-1)',
     '--mantine-color-placeholder': 'var(--mantine-color-dark-1)',
     '--mantine-color-error': 'var(--mantine-color-red-4)',

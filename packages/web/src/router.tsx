@@ -79,6 +79,14 @@ const routeTree = root.addChildren([
     }),
     createRoute({
       ...within,
+      path: '/settings/sign-in',
+      component: lazyRouteComponent(
+        () => import('./pages/sign-in-methods/sign-in-methods.tsx'),
+        'SignInMethods',
+      ),
+    }),
+    createRoute({
+      ...within,
       path: '/settings/access-token',
       validateSearch: ({ sort }: Record<string, unknown>) => ({
         sort: tokenOrders.find((one) => one === sort) ?? 'createdAt',

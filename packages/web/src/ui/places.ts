@@ -1,8 +1,8 @@
-import { HomeIcon, KeyIcon, ShieldLockIcon } from '@primer/octicons-react'
+import { HomeIcon, KeyIcon, PersonIcon, ShieldLockIcon } from '@primer/octicons-react'
 import { shared } from './messages.ts'
 
 export interface Place {
-  readonly to: '/' | '/security' | '/settings/access-token'
+  readonly to: '/' | '/security' | '/settings/access-token' | '/settings/sign-in'
   readonly label: string
   readonly icon: typeof HomeIcon
   readonly isSetting?: boolean
@@ -13,4 +13,5 @@ export const places: readonly Place[] = [
   { to: '/', label: shared.home, icon: HomeIcon },
   { to: '/security', label: shared.security, icon: ShieldLockIcon },
   { to: '/settings/access-token', label: shared.accessToken, icon: KeyIcon, isSetting: true },
+  { to: '/settings/sign-in', label: shared.signInMethods, icon: PersonIcon, isSetting: true },
 ]
