@@ -1,7 +1,6 @@
 import {
   ActionIcon,
   Anchor,
-  Badge,
   Box,
   Button,
   Group,
@@ -342,9 +341,7 @@ function Sessions() {
                 </Table.Td>
                 <Table.Td className="actions">
                   {one.isCurrent ? (
-                    <Badge variant="default" tt="none">
-                      {words.current}
-                    </Badge>
+                    <Text size="sm">{words.current}</Text>
                   ) : (
                     <Button
                       variant="default"
