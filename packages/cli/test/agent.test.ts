@@ -10,6 +10,7 @@ let server: RealServer
 let ada: Record<string, string>
 let stateDirectory: string
 let count = 0
+let agents = 0
 let workspace: string
 
 beforeAll(async () => {
@@ -37,7 +38,13 @@ const shownAgent = async () =>
 /** As it runs on another machine: it knows the server, and nobody's token. */
 function startAgent(env: Record<string, string> = {}, args: string[] = []): Running {
   const { KEYHOLD_TOKEN: _, ...rest } = ada
-  return start(['agent', `--state-dir=${stateDirectory}`, ...args], { ...rest, ...env })
+  // Each as on a machine of its own, also where they share a state directory.
+  const socket = join(stateDirectory, `run-${++agents}`, 'agent.sock')
+  return start(['agent', `--state-dir=${stateDirectory}`, ...args], {
+    ...rest,
+    KEYHOLD_AGENT_SOCKET: socket,
+    ...env,
+  })
 }
 const says = (agent: Running, pattern: RegExp) =>
   waitFor(
@@ -110,6 +117,7 @@ test('a server that restarts finds its agents back (U11)', async () => {
   const { stdout: token } = await run(['workspace', 'enroll', 'box'], bob)
   const { KEYHOLD_TOKEN: _, ...env } = bob
   const agent = start(['agent', `--state-dir=${stateDirectory}`], {
+    KEYHOLD_AGENT_SOCKET: join(stateDirectory, 'run/agent.sock'),
     ...env,
     KEYHOLD_ENROLLMENT_TOKEN: token.trim(),
   })

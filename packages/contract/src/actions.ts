@@ -26,6 +26,7 @@ export const actions = {
   'agent.disconnect': { line: 'Agent disconnected' },
   'agent.enroll': { line: 'Agent enrolled' },
   'agent.fence': { line: 'Agent fenced off' },
+  'agent.deliver': { line: 'Secrets asked for by a workspace' },
   'agent.read': { line: 'Agent read its workspace' },
   'agent.renew': { line: 'Credential of an agent renewed' },
   'agent.revoke': { line: 'Agent cut off' },

@@ -97,6 +97,7 @@ export const routeTable = {
     path: '/api/v1/workspaces/{workspaceId}/enrollments',
     caller: 'person',
   },
+  'agent.delivery': { method: 'GET', path: '/api/v1/workspaces/current/delivery', caller: 'workspace' },
   'agent.disconnect': { method: 'DELETE', path: '/api/v1/workspaces/{workspaceId}/agent', caller: 'person' },
   'agent.enroll': { method: 'POST', path: '/api/v1/workspaces/current/enrollment', caller: 'anyone' },
   'agent.get': { method: 'GET', path: '/api/v1/workspaces/current', caller: 'workspace' },
@@ -488,6 +489,7 @@ export interface ContractRoutes {
   'account.update': typeof accounts.updateAccount
   'agent.certify': typeof workspaceAgents.certifyHostKey
   'agent.create_enrollment': typeof workspaceAgents.createEnrollment
+  'agent.delivery': typeof deliveries.readDelivery
   'agent.disconnect': typeof workspaceAgents.disconnectAgent
   'agent.enroll': typeof workspaceAgents.enrollAgent
   'agent.get': typeof workspaceAgents.getCurrentWorkspace

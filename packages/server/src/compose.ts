@@ -62,7 +62,7 @@ import { EnvironmentRestores } from './credentials/secret/environment-restore.se
 import { secretRoutes } from './credentials/secret/secret.routes.ts'
 import { Secrets } from './credentials/secret/secret.service.ts'
 import { SecretChanges } from './credentials/secret/secret-changes.service.ts'
-import { secretOffers } from './credentials/secret/secret-offers.ts'
+import { secretOffers, secretsState } from './credentials/secret/secret-offers.ts'
 import { secretOverrideRoutes } from './credentials/secret/secret-override.routes.ts'
 import { SecretOverrides } from './credentials/secret/secret-override.service.ts'
 import { SecretWatches } from './credentials/secret/secret-watches.service.ts'
@@ -237,7 +237,12 @@ export async function composeCore(
     const deliveries = new Deliveries(access, {
       findWorkspace: (id) => workspaces.findForDelivery(id),
       workspaceOffers: (workspace) => workspaceSecrets.offers(workspace),
-      projectOffers: (projectId, environmentId) => secretOffers(storage, projectId, environmentId),
+      projectOffers: ({ projectId, id, environment }) => secretOffers(storage, projectId, id, environment),
+      projectState: (projectId) => secretsState(storage, projectId),
+      deliverProject: (asker, projectId, environment, ids) =>
+        secrets.readFor(asker, projectId, environment, ids),
+      deliverWorkspace: (asker, ids) => workspaceSecrets.deliverOffered(asker, ids),
+      deliverPersonal: (asker, ids) => personalSecrets.deliverOffered(asker, ids),
       personalOffers: ({ id, owner }) => personalSecrets.offers(owner, id),
     })
     const sshIdentities = new SshIdentities(storage, access, accounts, vault, clock)

@@ -213,6 +213,7 @@ const entries: Record<string, Entry> = {
     never: 'agent.enrollment_invalid',
     delivers: ['token'],
   },
+  'agent.delivery': { delivers: ['value'] },
   'agent.get': {},
   'agent.renew': { delivers: ['token'] },
   'workspace.variables': {},

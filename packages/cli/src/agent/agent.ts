@@ -13,6 +13,7 @@ import type { Terminal } from '../terminal.ts'
 import { version } from '../version.ts'
 import { type AgentState, readState, stateDirectory, writeState } from './agent-state.ts'
 import { ControlConnection } from './control-connection.ts'
+import { WorkspaceSecrets } from './secrets.ts'
 import { SshServer } from './ssh-server.ts'
 
 /** Reconnecting: twice as long after each failure, and not all agents at once. */
@@ -45,11 +46,22 @@ export async function runAgent(options: AgentOptions): Promise<number> {
   const directory = stateDirectory(options.env, options.stateDirectory)
   const state = await join(options, directory)
   const { terminal } = options
-  const parts = [new SshServer({ directory, loginName: loginName(), terminal })]
+  // Without a place for it, who comes in by SSH is still let in.
+  const secrets = await WorkspaceSecrets.open(options.env, state.workspaceId).catch((error: unknown) => {
+    if (!(error instanceof Failure)) throw error
+    terminal.note(`programs get no secrets from this agent: ${error.message}`)
+    return undefined
+  })
+  const ssh = new SshServer({ directory, loginName: loginName(), terminal })
+  const parts: AgentPart[] = secrets ? [secrets, ssh] : [ssh]
   const agent = new Agent(directory, state, terminal, parts)
   const stopping = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stopping.abort())
-  await agent.run(stopping.signal)
+  try {
+    await agent.run(stopping.signal)
+  } finally {
+    secrets?.close()
+  }
   return ExitCode.Ok
 }
 

@@ -31,6 +31,9 @@ has, and keyhold says so once. With --max-age the first start may use the copy: 
 started again if a value is another by now, and each delivery is the next copy; a refusal deletes it. --offline asks
 nobody, so it excludes --watch. When COMMAND ends by itself, that is the end.
 
+In a workspace, where an agent of yours runs (keyhold agent), COMMAND gets what the workspace gets: no credential is needed, and an
+access key or --project goes before it.
+
 With --project it is the person that is signed in who gets the secrets, each with a request of its own, and their own values
 in place of the project’s (keyhold secret-override).
 
@@ -125,6 +128,11 @@ are enough; see keyhold workload-identity create --help.`,
     const project = options.project ?? (isMachine ? undefined : env.KEYHOLD_PROJECT || undefined)
     // Before anything is delivered, and so recorded.
     checkCommand(program, env.PATH)
+    const isOfWorkspace = !isMachine && project === undefined && (await hasAgent(env))
+    if (isOfWorkspace && (options.watch || options.offline || options['max-age'] || options['record-use']))
+      throw usageFailure(
+        'a workspace has its secrets from its agent: --watch, --offline, --max-age and --record-use are not for it',
+      )
     if ((options.offline || options['max-age'] !== undefined) && !hasAccessKey(env) && project === undefined)
       throw usageFailure(
         'a copy needs an access key or a person',
@@ -132,14 +140,17 @@ are enough; see keyhold workload-identity create --help.`,
       )
     if (options.watch && options.offline) throw usageFailure('--watch and --offline exclude each other')
     if (options.grace !== undefined && !options.watch) throw usageFailure('--grace is for --watch')
-    const connection = project === undefined ? machineConnection(await withWorkloadKey(env)) : undefined
+    const connection =
+      project === undefined && !isOfWorkspace ? machineConnection(await withWorkloadKey(env)) : undefined
     const wanted = options.environment ?? connection?.environment
     const fetch = (remark?: string) =>
-      connection === undefined
-        ? import('../run/person-delivery.ts').then(({ fetchPersonDelivery }) =>
-            fetchPersonDelivery(env, project, wanted, remark),
-          )
-        : fetchDelivery(connection, wanted, remark)
+      isOfWorkspace
+        ? import('../run/agent-socket.ts').then(({ fetchWorkspaceDelivery }) => fetchWorkspaceDelivery(env))
+        : connection === undefined
+          ? import('../run/person-delivery.ts').then(({ fetchPersonDelivery }) =>
+              fetchPersonDelivery(env, project, wanted, remark),
+            )
+          : fetchDelivery(connection, wanted, remark)
     const { 'max-age': maxAge, offline: isOffline } = options
     const note = (text: string) => terminal.note(text)
     const deliver = () =>
@@ -178,7 +189,7 @@ are enough; see keyhold workload-identity create --help.`,
     const tell = ({ environment, secrets, unresolved }: Delivery) => {
       usedEnvironment = environment
       for (const { name, explanation } of unresolved)
-        note(`${name} is left out: a reference has no value: ${explanation}`)
+        note(`${name} is left out: ${isOfWorkspace ? '' : 'a reference has no value: '}${explanation}`)
       if (!env.KEYHOLD_DEBUG) return
       const names = secrets.map(({ name, source }) => (source ? `${name} (${source})` : name))
       note(`debug: ${secrets.length} secrets of ${environment}: ${names.join(', ')}`)
@@ -218,3 +229,8 @@ are enough; see keyhold workload-identity create --help.`,
     return run.withSecrets(delivered.secrets, delivered.referenced)
   },
 })
+
+/** Whether this is a workspace. Asked only where nothing else says whose secrets are wanted. */
+async function hasAgent(env: NodeJS.ProcessEnv): Promise<boolean> {
+  return (await import('../run/agent-socket.ts')).isInWorkspace(env)
+}

@@ -1,6 +1,7 @@
 import Type, { type Static } from 'typebox'
 import { route } from '../route.ts'
-import { Id, OneOf } from './shapes.ts'
+import { Encoding, SecretType } from './secrets.ts'
+import { Id, Nullable, OneOf } from './shapes.ts'
 
 /** Where what a workspace gets comes from, what goes first being first. */
 export const variableSources = ['workspace', 'project', 'personal'] as const
@@ -51,4 +52,40 @@ export const listWorkspaceVariables = route({
   status: 200,
   answer: WorkspaceVariables,
   errors: ['workspace.not_found'],
+})
+
+/** A secret as the agent of a workspace gets it. */
+export const DeliveredToWorkspace = Type.Object({
+  /** Main variable, as for `keyhold run`: a key also has `<name>_FILE`; `null`: none, or another secret goes before. */
+  name: Nullable(Type.String()),
+  type: SecretType,
+  /** Where its file belongs, chosen or not; `null`: none, or another secret goes before. */
+  path: Nullable(Type.String()),
+  value: Type.String(),
+  encoding: Encoding,
+})
+
+export const readDelivery = route({
+  id: 'agent.delivery',
+  method: 'GET',
+  path: '/api/v1/workspaces/current/delivery',
+  summary:
+    'All that the workspace gets, with values; each is recorded as used before it leaves. Nothing of it when `have` is what there is',
+  caller: 'workspace',
+  action: 'agent.deliver',
+  query: Type.Object({
+    /** `version` of the delivery that the agent has. */
+    have: Type.Optional(Type.String({ maxLength: 64 })),
+  }),
+  status: 200,
+  answer: Type.Object({
+    /** Another one as soon as anything of it is another. */
+    version: Type.String(),
+    isUnchanged: Type.Boolean(),
+    secrets: Type.Array(DeliveredToWorkspace),
+    /** Left out, since a reference in it has no value, or since the environment would be too large. */
+    leftOut: Type.Array(Type.Object({ name: Type.String(), reason: Type.String() })),
+    /** Values that are in others by reference: for masking. */
+    referenced: Type.Array(Type.Object({ value: Type.String(), encoding: Encoding })),
+  }),
 })

@@ -1,6 +1,6 @@
 import type { ProjectRole } from '@keyhold/contract/api/projects'
 import type { WorkspaceLevel } from '@keyhold/contract/api/workspaces'
-import type { Queries } from '../storage/tables.ts'
+import type { Queries, Transaction } from '../storage/tables.ts'
 
 /** The project's name and the person's role in it; undefined for outsiders and for projects that do not exist. */
 export async function findMembership(
@@ -64,4 +64,40 @@ export async function isCurrentAgent(
     .where('accounts.disabled_at', 'is', null)
     .executeTakeFirst()
   return row !== undefined
+}
+
+/** The owner's role in a project of which the workspace has an environment linked. */
+export async function findLinkedMembership(
+  db: Queries,
+  { workspaceId, ownerId }: { readonly workspaceId: string; readonly ownerId: string },
+  projectId: string,
+): Promise<{ projectName: string; role: ProjectRole } | undefined> {
+  if (!(await listLinkedWorkspaces(db, projectId)).includes(workspaceId)) return undefined
+  return findMembership(db, projectId, ownerId)
+}
+
+export async function listLinkedWorkspaces(db: Queries, projectId: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom('workspace_environments')
+    .innerJoin('environments', 'environments.id', 'workspace_environments.environment_id')
+    .select('workspace_environments.workspace_id')
+    .distinct()
+    .where('environments.project_id', '=', projectId)
+    .execute()
+  return rows.map((row) => row.workspace_id)
+}
+
+export async function listOwnWorkspaces(db: Queries, ownerId: string): Promise<string[]> {
+  const rows = await db.selectFrom('workspaces').select('id').where('owner_id', '=', ownerId).execute()
+  return rows.map(({ id }) => id)
+}
+
+/** Tells agents that there is something to fetch, on whichever server they are (workspaces/agent-connections.ts). */
+export async function tellWorkspaces(tx: Transaction, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return
+  await tx
+    .updateTable('workspace_agents')
+    .set((eb) => ({ changes: eb('changes', '+', 1) }))
+    .where('workspace_id', 'in', ids)
+    .execute()
 }

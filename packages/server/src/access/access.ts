@@ -9,7 +9,16 @@ import { lockActiveAccount, lockProject, lockWorkspace } from '../storage/locks.
 import type { Storage } from '../storage/storage.ts'
 import type { Queries, Transaction } from '../storage/tables.ts'
 import type { Owner } from '../vault/vault.ts'
-import { findMembership, findWorkspaceLevel, isActiveAccount, isCurrentAgent } from './access.store.ts'
+import {
+  findLinkedMembership,
+  findMembership,
+  findWorkspaceLevel,
+  isActiveAccount,
+  isCurrentAgent,
+  listLinkedWorkspaces,
+  listOwnWorkspaces,
+  tellWorkspaces,
+} from './access.store.ts'
 import { type Asker, type Person, toActor, type WorkspaceAgent } from './caller.ts'
 import {
   agentActions,
@@ -92,6 +101,10 @@ const needsFreshPassword: ReadonlySet<Action> = new Set([
   'workload-identity.create',
   'workload-identity.update',
 ])
+
+/** What may change what workspaces get: secrets, their environments, who is a member, what is linked. */
+const changesDelivery =
+  /^(?:(?:personal-|workspace-)?secret|secret-override|environment|member|project|workspace)[.](?!list|read|use|compare)/
 
 /** What is acted on, as far as rights go. */
 export type Scope =
@@ -245,12 +258,15 @@ export class Access {
         else if (scope.kind === 'workspace') await lockWorkspace(tx, scope.workspaceId)
         const current = await this.#find(tx, asker, action, scope)
         if ('refused' in current) throw new AppError(current.refused)
+        // Before the work: what it deletes is linked no more.
+        const told = await this.#workspacesToTell(tx, asker, action, scope)
         const { result, record } = await work(tx, new Grant(issuing, action, ownerOf(asker, scope)), current)
         // `as`: what is no list is one record, or none.
         const records = (Array.isArray(record) ? record : record ? [record] : []) as readonly RecordDetail[]
         if (records.length > 0) {
           changed = changedBy(asker, action, scope, records)
           await changes.announceIn(tx, changed)
+          await tellWorkspaces(tx, told)
           await this.#audit.appendIn(tx, ...records.map((one) => this.#entry(asker, action, current, one)))
         }
         return result
@@ -261,6 +277,20 @@ export class Access {
       await this.#recordFailure(asker, action, scope, permit, error)
       throw error
     }
+  }
+
+  /** The workspaces whose agents have something new to fetch once this is done. */
+  async #workspacesToTell(
+    tx: Transaction,
+    { caller }: Asker,
+    action: Action,
+    scope: Scope,
+  ): Promise<readonly string[]> {
+    if (!changesDelivery.test(action)) return []
+    if (scope.kind === 'workspace') return [scope.workspaceId]
+    if (scope.kind === 'project') return listLinkedWorkspaces(tx, scope.projectId)
+    if (scope.kind === 'own' && caller.kind === 'person') return listOwnWorkspaces(tx, caller.accountId)
+    return []
   }
 
   /**
@@ -349,9 +379,9 @@ export class Access {
         needed === 'member' || (needed === 'admin' && caller.kind === 'person' && caller.role === 'admin')
       return isAllowed ? {} : { refused: 'access.refused' }
     }
+    if (caller.kind === 'workspace') return findRightOfAgent(db, caller, action, scope)
     if (scope.kind === 'own')
       return caller.kind === 'person' && ownActions.has(action) ? {} : { refused: 'access.refused' }
-    if (caller.kind === 'workspace') return findRightOfAgent(db, caller, action, scope)
     if (scope.kind === 'workspace') {
       const { workspaceId: id } = scope
       const found = caller.kind === 'person' && (await findWorkspaceLevel(db, id, caller.accountId))
@@ -417,14 +447,27 @@ export class Access {
   }
 }
 
-/** An agent acts in its own workspace only, and only until another one took its place. */
+/**
+ * An agent acts in its own workspace only, and only until another one took its place. What it reads elsewhere it gets as the
+ * owner does: personal secrets, and those of projects that are linked while the owner is a member.
+ */
 async function findRightOfAgent(
   db: Queries,
   agent: WorkspaceAgent,
   action: Action,
   scope: Scope,
 ): Promise<Permit | Refusal> {
-  if (scope.kind === 'project') return { refused: 'project.not_found' }
+  if (scope.kind === 'own') {
+    const isAllowed = action === 'personal-secret.use' && (await isCurrentAgent(db, agent))
+    return isAllowed ? {} : { refused: 'access.refused' }
+  }
+  if (scope.kind === 'project') {
+    const linked = await findLinkedMembership(db, agent, scope.projectId)
+    if (!linked || !(await isCurrentAgent(db, agent))) return { refused: 'project.not_found' }
+    const project = { id: scope.projectId, name: linked.projectName }
+    const isAllowed = action === 'secret.read' && projectRules[action]?.includes(linked.role)
+    return isAllowed ? { project, role: linked.role } : { refused: 'access.refused', project }
+  }
   if (scope.kind !== 'workspace') return { refused: 'access.refused' }
   if (scope.workspaceId !== agent.workspaceId) return { refused: 'workspace.not_found' }
   const workspace = { id: agent.workspaceId, name: agent.name }
@@ -475,7 +518,10 @@ function changedBy(
 
 /** Whose values a grant of this scope is for. */
 function ownerOf({ caller }: Asker, scope: Scope): Owner {
-  if (isOwn(scope)) return caller.kind === 'person' ? `person:${caller.accountId}` : 'instance'
+  if (isOwn(scope)) {
+    if (caller.kind === 'workspace') return `person:${caller.ownerId}`
+    return caller.kind === 'person' ? `person:${caller.accountId}` : 'instance'
+  }
   if (scope.kind === 'project') return `project:${scope.projectId}`
   return scope.kind === 'workspace' ? `workspace:${scope.workspaceId}` : 'instance'
 }

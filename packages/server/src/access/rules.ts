@@ -87,8 +87,10 @@ export const workspaceRules: Partial<Record<Action, readonly WorkspaceLevel[]>> 
 export const agentActions: ReadonlySet<Action> = new Set([
   'agent.certify',
   'agent.connect',
+  'agent.deliver',
   'agent.read',
   'agent.renew',
+  'workspace-secret.use',
 ])
 
 /** What an access key may do in its project. No key deletes anything (acceptance KEY-5). */

@@ -7,6 +7,12 @@ export interface Offer {
     /** The workspace, `project/environment`, or the owner. */
     readonly name: string
   }
+  /** Of a project: where it was linked. */
+  readonly link?: {
+    readonly projectId: string
+    readonly environment: string
+    readonly hasReferences: boolean
+  }
   readonly id: string
   readonly name: string
   readonly type: SecretType

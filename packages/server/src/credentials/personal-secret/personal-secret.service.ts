@@ -2,7 +2,7 @@ import type { createPersonalSecret, updatePersonalSecret } from '@keyhold/contra
 import { limits } from '@keyhold/contract/limits'
 import type { BodyOf } from '@keyhold/contract/route'
 import { type Access, own } from '../../access/access.ts'
-import type { Asker, Person } from '../../access/caller.ts'
+import type { Asker, Person, WorkspaceAgent } from '../../access/caller.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { CredentialItem, CredentialSource } from '../../base/credential-item.ts'
 import { nameKey } from '../../projects/project.ts'
@@ -73,6 +73,12 @@ export class PersonalSecrets extends TargetedSecrets<Row, StoredPersonalSecret> 
     change: PersonalSecretChange,
   ): Promise<StoredPersonalSecret> {
     return this.updateSecret(asker, asker.caller.accountId, id, change, ownSettings(change))
+  }
+
+  /** Delivers some of the owner's to their workspace. */
+  async deliverOffered(asker: Asker<WorkspaceAgent>, ids: ReadonlySet<string>): Promise<DeliveredSecret[]> {
+    const { ownerId, workspaceId } = asker.caller
+    return this.deliverTo(asker, ownerId, workspaceId, ({ id }) => ids.has(id))
   }
 
   /** Everything that one of the person's workspaces gets at this moment. Each value is recorded before it leaves. */

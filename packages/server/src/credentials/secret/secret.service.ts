@@ -1,6 +1,6 @@
 import type { SecretValue, UnresolvedSecret } from '@keyhold/contract/api/secrets'
-import { type Access, type Grant, inProject, type Scope } from '../../access/access.ts'
-import type { Asker, Machine, Person } from '../../access/caller.ts'
+import { type Access, type Grant, inProject, type RecordDetail, type Scope } from '../../access/access.ts'
+import type { Asker, Machine, Person, WorkspaceAgent } from '../../access/caller.ts'
 import { AppError } from '../../base/app-error.ts'
 import { type Clock, LAST_USED_STEP_MS } from '../../base/clock.ts'
 import type { CredentialItem } from '../../base/credential-item.ts'
@@ -230,6 +230,33 @@ export class Secrets {
   }
 
   /**
+   * Delivers secrets of an environment to a workspace, as its owner would get them; each is recorded as used.
+   * @param ids those that the workspace gets.
+   */
+  async readFor(
+    asker: Asker<WorkspaceAgent>,
+    projectId: string,
+    environment: string,
+    ids: ReadonlySet<string>,
+  ): Promise<{
+    values: ReadonlyMap<string, SecretValue>
+    unresolved: UnresolvedSecret[]
+    referenced: SecretValue[]
+  }> {
+    const environmentKey = nameKey(environment)
+    const secrets = (await this.#listEffective(projectId, environmentKey)).filter(({ id }) => ids.has(id))
+    const scope = inProject(projectId, secretAttempt({ environment }))
+    const as = { action: 'secret.use', workspace: asker.caller.workspaceId } as const
+    const found = await this.#deliver(asker, scope, async () => ({ secrets, environmentKey }), as)
+    const idOf = new Map(secrets.map(({ id, name }) => [name, id]))
+    return {
+      values: new Map(found.values.map((value) => [idOf.get(value.name)!, value])), // `!`: one of those asked for.
+      unresolved: found.unresolved,
+      referenced: found.uses.map(({ value }) => value),
+    }
+  }
+
+  /**
    * Compares what two environments deliver. That two values are the same says something of both, so each comparison is
    * recorded; what both take from `All` is one value, and nothing is compared.
    */
@@ -286,9 +313,10 @@ export class Secrets {
 
   /** Delivers secrets as an environment has them, and records them with all that they refer to before any is opened. */
   async #deliver(
-    asker: Asker<Person | Machine>,
+    asker: Asker<Person | Machine | WorkspaceAgent>,
     scope: ProjectScope,
     find: (db: Queries) => Promise<{ secrets: readonly DeliverableSecret[]; environmentKey: string }>,
+    as: RecordDetail = {},
   ): Promise<Delivery> {
     const { db } = this.#storage
     return this.#access.deliver(
@@ -305,7 +333,10 @@ export class Secrets {
         )
         const ids = new Set(secrets.map(({ id }) => id))
         const all = [...secrets, ...resolver.planned.filter(({ id }) => !ids.has(id))]
-        return { found: { readings, resolver, all }, records: all.map(secretRecord) }
+        return {
+          found: { readings, resolver, all },
+          records: all.map((one) => ({ ...as, ...secretRecord(one) })),
+        }
       },
       async (grant: Grant<'secret.read'>, { readings, resolver, all }) => {
         const open = (secret: SealedSecret) => store.openValue(db, this.#vault, grant, secret)
@@ -338,7 +369,7 @@ export class Secrets {
 
   /** Finds what the references of these lead to. The reader's rights decide, not those of who wrote them. */
   async #planReferences(
-    asker: Asker<Person | Machine>,
+    asker: Asker<Person | Machine | WorkspaceAgent>,
     projectId: string,
     readings: readonly Reading[],
   ): Promise<ReferenceResolver> {

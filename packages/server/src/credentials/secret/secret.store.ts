@@ -183,12 +183,24 @@ export async function listRotatingOfMember(
   return rows.map((row) => ({ secret: rowToSecret(row), projectName: row.project_name }))
 }
 
+/** Another text as soon as any secret of the project is another: what references may lead to. */
+export async function projectState(db: Queries, projectId: string): Promise<string> {
+  const rows = await db
+    .selectFrom('secrets')
+    .select(['id', 'current_version'])
+    .where('project_id', '=', projectId)
+    .orderBy('id')
+    .execute()
+  return rows.map((row) => `${row.id} ${row.current_version}`).join()
+}
+
 /** What a workspace may get of an environment, each name once or twice: with its own secrets go those of `All`. */
 export interface OfferedSecret
   extends Pick<StoredSecret, 'id' | 'name' | 'type' | 'version' | 'environment'> {
   readonly project: string
   readonly isInDefault: boolean
   readonly sealedBytes: number
+  readonly hasReferences: boolean
 }
 
 export async function listOffered(
@@ -210,6 +222,7 @@ export async function listOffered(
       'secrets.name',
       'secrets.type',
       'secrets.current_version as version',
+      'secrets.has_references',
       'projects.name as project',
       'environments.name as environment',
       'environments.is_default',
@@ -219,8 +232,9 @@ export async function listOffered(
     .where((eb) => eb.or([eb('environments.id', '=', environmentId), eb('environments.is_default', '=', 1)]))
     .orderBy('secrets.name')
     .execute()
-  return rows.map(({ is_default, sealed_bytes, ...row }) => ({
+  return rows.map(({ is_default, sealed_bytes, has_references, ...row }) => ({
     ...row,
+    hasReferences: has_references === 1,
     isInDefault: is_default === 1,
     sealedBytes: Number(sealed_bytes),
   }))

@@ -3,7 +3,7 @@ import { limits } from '@keyhold/contract/limits'
 import { refusedSecret } from '@keyhold/contract/names'
 import type { BodyOf } from '@keyhold/contract/route'
 import { type Access, inWorkspace } from '../../access/access.ts'
-import type { Asker, Person } from '../../access/caller.ts'
+import type { Asker, Person, WorkspaceAgent } from '../../access/caller.ts'
 import { invalidField } from '../../base/app-error.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { CredentialItem, CredentialSource } from '../../base/credential-item.ts'
@@ -12,7 +12,7 @@ import type { Tables } from '../../storage/tables.ts'
 import { TargetedSecretRows } from '../../storage/targeted-secrets.ts'
 import type { Vault } from '../../vault/vault.ts'
 import type { Offer } from '../offer.ts'
-import { isLive, rowToTargeted } from '../targeted-secret.ts'
+import { type DeliveredSecret, isLive, rowToTargeted } from '../targeted-secret.ts'
 import { type TargetedChange, TargetedSecrets } from '../targeted-secrets.service.ts'
 import { type StoredWorkspaceSecret, toItem, WORKSPACE_FOLDER } from './workspace-secret.ts'
 
@@ -99,6 +99,12 @@ export class WorkspaceSecrets
   async offers({ id, name }: { id: string; name: string }): Promise<Offer[]> {
     const now = this.clock.now()
     return this.offersOf(id, { kind: 'workspace', name }, (secret) => isLive(secret, now))
+  }
+
+  /** Delivers some of the workspace's to its agent. */
+  async deliverOffered(asker: Asker<WorkspaceAgent>, ids: ReadonlySet<string>): Promise<DeliveredSecret[]> {
+    const { workspaceId } = asker.caller
+    return this.deliverTo(asker, workspaceId, workspaceId, ({ id }) => ids.has(id))
   }
 
   async items(accountId: string): Promise<CredentialItem[]> {

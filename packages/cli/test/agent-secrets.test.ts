@@ -1,0 +1,119 @@
+// What programs in a workspace get, by way of the real agent.
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest'
+import { node, type Running, run, start, waitFor } from './kit.ts'
+import { type RealServer, startRealServer } from './real-server.ts'
+
+let server: RealServer
+let ada: Record<string, string>
+let home: string
+let workspace: string
+let count = 0
+
+beforeAll(async () => {
+  server = await startRealServer()
+  ada = server.person('ada')
+}, 60_000)
+afterAll(() => server?.stop())
+beforeEach(async () => {
+  home = mkdtempSync(join(tmpdir(), 'keyhold-agent-'))
+  onTestFinished(() => rmSync(home, { recursive: true, force: true }))
+  workspace = `box-${++count}`
+  await done(['workspace', 'create', workspace])
+})
+
+async function done(args: string[], input = '') {
+  const result = await run(args, ada, input)
+  expect(result, result.stderr).toMatchObject({ code: 0 })
+  return result
+}
+
+/** The machine of the workspace: it knows the server, and nobody's token. */
+const machine = () => ({ PATH: ada.PATH!, HOME: home, KEYHOLD_AGENT_SOCKET: join(home, 'run/agent.sock') })
+
+async function startAgent(isJoining = true): Promise<Running> {
+  const agent = start(['agent', `--state-dir=${home}/state`], { ...machine(), KEYHOLD_URL: server.url })
+  if (isJoining) agent.child.stdin.end((await done(['workspace', 'enroll', workspace])).stdout)
+  await waitFor(
+    () => /connected to/.test(agent.stderr),
+    undefined,
+    () => agent.stderr,
+  )
+  return agent
+}
+
+const printed = (program: string) =>
+  run(['run', '--no-mask', '--', node, '-e', `process.stdout.write(${program})`], machine())
+
+/** Runs programs until one sees it: the agent hears of a change within a second or so. */
+async function seen(program: string, expected: string): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    const { stdout, stderr } = await printed(program)
+    if (stdout === expected) return
+    if (tries > 60) throw new Error(`${expected} was not seen, but ${stdout}${stderr}`)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+test('SEC-10, SEC-28, SEC-35: programs get what the workspace has, new ones what it has now, without a token', async () => {
+  await done(['workspace-secret', 'set', workspace, 'GITHUB_TOKEN'], 'ghp_canary-one')
+  const agent = await startAgent()
+  await seen('String(process.env.GITHUB_TOKEN)', 'ghp_canary-one')
+  expect(statSync(join(home, 'run')).mode & 0o777).toBe(0o700)
+  await done(['workspace-secret', 'set', workspace, 'GITHUB_TOKEN'], 'ghp_canary-two')
+  await seen('String(process.env.GITHUB_TOKEN)', 'ghp_canary-two')
+  await done(['workspace-secret', 'unset', workspace, 'GITHUB_TOKEN', '--yes'])
+  await seen('String(process.env.GITHUB_TOKEN)', 'undefined')
+  // T24: the agent has them in memory only, and says nothing of them.
+  expect(agent.stderr).not.toContain('canary')
+  expect(readFileSync(join(home, 'state/agent.json'), 'utf8')).not.toContain('canary')
+  agent.child.kill('SIGTERM')
+  await agent.ended
+  expect(existsSync(join(home, 'run/agent.sock'))).toBe(false)
+})
+
+test('SEC-30, C17: values are taken out of the output; a file is there while the program runs', async () => {
+  await done(['workspace-secret', 'set', workspace, 'TOKEN'], 'canary-masked')
+  await done(['workspace-secret', 'set', workspace, 'CONFIG', '--type=file'], 'canary in a file\n')
+  const agent = await startAgent()
+  await seen('require("fs").readFileSync(process.env.CONFIG)', 'canary in a file\n')
+  const masked = await run(['run', '--', 'sh', '-c', 'echo "[$TOKEN]"; cat "$CONFIG"'], machine())
+  expect(masked.stdout).not.toContain('canary')
+  expect(masked.stdout).toContain('[]')
+  agent.child.kill('SIGTERM')
+  await agent.ended
+})
+
+test('an agent that was killed is followed by another one; of two for one user the second says so', async () => {
+  await done(['workspace-secret', 'set', workspace, 'TOKEN'], 'canary-killed')
+  const agent = await startAgent()
+  await seen('process.env.TOKEN', 'canary-killed')
+  agent.child.kill('SIGKILL')
+  await agent.ended
+  const { code, stderr } = await printed('process.env.TOKEN')
+  expect([code, stderr]).toEqual([1, expect.stringContaining('does not answer')])
+  const next = await startAgent(false)
+  await seen('process.env.TOKEN', 'canary-killed')
+  const second = start(['agent', `--state-dir=${home}/state`], { ...machine(), KEYHOLD_URL: server.url })
+  await waitFor(() => second.stderr.includes('another agent listens'))
+  second.child.kill('SIGKILL')
+  await second.ended
+  next.child.kill('SIGTERM')
+  await next.ended
+})
+
+test('T21: a place that others can enter is not used, by the agent or by run', async () => {
+  const { chmodSync, mkdirSync } = await import('node:fs')
+  const directory = dirname(machine().KEYHOLD_AGENT_SOCKET)
+  mkdirSync(directory)
+  chmodSync(directory, 0o755)
+  const agent = start(['agent', `--state-dir=${home}/state`], { ...machine(), KEYHOLD_URL: server.url })
+  agent.child.stdin.end((await done(['workspace', 'enroll', workspace])).stdout)
+  await waitFor(() => agent.stderr.includes('only you can enter'))
+  const { code, stderr } = await printed('process.env.TOKEN')
+  expect([code, stderr]).not.toEqual([0, ''])
+  agent.child.kill('SIGTERM')
+  await agent.ended
+})

@@ -1,0 +1,167 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { eventually, TestAgent } from './agent-kit.ts'
+import { databases, startServer, type TestPerson, type TestServer } from './kit.ts'
+
+describe.each(databases)('what the agent of a workspace gets, on %s', (database) => {
+  let server: TestServer
+  let stop: () => Promise<void>
+  let owner: TestPerson
+  let workspace: { id: string; name: string }
+  let agent: string
+  let shop: { id: string; name: string }
+  let count = 0
+
+  beforeAll(async () => {
+    ;({ server, stop } = await startServer(database))
+  })
+  afterAll(() => stop())
+  beforeEach(async () => {
+    owner = await server.addPerson()
+    workspace = await post('/api/v1/workspaces', { name: `api ${++count}` })
+    agent = await server.addAgent(owner, workspace.id)
+    shop = await server.addProject(owner, `shop ${count}`)
+  })
+
+  const post = (path: string, body: object, person = owner) =>
+    server.ok('POST', path, { token: person.token, body })
+  const link = (...environments: { projectId: string; environment: string }[]) =>
+    server.ok('PATCH', `/api/v1/workspaces/${workspace.id}`, { token: owner.token, body: { environments } })
+  const ofWorkspace = (name: string, value: string, wish: object = {}) =>
+    post(`/api/v1/workspaces/${workspace.id}/secrets`, { name, type: 'token', value, ...wish })
+  const personal = (envName: string, value: string, wish: object = {}) =>
+    post('/api/v1/personal-secrets', { name: `my ${envName}`, type: 'token', value, envName, ...wish })
+  const ofProject = (name: string, value: string, wish: object = {}) =>
+    post(`/api/v1/projects/${shop.id}/secrets`, { name, value, type: 'token', ...wish })
+  const ask = (have?: string, token = agent) =>
+    server.request('GET', `/api/v1/workspaces/current/delivery${have === undefined ? '' : `?have=${have}`}`, {
+      token,
+    })
+  const got = async () =>
+    (await ask()).body.secrets
+      .map(({ name, value }: { name: string; value: string }) => `${name}=${value}`)
+      .sort()
+
+  test('C3, SEC-10: values of workspace, project and owner, each variable once, and each recorded as used before it leaves', async () => {
+    await link({ projectId: shop.id, environment: 'All' })
+    await ofWorkspace('ONE', 'w1')
+    await ofProject('ONE', 'p1')
+    await ofProject('TWO', 'p2')
+    for (const name of ['ONE', 'TWO', 'THREE']) await personal(name, `own-${name}`)
+    expect(await got()).toEqual(['ONE=w1', 'THREE=own-THREE', 'TWO=p2'])
+    const records = await server.records(3)
+    for (const record of records)
+      expect(record).toMatchObject({
+        outcome: 'success',
+        actor: { kind: 'workspace', id: workspace.id },
+        workspace: workspace.id,
+      })
+    expect(records.map(({ action, target }) => `${action} ${target?.name}`).sort()).toEqual([
+      'personal-secret.use my THREE',
+      'secret.use TWO',
+      'workspace-secret.use ONE',
+    ])
+  })
+
+  test('SEC-4, C17: bytes come out as they went in, with the path of the file', async () => {
+    const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i)).toString('base64')
+    await ofWorkspace('BINARY', bytes, { type: 'file', encoding: 'base64', filePath: '~/.config/binary' })
+    expect((await ask()).body.secrets).toEqual([
+      { name: 'BINARY', type: 'file', path: '~/.config/binary', value: bytes, encoding: 'base64' },
+    ])
+  })
+
+  test('references stand for what the owner may read; what has no value is left out and named', async () => {
+    await link({ projectId: shop.id, environment: 'All' })
+    await ofProject('PASSWORD', 's3cret-word')
+    await ofProject('URL', `db:\${PASSWORD}`, { hasReferences: true })
+    await ofProject('BROKEN', `\${NOWHERE}`, { hasReferences: true })
+    expect(await got()).toEqual(['PASSWORD=s3cret-word', 'URL=db:s3cret-word'])
+    expect((await ask()).body.leftOut).toEqual([{ name: 'BROKEN', reason: `\${NOWHERE}: missing` }])
+  })
+
+  test('the version is another after each change, and an unchanged delivery has no values and no records', async () => {
+    await link({ projectId: shop.id, environment: 'All' })
+    const versions = new Set<string>()
+    const next = async () => {
+      const { version } = (await ask()).body
+      expect(versions.has(version)).toBe(false)
+      versions.add(version)
+      return version as string
+    }
+    await next()
+    const { id } = await ofWorkspace('ONE', 'w1')
+    await next()
+    await server.ok('PATCH', `/api/v1/workspaces/${workspace.id}/secrets/${id}`, {
+      token: owner.token,
+      body: { value: 'w2' },
+    })
+    await next()
+    const { id: secretId } = await ofProject('TWO', 'p2')
+    await next()
+    await ofProject('REFERS', `\${TWO}`, { hasReferences: true })
+    await next()
+    await server.ok('PATCH', `/api/v1/projects/${shop.id}/secrets/${secretId}`, {
+      token: owner.token,
+      body: { value: 'p3' },
+    })
+    await next()
+    await personal('THREE', 'own')
+    await next()
+    await link()
+    const last = await next()
+    const before = (await server.records(1))[0]!
+    const { body } = await ask(last)
+    expect(body).toEqual({ version: last, isUnchanged: true, secrets: [], leftOut: [], referenced: [] })
+    expect((await server.records(1))[0]!.index).toBe(before.index)
+    expect((await ask('other')).body.isUnchanged).toBe(false)
+  })
+
+  test('SEC-21: nothing of another workspace, nor of projects that are not linked or that the owner has left', async () => {
+    const other = await post('/api/v1/workspaces', { name: `other ${count}` })
+    await post(`/api/v1/workspaces/${other.id}/secrets`, { name: 'OTHER', type: 'token', value: 'x' })
+    await ofProject('TWO', 'p2')
+    expect(await got()).toEqual([])
+    await link({ projectId: shop.id, environment: 'All' })
+    expect(await got()).toEqual(['TWO=p2'])
+    const admin = await server.addPerson()
+    await server.addMember(owner, shop.id, admin, 'admin')
+    await server.ok('DELETE', `/api/v1/projects/${shop.id}/members/${owner.id}`, { token: admin.token })
+    expect(await got()).toEqual([])
+  })
+
+  test('the agent is told of every change of what it gets, and of no other', async () => {
+    await link({ projectId: shop.id, environment: 'All' })
+    const connected = await TestAgent.connect(server.url, agent)
+    const told = async (change: () => Promise<unknown>, isTold = true) => {
+      const before = connected.messages.length
+      await change()
+      await server.server.agentConnections.look()
+      if (isTold)
+        await eventually(
+          () => connected.messages.length,
+          (seen) => expect(seen).toBeGreaterThan(before),
+        )
+      else expect(connected.messages).toHaveLength(before)
+    }
+    await told(() => ofWorkspace('ONE', 'w1'))
+    await told(() => personal('TWO', 'own'))
+    await told(() => ofProject('THREE', 'p3'))
+    const stranger = await server.addPerson()
+    const foreign = await server.addProject(stranger)
+    await told(() => server.addSecret(stranger, foreign.id, { name: 'FOUR', value: 'x' }), false)
+    await told(() => link())
+    await told(() => ofProject('FIVE', 'p5'), false)
+    connected.socket.terminate()
+  })
+
+  test('an agent that was cut off, and one whose owner is disabled, get nothing', async () => {
+    await ofWorkspace('ONE', 'canary-cut')
+    const admin = await server.addPerson('admin')
+    await server.ok('PATCH', `/api/v1/accounts/${owner.id}`, {
+      token: admin.token,
+      body: { isDisabled: true },
+    })
+    const answer = await ask()
+    expect([answer.status, answer.text.includes('canary-cut')]).toEqual([401, false])
+  })
+})
