@@ -5,10 +5,9 @@ import { dirname } from 'node:path'
 import type { Keyhold } from '@keyhold/sdk'
 import { codeOf, Failure } from '../failure.ts'
 import { type AgentAnswer, agentSocketPath, assertPrivate } from '../run/agent-socket.ts'
-import type { AgentPart } from './agent.ts'
 
 /** Fetches what the workspace gets whenever it changes, and hands it to `keyhold run` on this machine. */
-export class WorkspaceSecrets implements AgentPart {
+export class WorkspaceSecrets {
   readonly #path: string
   readonly #server: Server
   #answer: AgentAnswer
