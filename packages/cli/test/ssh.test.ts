@@ -263,10 +263,10 @@ describe('who gets in', () => {
     expect(theirs.stderr).toContain('there is no workspace')
   })
 
-  test('Admin and Edit get in, View does not (6.1)', async () => {
+  test('Admin gets in; View does not, nor does Edit, whose terminal would show values (6.1, SEC-39)', async () => {
     for (const [level, code] of [
       ['admin', 0],
-      ['edit', 0],
+      ['edit', 255],
       ['view', 255],
     ] as const) {
       await done(['share', 'add', 'api', 'eve@example.com', `--level=${level}`])
@@ -364,7 +364,7 @@ describe('who gets in', () => {
         await done(['ssh-key', 'add', join(home, 'mia', 'id.pub')], people.mia)
       }
       if (!(await done(['share', 'list', 'api', '--json'])).includes('mia'))
-        await done(['share', 'add', 'api', 'mia@example.com', '--level=edit'])
+        await done(['share', 'add', 'api', 'mia@example.com', '--level=admin'])
       const inside = start('ssh', [...optionsOf('mia'), target(), 'echo in; exec sleep 600'])
       await waitFor(
         () => inside.text().includes('in'),

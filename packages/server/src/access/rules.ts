@@ -73,9 +73,9 @@ export const workspaceRules: Partial<Record<Action, readonly WorkspaceLevel[]>> 
   'workspace-secret.update': owners,
   'workspace-secret.delete': owners,
   'workspace-secret.read': trusted,
-  // Enter by SSH, run code: all but View (acceptance 6.1).
-  'ssh.connect': runners,
-  'ssh.read': runners,
+  // Edit too (acceptance 6.1), as soon as a session can blank values: until then a terminal would show them (SEC-39).
+  'ssh.connect': trusted,
+  'ssh.read': trusted,
   'share.list': trusted,
   'share.create': owners,
   'share.update': owners,
