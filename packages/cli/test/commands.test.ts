@@ -31,13 +31,13 @@ beforeAll(async () => {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const read = (chunk: Buffer) => {
     serverLog += chunk
-    if (/"address":"[^"]+"/.test(serverLog) && /#code=\S+\s/.test(serverLog)) resolve()
+    if (/"address":"[^"]+".*"msg":"ready"/.test(serverLog) && /#code=\S+\s/.test(serverLog)) resolve()
   }
   server.stdout?.on('data', read)
   server.stderr?.on('data', read)
   server.on('exit', (code) => reject(new Error(`the server ended with ${code}: ${serverLog}`)))
   await promise
-  url = /"address":"([^"]+)"/.exec(serverLog)?.[1] ?? ''
+  url = /"address":"([^"]+)".*"msg":"ready"/.exec(serverLog)?.[1] ?? ''
   setupLink = /\S+#code=\S+/.exec(serverLog)?.[0] ?? ''
   person = { PATH: env.PATH ?? '', XDG_CONFIG_HOME: join(directory, 'config') }
 })

@@ -22,13 +22,13 @@ beforeAll(async () => {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const read = (chunk: Buffer) => {
     log += chunk
-    if (/"address":"[^"]+"/.test(log) && /#code=\S+\s/.test(log)) resolve()
+    if (/"address":"[^"]+".*"msg":"ready"/.test(log) && /#code=\S+\s/.test(log)) resolve()
   }
   server.stdout?.on('data', read)
   server.stderr?.on('data', read)
   server.on('exit', (code) => reject(new Error(`the server ended with ${code}: ${log}`)))
   await promise
-  const url = /"address":"([^"]+)"/.exec(log)?.[1] ?? ''
+  const url = /"address":"([^"]+)".*"msg":"ready"/.exec(log)?.[1] ?? ''
   const link = /\S+#code=\S+/.exec(log)?.[0] ?? ''
   person = { PATH: env.PATH ?? '', HOME: directory, XDG_CONFIG_HOME: join(directory, 'config') }
   const line = ['setup', `--url=${url}`, '--email=ada@example.com', '--name=Ada', '--answers-stdin']

@@ -160,6 +160,14 @@ describe('the configuration', () => {
     }
   })
 
+  test('the SSH gateway is where HTTP is unless it is told otherwise: on loopback, nobody reaches it from outside', () => {
+    const addressOf = (env: Record<string, string>) => readConfig(env).ssh.address
+    expect(addressOf({})).toEqual({ host: 'localhost', port: 2222 })
+    expect(addressOf({ KEYHOLD_HTTP_ADDR: '127.0.0.1:81' })).toEqual({ host: '127.0.0.1', port: 2222 })
+    expect(addressOf({ KEYHOLD_SSH_ADDR: ':22' })).toMatchObject({ port: 22 })
+    expect(addressOf({ KEYHOLD_SSH_ADDR: 'off' })).toBeUndefined()
+  })
+
   test('every option may come from a file, and an empty variable is none', () => {
     for (const { name, ...option } of options) {
       const path = join(folder, name)

@@ -178,9 +178,22 @@ function parseDrainMs(text: string): number {
   return seconds * 1000
 }
 
-function parseSsh(address: string | undefined, publicAddress: string | undefined): SshConfig {
+/** Where no root is needed to listen, and no sshd does. */
+const SSH_PORT = 2222
+
+/** @param httpHost where the gateway listens too unless it is told otherwise: who stays on loopback does so with both. */
+function parseSsh(
+  address: string | undefined,
+  publicAddress: string | undefined,
+  httpHost: string,
+): SshConfig {
   return {
-    ...(address !== 'off' && { address: parseAddress('KEYHOLD_SSH_ADDR', address ?? ':2222') }),
+    ...(address !== 'off' && {
+      address:
+        address === undefined
+          ? { host: httpHost, port: SSH_PORT }
+          : parseAddress('KEYHOLD_SSH_ADDR', address),
+    }),
     isDefault: address === undefined,
     ...(publicAddress !== undefined && {
       publicAddress: parseAddress('KEYHOLD_SSH_PUBLIC_ADDR', publicAddress),
@@ -221,7 +234,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     auditDir: resolve(values.KEYHOLD_AUDIT_DIR ?? join(values.KEYHOLD_DATA_DIR!, 'audit')),
     ...(values.KEYHOLD_DATABASE_URL && { databaseUrl: parseDatabaseUrl(values.KEYHOLD_DATABASE_URL) }),
     http,
-    ssh: parseSsh(values.KEYHOLD_SSH_ADDR, values.KEYHOLD_SSH_PUBLIC_ADDR),
+    ssh: parseSsh(values.KEYHOLD_SSH_ADDR, values.KEYHOLD_SSH_PUBLIC_ADDR, http.host),
     publicUrl: parsePublicUrl(values.KEYHOLD_PUBLIC_URL ?? `${scheme}://${host}:${http.port}`),
     ...(trustedProxies && { trustedProxies }),
     drainMs: parseDrainMs(values.KEYHOLD_DRAIN_SECONDS!),

@@ -29,7 +29,7 @@ export const options = [
   },
   {
     name: 'KEYHOLD_SSH_ADDR',
-    doc: 'Address of the SSH gateway, the way into workspaces, `host:port`, or `off`. Default: `:2222`, on all addresses; where that is taken, the server starts without it.',
+    doc: 'Address of the SSH gateway, the way into workspaces, `host:port`, or `off`. Default: port 2222 at the host of KEYHOLD_HTTP_ADDR; where that is taken, the server starts without it.',
   },
   {
     name: 'KEYHOLD_SSH_PUBLIC_ADDR',
