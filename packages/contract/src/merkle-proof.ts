@@ -65,10 +65,21 @@ export function verifyInclusion(
   tree: { readonly size: number; readonly root: Uint8Array },
   proof: readonly Uint8Array[],
 ): boolean {
+  return verifyHash(sha256, leafHash(sha256, record), index, tree, proof)
+}
+
+/** As {@link verifyInclusion}, of a leaf whose hash is known. */
+export function verifyHash(
+  sha256: Sha256,
+  leaf: Uint8Array,
+  index: number,
+  tree: { readonly size: number; readonly root: Uint8Array },
+  proof: readonly Uint8Array[],
+): boolean {
   if (!(index >= 0 && index < tree.size)) return false
   let node = index
   let last = tree.size - 1
-  let hash = leafHash(sha256, record)
+  let hash = leaf
   for (const other of proof) {
     if (last === 0) return false
     if (node % 2 === 1 || node === last) {

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { type AuditVerification, exportRemoved, verifyAuditExport } from '@keyhold/contract/audit-export'
 import { parseAuditProof } from '@keyhold/contract/audit-proof'
 import { fromBase64, openCheckpoint, parseVerifierKey } from '@keyhold/contract/checkpoint'
-import { MerkleTree } from '@keyhold/contract/merkle'
+import { leafHash, MerkleTree } from '@keyhold/contract/merkle'
 import { verifyConsistency, verifyInclusion } from '@keyhold/contract/merkle-proof'
 import { sql } from 'kysely'
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -266,6 +266,48 @@ describe.each(databases)('retention of the audit log on %s', (database) => {
     )
     await remove()
     expect((await list()).begin).toBe(512)
+  })
+
+  test('SEC-26: how old a record is says the record, not the database around it', async () => {
+    await addRecords(256 * 3)
+    await keepFor(365)
+    await server.core.audit.prepare()
+    const { storage } = server.core
+    const claim = (time: number) =>
+      storage.transaction(async (tx) => {
+        await sql`update audit_records set time = ${time} where leaf_index < 512`.execute(tx)
+        await sql`update audit_spans set latest = ${time}, earliest = ${time} where position < 2`.execute(tx)
+      })
+    await claim(1)
+    await expect(remove()).rejects.toThrow('are not as they were recorded')
+    expect(await server.core.audit.begin()).toBe(0)
+    expect(await server.core.audit.verify()).toMatchObject({ ok: true, removed: 0 })
+    await claim(server.clock.now().getTime())
+  })
+
+  test('SEC-26: a record that was changed with all that is kept of its hash stays, and can be named', async () => {
+    await age()
+    await keepFor(365)
+    await server.core.audit.keepCheckpoint()
+    await server.core.audit.prepare()
+    const { storage } = server.core
+    const [original] = await server.core.audit.read(300, 301)
+    const rewrite = async (json: string) => {
+      const hash = Buffer.from(leafHash(sha256, Buffer.from(json)))
+      await storage.transaction(async (tx) => {
+        await sql`update audit_records set record = ${json}, leaf_hash = ${hash} where leaf_index = 300`.execute(
+          tx,
+        )
+        await sql`delete from audit_subtrees`.execute(tx)
+      })
+    }
+    await rewrite(original!.json.replace('success', 'refused'))
+    await expect(remove()).rejects.toThrow('are not as they were recorded')
+    expect(await server.core.audit.begin()).toBe(0)
+    await rewrite(original!.json)
+    await remove()
+    expect(await server.core.audit.begin()).toBe(512)
+    expect(await server.core.audit.verify()).toMatchObject({ ok: true, removed: 512 })
   })
 
   test('a removal that cannot be recorded does not happen; one that was interrupted goes on', async () => {

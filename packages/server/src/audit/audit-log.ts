@@ -13,12 +13,13 @@ import { formatAuditProof } from '@keyhold/contract/audit-proof'
 import {
   checkpointBody,
   formatVerifierKey,
+  openCheckpoint,
   signedCheckpoint,
   type VerifierKey,
 } from '@keyhold/contract/checkpoint'
 import type { ErrorCode } from '@keyhold/contract/errors'
 import type { MerkleTree } from '@keyhold/contract/merkle'
-import { consistencyRanges, inclusionRanges } from '@keyhold/contract/merkle-proof'
+import { consistencyRanges, inclusionRanges, verifyHash } from '@keyhold/contract/merkle-proof'
 import { AppError } from '../base/app-error.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Origin } from '../base/origin.ts'
@@ -29,6 +30,7 @@ import {
   type AuditFilter,
   addCheckpoint,
   appendRecords,
+  checkpointFrom,
   countRecords,
   findRemoval,
   type Leaf,
@@ -42,7 +44,7 @@ import {
 import { AuditProofs } from './audit-proofs.ts'
 import { growSpans, searchRecords } from './audit-search.ts'
 import { type AuditWriter, openAuditWriter } from './audit-writer.ts'
-import { type PendingRecord, sha256 } from './leaf.ts'
+import { type PendingRecord, SPAN, sha256 } from './leaf.ts'
 
 /** PKCS #8 around a raw Ed25519 seed (RFC 8410 §7). */
 const ED25519_PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex')
@@ -295,11 +297,40 @@ export class AuditLog {
     return { hashes, checkpoint: this.#sign(tree) }
   }
 
+  /**
+   * Roots of whole blocks of {@link SPAN} records, from block `position` on, proven to be in the tree that was signed first
+   * after them: what the database says of itself counts for nothing.
+   * @returns undefined for each that is not.
+   */
+  async signedBlocks(position: number, count: number): Promise<(Uint8Array | undefined)[]> {
+    const { db } = this.#storage
+    const kept = await checkpointFrom(db, (position + count) * SPAN)
+    const signed = kept && (await openCheckpoint(sha256, this.#isSignature, kept.note, this.#key))
+    const roots: (Uint8Array | undefined)[] = []
+    for (let block = position; block < position + count; block++) {
+      const start = block * SPAN
+      if (!signed || signed.size < start + SPAN) {
+        roots.push(undefined)
+        continue
+      }
+      // The path of its first leaf, from the block on: a block is a leaf of the tree of blocks.
+      const path = inclusionRanges(start, signed.size).slice(Math.log2(SPAN))
+      const [root] = await this.#proofs.hashes([{ start, end: start + SPAN }])
+      const tree = { size: Math.ceil(signed.size / SPAN), root: signed.root }
+      const isIn = root && verifyHash(sha256, root, block, tree, await this.#proofs.hashes(path))
+      roots.push(isIn ? root : undefined)
+    }
+    return roots
+  }
+
   /** Prepares for proofs and searches what has come since the last time. */
   async prepare(): Promise<void> {
     await this.#proofs.grow()
     await growSpans(this.#storage)
   }
+
+  readonly #isSignature = (_publicKey: Uint8Array, signature: Uint8Array, message: Uint8Array): boolean =>
+    verify(null, message, this.#signingKey, signature)
 
   #sign(tree: MerkleTree): string {
     const checkpoint = { origin: this.#key.name, size: tree.size, root: tree.root() }
@@ -340,7 +371,7 @@ export class AuditLog {
   verify(): Promise<AuditVerification> {
     return verifyAuditExport(linesOf(this.export()), {
       sha256,
-      verifySignature: (_publicKey, signature, message) => verify(null, message, this.#signingKey, signature),
+      verifySignature: this.#isSignature,
       verifierKey: this.verifierKey,
     })
   }

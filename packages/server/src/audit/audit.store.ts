@@ -75,6 +75,20 @@ export async function latestCheckpoint(db: Queries): Promise<{ size: number; not
     .executeTakeFirst()
 }
 
+/** The smallest kept head of `size` records or more. */
+export async function checkpointFrom(
+  db: Queries,
+  size: number,
+): Promise<{ size: number; note: string } | undefined> {
+  return db
+    .selectFrom('audit_checkpoints')
+    .select(['size', 'note'])
+    .where('size', '>=', size)
+    .orderBy('size')
+    .limit(1)
+    .executeTakeFirst()
+}
+
 /** Records by index, from `start` up to before `end`. */
 export async function readRecords(
   db: Queries,
@@ -178,21 +192,6 @@ export async function countOldSpans(
     .execute()
   const young = spans.findIndex(({ latest }) => latest >= time)
   return young < 0 ? spans.length : young
-}
-
-/** What is looked at before a record is removed, from `start` up to before `end`. */
-export async function readForRemoval(
-  tx: Transaction,
-  start: number,
-  end: number,
-): Promise<Pick<Tables['audit_records'], 'leaf_index' | 'leaf_hash' | 'record' | 'time'>[]> {
-  return tx
-    .selectFrom('audit_records')
-    .select(['leaf_index', 'leaf_hash', 'record', 'time'])
-    .where('leaf_index', '>=', start)
-    .where('leaf_index', '<', end)
-    .orderBy('leaf_index')
-    .execute()
 }
 
 /** Puts the hashes of whole blocks from `start` on in the place of their records. */
