@@ -69,6 +69,14 @@ describe.each(databases)('agents of workspaces on %s', (database) => {
       expect(await server.dump()).not.toContain(joined.body.token)
     })
 
+    test('cutting off takes back a token that no agent has used', async () => {
+      const { token } = (await invite()).body
+      const path = `/api/v1/workspaces/${workspace.id}/agent`
+      expect((await server.request('DELETE', path, { token: owner.token })).status).toBe(204)
+      expect((await enroll(token)).body.code).toBe('agent.enrollment_invalid')
+      expect((await server.request('DELETE', path, { token: owner.token })).status).toBe(409)
+    })
+
     test('a token is good once, also in parallel; the second use is recorded (T19)', async () => {
       const { token } = (await invite()).body
       const answers = await Promise.all(Array.from({ length: 5 }, () => enroll(token)))

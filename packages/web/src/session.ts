@@ -30,10 +30,15 @@ export function forgetSession(): void {
   queryClient.setQueryData(sessionQuery.queryKey, null)
 }
 
+/** Not `//example.com`, nor `/\example.com`, which are addresses of other sites. */
+const OWN_PATH = /^\/(?![/\\])/
+
 /** A path of this application to go back to, and of no other site. */
 export function safePath(path: unknown): string {
-  if (typeof path !== 'string' || !/^\/(?![/\\])/.test(path)) return '/'
+  if (typeof path !== 'string' || !OWN_PATH.test(path)) return '/'
   const url = URL.parse(path, location.origin)
   if (url?.origin !== location.origin) return '/'
-  return url.pathname === '/sign-in' ? '/' : url.pathname + url.search
+  // Once more: `/x/..//example.com` begins well, and ends as `//example.com`.
+  if (!OWN_PATH.test(url.pathname) || url.pathname === '/sign-in') return '/'
+  return url.pathname + url.search
 }

@@ -104,7 +104,7 @@ const needsFreshPassword: ReadonlySet<Action> = new Set([
 
 /** What may change what workspaces get: secrets, their environments, who is a member, what is linked. */
 const changesDelivery =
-  /^(?:(?:personal-|workspace-)?secret|secret-override|environment|member|project|workspace)[.](?!list|read|use|compare)/
+  /^(?:(?:personal-|workspace-)?secret|environment|member|project|workspace)[.](?!list|read|use|compare)/
 
 /** What is acted on, as far as rights go. */
 export type Scope =

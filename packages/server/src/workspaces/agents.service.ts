@@ -84,8 +84,8 @@ export class Agents {
   async revoke(asker: Asker<Person>, workspaceId: string): Promise<void> {
     const { access } = this.#parts
     await access.perform(asker, 'agent.revoke', inWorkspace(workspaceId), async (tx, _, permit) => {
-      await store.deleteEnrollment(tx, workspaceId)
-      if (!(await store.endEpoch(tx, workspaceId))) throw new AppError('agent.not_enrolled')
+      const hadToken = await store.deleteEnrollment(tx, workspaceId)
+      if (!(await store.endEpoch(tx, workspaceId)) && !hadToken) throw new AppError('agent.not_enrolled')
       return { result: undefined, record: { target: { kind: 'workspace', ...permit.workspace } } }
     })
   }

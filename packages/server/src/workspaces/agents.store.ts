@@ -7,8 +7,14 @@ export async function setEnrollment(tx: Transaction, row: Tables['workspace_enro
   await tx.insertInto('workspace_enrollments').values(row).execute()
 }
 
-export async function deleteEnrollment(tx: Transaction, workspaceId: string): Promise<void> {
-  await tx.deleteFrom('workspace_enrollments').where('workspace_id', '=', workspaceId).execute()
+/** @returns whether there was a token that nobody had used. */
+export async function deleteEnrollment(tx: Transaction, workspaceId: string): Promise<boolean> {
+  const deleted = await tx
+    .deleteFrom('workspace_enrollments')
+    .where('workspace_id', '=', workspaceId)
+    .returning('used_at')
+    .executeTakeFirst()
+  return deleted?.used_at === null
 }
 
 /** The workspace that a token is for, whether it is still good or not; of owners who are not disabled. */
