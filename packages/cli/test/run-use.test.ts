@@ -5,10 +5,13 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { OfflineStore } from '../src/run/offline-copy.ts'
+import { UseRecorder } from '../src/run/use-recorder.ts'
 import { keyhold, type Result, start } from './kit.ts'
 import { type RealServer, startRealServer } from './real-server.ts'
 
 const value = 'ghp_canary0123456789abcdefghij'
+const PEM = '-----BEGIN PRIVATE KEY-----\nMIIBVQIBADANBgkq\n-----END PRIVATE KEY-----\n'
 const directory = mkdtempSync(join(tmpdir(), 'keyhold-use-'))
 let server: RealServer
 let ada: Record<string, string>
@@ -151,6 +154,58 @@ describe('keyhold run for a person', () => {
     running.child.stdin.end()
     expect((await running.ended).code).toBe(0)
     expect(await used()).toEqual([])
+  })
+
+  test('own values are not watched: nobody else hears that there is one', async () => {
+    const done = (args: string[], input = '') =>
+      execFileSync(keyhold, args, { env: ada, input, stdio: ['pipe', 'pipe', 'pipe'] })
+    const both = 'process.env.GITHUB_TOKEN; process.env.OWN_FILE; process.env.OTHER'
+    const of = '--project=own'
+    done(['project', 'create', 'own'])
+    for (const name of ['GITHUB_TOKEN', 'OTHER', 'OWN_FILE'])
+      done(['secret', 'set', name, of], `value-of-the-project-for-${name}`)
+    done(['secret', 'set', 'OWN', of, '--type=key'], PEM)
+    done(['secret-override', 'set', 'GITHUB_TOKEN', of], 'a-value-of-my-own')
+    done(['secret-override', 'set', 'OWN_FILE', of], 'another-value-of-my-own')
+    expect((await run(['run', of, '--', node, '-e', both])).code).toBe(0)
+    expect(await used()).toEqual(['OTHER ([eval]:1)'])
+    // A program that cannot tell.
+    expect((await run(['run', of, '--', 'true'])).code).toBe(0)
+    expect((await used()).sort()).toEqual(['OTHER (true)', 'OWN (true)'])
+    const hooked = await run(['run', of, '--', 'sh', '-c', 'cat "$KEYHOLD_USES/names"'])
+    expect(hooked.stdout.split('\n').sort()).toEqual(['OTHER', 'OWN'])
+    await used()
+    for (const name of ['OTHER', 'OWN']) done(['secret-override', 'set', name, of], PEM)
+    const unhooked = await run(['run', of, '--', 'sh', '-c', 'echo "$KEYHOLD_USES|$NODE_OPTIONS"'])
+    expect([unhooked.code, unhooked.stdout]).toEqual([0, '|\n'])
+    expect(await used()).toEqual([])
+  })
+
+  test('a copy knows which values are own ones; of one that does not, nothing is watched', () => {
+    const env = { ...ada, XDG_CACHE_HOME: join(directory, 'cache'), XDG_STATE_HOME: join(directory, 'state') }
+    const owner = {
+      url: server.url,
+      credentialId: 'person',
+      credential: 'x',
+      project: 'own',
+      environment: 'All',
+    }
+    const secret = { name: 'A', type: 'token', value: Buffer.from('some-value') } as const
+    const secrets = [
+      { ...secret, source: 'override' },
+      { ...secret, name: 'B' },
+    ] as const
+    new OfflineStore(env, owner).write(
+      { environment: 'All', secrets, unresolved: [], referenced: [] },
+      60_000,
+    )
+    const read = new OfflineStore(env, owner).read()?.delivery.secrets ?? []
+    expect(read.map(({ source }) => source)).toEqual(['override', undefined])
+    const recorder = UseRecorder.start(
+      { secrets: read, referenced: [], command: 'true', directory, send: async () => 0 },
+      { A: 'some-value', B: 'some-value' },
+    )
+    expect(recorder).toBe(undefined)
   })
 
   test('C6: without the files of the hooks everything runs as before', async () => {

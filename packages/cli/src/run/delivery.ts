@@ -11,7 +11,7 @@ export interface DeliveredSecret {
   readonly name: string
   readonly type: SecretType
   readonly value: Uint8Array
-  /** Where it comes from, if that is known; a copy does not know. */
+  /** Where it comes from, if that is known; a copy of an earlier keyhold does not know. */
   readonly source?: 'override' | 'environment' | 'All'
 }
 

@@ -198,16 +198,16 @@ const toJson = ({ environment, secrets, unresolved, referenced }: Delivery) => (
   referenced: referenced.map(secretToJson),
 })
 
-const secretToJson = ({ name, type, value }: DeliveredSecret) => ({
+const secretToJson = ({ name, type, value, source }: DeliveredSecret) => ({
   name,
   type,
   value: Buffer.from(value).toString('base64'),
+  ...(source && { source }),
 })
 
 function fromJson({ environment, secrets, unresolved, referenced }: CopyJson['delivery']): Delivery {
-  const toSecret = ({ name, type, value }: ReturnType<typeof secretToJson>): DeliveredSecret => ({
-    name,
-    type,
+  const toSecret = ({ value, ...rest }: ReturnType<typeof secretToJson>): DeliveredSecret => ({
+    ...rest,
     value: Buffer.from(value, 'base64'),
   })
   return { environment, unresolved, secrets: secrets.map(toSecret), referenced: referenced.map(toSecret) }

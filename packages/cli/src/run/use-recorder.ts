@@ -68,9 +68,14 @@ export class UseRecorder {
     this.#home = join(options.directory, 'uses')
   }
 
-  /** Makes the file, and the variables by which hooks find it. @returns undefined where that cannot be done. */
+  /**
+   * Makes the file, and the variables by which hooks find it.
+   * @returns undefined where that cannot be done, or there is nothing to watch.
+   */
   static start(options: RecorderOptions, env: Record<string, string>): UseRecorder | undefined {
     const recorder = new UseRecorder(options)
+    recorder.#watch(env)
+    if (recorder.#nameOf.size === 0) return undefined
     try {
       recorder.#start(env)
       return recorder
@@ -81,13 +86,24 @@ export class UseRecorder {
     }
   }
 
-  #start(env: Record<string, string>): void {
+  /**
+   * Chooses the variables that are watched. A person's own values are not the project's business (decision 0029): a report
+   * of one would tell that it is there, and be kept as a use of the project's secret. Where the source is not known, it
+   * may be one.
+   */
+  #watch(env: Record<string, string>): void {
+    const { secrets } = this.#options
+    const isOfProject = ({ source }: DeliveredSecret) => source !== undefined && source !== 'override'
     const isThere = (name: string) => env[name] !== undefined
-    for (const { name, type } of this.#options.secrets) {
-      if (type === 'key' && !this.#nameOf.has(pathVariable(name)) && isThere(pathVariable(name)))
-        this.#nameOf.set(pathVariable(name), name)
-      if (isThere(name)) this.#nameOf.set(name, name)
-    }
+    const watched = secrets.filter(isOfProject)
+    for (const { name, type } of watched)
+      if (type === 'key' && isThere(pathVariable(name))) this.#nameOf.set(pathVariable(name), name)
+    // A secret of the name comes before a path.
+    for (const { name } of secrets) this.#nameOf.delete(name)
+    for (const { name } of watched) if (isThere(name)) this.#nameOf.set(name, name)
+  }
+
+  #start(env: Record<string, string>): void {
     mkdirSync(this.#home, { mode: 0o700 })
     writeFileSync(join(this.#home, 'names'), [...this.#nameOf.keys()].join('\n'), { mode: 0o600 })
     this.#open()
