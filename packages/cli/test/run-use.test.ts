@@ -4,9 +4,14 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { UseReport } from '@keyhold/contract/api/uses'
+import fc from 'fast-check'
+import { Compile } from 'typebox/compile'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { OfflineStore } from '../src/run/offline-copy.ts'
+import type { UseEvent } from '../src/run/use-event.ts'
 import { UseRecorder } from '../src/run/use-recorder.ts'
+import { UseReporter } from '../src/run/use-report.ts'
 import { keyhold, type Result, start } from './kit.ts'
 import { type RealServer, startRealServer } from './real-server.ts'
 
@@ -261,5 +266,85 @@ describe('keyhold run for a machine', () => {
     expect([ran.code, ran.stdout, ran.stderr]).toEqual([7, '', ''])
     proxy.close()
     expect(await used()).toEqual([])
+  })
+})
+
+describe('what is reported', () => {
+  const reports: UseReport[] = []
+  const reporter = () =>
+    new UseReporter('run-of-a-test', [], '/work', async (report) => {
+      reports.push(report)
+      return 1
+    })
+  async function reported(events: readonly Partial<UseEvent>[]): Promise<UseReport['uses']> {
+    reports.length = 0
+    const whole = events.map((event) => ({
+      kind: 'read',
+      name: 'A',
+      program: 'node',
+      isMapped: true,
+      ...event,
+    }))
+    await reporter().report(whole as UseEvent[], AbortSignal.timeout(5_000)) // `as`: of the parts above.
+    return reports.flatMap(({ uses }) => uses)
+  }
+
+  test('names of programs and files that the server would refuse are taken as something it does not', async () => {
+    const programs = ['a\\b', '\\', '😀'.repeat(60), `${'x'.repeat(99)}😀`, '\ud83d', 'c\u001b[2J']
+    const uses = await reported(programs.map((program) => ({ program })))
+    expect(uses.map(({ program }) => program)).toEqual([
+      'a_b',
+      '_',
+      '😀'.repeat(50),
+      `${'x'.repeat(99)}\ufffd`,
+      '\ufffd',
+      'c\ufffd[2J',
+    ])
+    const files = [
+      '/work/😀.js',
+      `/work/${'😀'.repeat(300)}.js`,
+      'a\\..\\b.js',
+      'c:d:e.js',
+      '..',
+      `C:${'x'.repeat(600)}`,
+    ]
+    const placed = await reported(files.map((file) => ({ file, line: 1 })))
+    expect(placed.map(({ file }) => file)).toEqual([
+      '😀.js',
+      `\ufffd${'😀'.repeat(254)}.js`,
+      'a_.._b.js',
+      'c_d_e.js',
+      undefined,
+      'x'.repeat(512),
+    ])
+  })
+
+  test('whatever programs and files are called, the report is one that the contract takes', async () => {
+    const validator = Compile(UseReport)
+    const odd = fc.constantFrom(
+      '\\',
+      '/',
+      '..',
+      ':',
+      '://',
+      'C',
+      ' ',
+      ')',
+      '\ud83d',
+      '😀',
+      '\u200e',
+      '\u061c',
+      '\0',
+    )
+    const text = fc.array(fc.oneof(odd, fc.string({ unit: 'binary', maxLength: 300 })), { maxLength: 6 })
+    const name = text.map((parts) => parts.join(''))
+    await fc.assert(
+      fc.asyncProperty(name, name, async (program, file) => {
+        await reported([{ program, ...(file && { file, line: 1 }) }])
+        for (const report of reports)
+          expect([...validator.Errors(report)], JSON.stringify(report)).toEqual([])
+      }),
+      { numRuns: 500 },
+    )
   })
 })

@@ -16,8 +16,8 @@ const NAME_CHARS_MAX = 100
 /** Of a file whose comment names a source map, and of the map. */
 const SOURCE_BYTES_MAX = 32 * 1024 * 1024
 const COMMENT_CHARS = 4 * 1024
-/** What the server takes in no text: control characters, and those that turn the direction of text. */
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]/g
+/** What the server takes in no text: control characters, those that turn the direction of text, and half characters. */
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]/gu
 const PACKAGE = /^@?[A-Za-z0-9_][A-Za-z0-9._~-]*(?:\/[A-Za-z0-9._~-]+)?$/
 
 interface Place {
@@ -57,7 +57,9 @@ export class UseReporter {
     return {
       name,
       kind,
-      program: this.#clean(basename(program)).slice(0, NAME_CHARS_MAX).replaceAll('\\', '/') || 'program',
+      program:
+        printable(this.#clean(basename(program)).slice(0, NAME_CHARS_MAX)).replaceAll(/[/\\]/g, '_') ||
+        'program',
       ...(shown !== undefined && { file: shown }),
       ...(shown !== undefined && line !== undefined && { line }),
       ...(shown !== undefined && column !== undefined && { column }),
@@ -92,20 +94,21 @@ export class UseReporter {
     shown = this.#clean(shown)
     const isFine =
       shown.length <= PATH_CHARS_MAX && !/^[/\\]|^[A-Za-z]:|:\/\/|(?:^|[/\\])\.\.(?:[/\\]|$)/.test(shown)
-    if (!isFine)
-      shown = basename(shown)
-        .slice(-PATH_CHARS_MAX)
-        .replace(/^[A-Za-z]:|^[/\\]+|^\.\.$/, '')
-    return shown === '' ? undefined : shown
+    // What would look like a path from elsewhere is a name.
+    if (!isFine) shown = printable(basename(shown).slice(-PATH_CHARS_MAX)).replaceAll(/[\\:]/g, '_')
+    return shown === '' || shown === '..' ? undefined : shown
   }
 
   /** The text without values of secrets and without what would drive a terminal. */
   #clean(text: string): string {
     const stream = this.#masker.stream()
     const pieces = [...stream.write(Buffer.from(text)), ...stream.end()]
-    return Buffer.concat(pieces).toString('utf8').replaceAll(UNPRINTABLE, '\ufffd')
+    return printable(Buffer.concat(pieces).toString('utf8'))
   }
 }
+
+/** To be applied again to what was cut, which may end in half a character. */
+const printable = (text: string) => text.replaceAll(UNPRINTABLE, '\ufffd')
 
 /** @returns undefined for what is no file, such as `[eval]` or a path of a bundler. */
 function filePath(file: string): string | undefined {
