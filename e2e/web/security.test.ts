@@ -67,6 +67,7 @@ describe.each(databases)('the Security page on %s', (database) => {
     await form.getByLabel('Environment variable').fill('MY_TOKEN')
     await form.getByRole('button', { name: 'Add', exact: true }).click()
     await section.getByRole('rowheader', { name: 'my token' }).waitFor()
+    await form.waitFor({ state: 'detached' })
     expect(await page.content()).not.toContain('canary-of-a-personal-secret')
 
     server.clock.advance(11 * 60_000)
