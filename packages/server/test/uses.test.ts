@@ -172,6 +172,9 @@ describe.each(databases)('reports of use on %s', (database) => {
       [{ file: 'file:///app.js' }, 'uses[0].file'],
       [{ file: 'app.js\n2026-01-01 00:00:00 - Signed in' }, 'uses[0].file'],
       [{ file: 'app\u202ejs' }, 'uses[0].file'],
+      [{ file: 'app\u200ejs' }, 'uses[0].file'],
+      [{ file: 'app\u200bjs' }, 'uses[0].file'],
+      [{ program: 'no\u061cde' }, 'uses[0].program'],
       [{ file: 'x'.repeat(limits.usePathLength + 1) }, 'uses[0].file'],
       [{ program: '/usr/bin/node' }, 'uses[0].program'],
       [{ program: 'node\u001b[2J' }, 'uses[0].program'],
@@ -202,6 +205,28 @@ describe.each(databases)('reports of use on %s', (database) => {
     const files = ['src/пример/main file.ts', '@scope/a+b/[id].tsx', '..hidden/x.py', 'a..b/c.rb', '(eval)']
     expect((await current(files.map((file) => read({ file })))).status).toBe(200)
     expect(await lines()).toEqual(files.map((file) => `Secret used: GITHUB_TOKEN (${file}:12)`))
+  })
+
+  test('a name with what looks like the end of a line is seen to be one name', async () => {
+    const forged = 'a.js) 2026-11-22 10:00:00 - Secret used: ROOT_KEY (b.js'
+    const program = `psql)${' '.repeat(40)}2026-11-22 10:00:00 - Secret used: ROOT_KEY (b`
+    const filled = 'a.js)\u31642026-11-22\u316410:00:00\u3164-\u3164Secret\u2800used'
+    const uses = [
+      read({ file: forged }),
+      { name: 'GITHUB_TOKEN', kind: 'program', program },
+      read({ file: filled }),
+      read({ file: 'app/(shop)/main file (1).ts' }),
+    ]
+    expect((await current(uses)).status).toBe(200)
+    const found = await lines()
+    expect(found[0]).toBe(
+      'Secret used: GITHUB_TOKEN (a.js)%202026-11-22%2010:00:00%20-%20Secret%20used:%20ROOT_KEY%20(b.js:12)',
+    )
+    expect(found[1]).toBe(`Secret used: GITHUB_TOKEN (${program.replaceAll(' ', '%20')})`)
+    expect(found[2]).toMatch(/^Secret used: GITHUB_TOKEN \(a\.js\)%E3%85%A42026\S+used:12\)$/)
+    expect(found[3]).toBe('Secret used: GITHUB_TOKEN (app/(shop)/main%20file%20(1).ts:12)')
+    const { records } = await server.core.audit.list({ projectId: project.id, action: 'secret.use' }, 4)
+    expect(records.map(({ use }) => use?.file)).toContain(forged)
   })
 
   test('401 without a credential; 404 for others, missing projects and environments, with the record', async () => {

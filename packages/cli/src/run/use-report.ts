@@ -17,7 +17,8 @@ const NAME_CHARS_MAX = 100
 const SOURCE_BYTES_MAX = 32 * 1024 * 1024
 const COMMENT_CHARS = 4 * 1024
 /** What the server takes in no text: control characters, those that turn the direction of text, and half characters. */
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]/gu
+const UNPRINTABLE =
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]/gu
 const PACKAGE = /^@?[A-Za-z0-9_][A-Za-z0-9._~-]*(?:\/[A-Za-z0-9._~-]+)?$/
 
 interface Place {

@@ -10,7 +10,9 @@ import { Id, OneOf } from './shapes.ts'
  * and never a value.
  */
 
-const CONTROL = '\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff'
+/** Control characters, and those that nobody sees or that turn the direction of text. */
+const CONTROL =
+  '\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200b-\\u200f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff'
 
 /** Relative, and nothing that climbs out: where a program is on somebody's disk is nobody's business. */
 const File = Type.String({

@@ -17,7 +17,7 @@ _FLUSH_SECONDS = 1.5
 _USES_PER_REPORT = 100
 _PLACES_MAX = 1_000
 _PATH_MAX = 512
-_UNPRINTABLE = re.compile("[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNPRINTABLE = re.compile("[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 #: Sends a report within so many seconds, and says how many more are recorded.
