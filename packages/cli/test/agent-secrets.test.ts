@@ -1,5 +1,6 @@
 // What programs in a workspace get, by way of the real agent.
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest'
@@ -82,6 +83,13 @@ test('SEC-30, C17: values are taken out of the output; a file is there while the
   const masked = await run(['run', '--', 'sh', '-c', 'echo "[$TOKEN]"; cat "$CONFIG"'], machine())
   expect(masked.stdout).not.toContain('canary')
   expect(masked.stdout).toContain('[]')
+  for (const [option, next] of [
+    ['--environment=nosuch', 'keyhold workspace update WORKSPACE --environment='],
+    ['--watch', 'restart it yourself, or use --project'],
+  ] as const) {
+    const refused = await run(['run', option, '--', 'true'], machine())
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining(next) })
+  }
   agent.child.kill('SIGTERM')
   await agent.ended
 })
@@ -98,10 +106,40 @@ test('an agent that was killed is followed by another one; of two for one user t
   await seen('process.env.TOKEN', 'canary-killed')
   const second = start(['agent', `--state-dir=${home}/state`], { ...machine(), KEYHOLD_URL: server.url })
   await waitFor(() => second.stderr.includes('another agent listens'))
+  await next.ended
+  await waitFor(() => second.stderr.includes('from this agent now'))
+  await done(['workspace', 'create', `${workspace}-other`])
+  const { stdout: token } = await done(['workspace', 'enroll', `${workspace}-other`])
+  const other = start(['agent', `--state-dir=${home}/other`], { ...machine(), KEYHOLD_URL: server.url })
+  other.child.stdin.end(token)
+  await waitFor(
+    () => other.stderr.includes('of another workspace'),
+    undefined,
+    () => `OTHER ${other.stderr} SECOND ${second.stderr} NEXT ${next.stderr}`,
+  )
+  other.child.kill('SIGTERM')
+  await other.ended
   second.child.kill('SIGKILL')
   await second.ended
-  next.child.kill('SIGTERM')
-  await next.ended
+})
+
+test('an agent that takes the place of a running one hands out the secrets, and so does one whose socket has gone', async () => {
+  await done(['workspace-secret', 'set', workspace, 'TOKEN'], 'canary-taken-over')
+  const first = await startAgent()
+  await seen('process.env.TOKEN', 'canary-taken-over')
+  const second = await startAgent(false)
+  expect((await first.ended).stderr).toContain('took the place of this one')
+  await waitFor(() => second.stderr.includes('from this agent now'))
+  await seen('process.env.TOKEN', 'canary-taken-over')
+  // Another one may be there by then: only its own socket is removed.
+  rmSync(join(home, 'run'), { recursive: true })
+  await seen('process.env.TOKEN', 'canary-taken-over')
+  rmSync(join(home, 'run/agent.sock'))
+  const others = createServer().listen(join(home, 'run/agent.sock'))
+  onTestFinished(() => void others.close())
+  second.child.kill('SIGTERM')
+  await second.ended
+  expect(existsSync(join(home, 'run/agent.sock'))).toBe(true)
 })
 
 test('T21: a place that others can enter is not used, by the agent or by run', async () => {

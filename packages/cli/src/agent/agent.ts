@@ -37,6 +37,8 @@ export interface AgentPart {
   changed(keyhold: Keyhold): Promise<void>
   /** Every minute: what is due by the clock. */
   tick?(keyhold: Keyhold): Promise<void>
+  /** Takes what it calls when there is something to fetch that the server does not tell of. */
+  whenWanted?(fetch: () => void): void
   /** Somebody comes in. */
   open?(at: AgentState, opening: Extract<ControlMessage, { type: 'open' }>): void
 }
@@ -46,21 +48,17 @@ export async function runAgent(options: AgentOptions): Promise<number> {
   const directory = stateDirectory(options.env, options.stateDirectory)
   const state = await join(options, directory)
   const { terminal } = options
+  const secrets = new WorkspaceSecrets(options.env, state.workspaceId, (text) => terminal.note(text))
   // Without a place for it, who comes in by SSH is still let in.
-  const secrets = await WorkspaceSecrets.open(options.env, state.workspaceId).catch((error: unknown) => {
-    if (!(error instanceof Failure)) throw error
-    terminal.note(`programs get no secrets from this agent: ${error.message}`)
-    return undefined
-  })
+  await secrets.start()
   const ssh = new SshServer({ directory, loginName: loginName(), terminal })
-  const parts: AgentPart[] = secrets ? [secrets, ssh] : [ssh]
-  const agent = new Agent(directory, state, terminal, parts)
+  const agent = new Agent(directory, state, terminal, [secrets, ssh])
   const stopping = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stopping.abort())
   try {
     await agent.run(stopping.signal)
   } finally {
-    secrets?.close()
+    secrets.close()
   }
   return ExitCode.Ok
 }
@@ -118,6 +116,7 @@ class Agent {
   #state: AgentState
   #keyhold: Keyhold
   #renewAt = 0
+  #wasConnected = false
   /** What is told to the parts, one after the other. */
   #work: Promise<void> = Promise.resolve()
 
@@ -127,6 +126,10 @@ class Agent {
     this.#parts = parts
     this.#state = state
     this.#keyhold = clientOf(state)
+    for (const part of parts)
+      part.whenWanted?.(() =>
+        this.#tellParts((one) => (one === part ? part.changed(this.#keyhold) : undefined)),
+      )
   }
 
   /** Stays connected until `stopping`. @throws Failure when the credential is no longer good. */
@@ -154,12 +157,16 @@ class Agent {
     const { url, token } = this.#state
     const connection = await ControlConnection.open({ url, token, loginName: loginName(), release: version })
     this.#terminal.note(`connected to ${new URL(url).host}`)
+    if (!this.#wasConnected) this.#terminal.hint('give programs the secrets: keyhold run -- COMMAND')
+    this.#wasConnected = true
     connection.onMessage = (message) => {
       if (message.type === 'changed') this.#tellParts((part) => part.changed(this.#keyhold))
       else if (message.type === 'open') for (const part of this.#parts) part.open?.(this.#state, message)
     }
     const stop = () => connection.close()
     stopping.addEventListener('abort', stop)
+    // Stopped while it connected.
+    if (stopping.aborted) stop()
     const renewing = setInterval(() => {
       // A failure shows at the next turn, or as the end of the connection.
       void this.#renewIfDue().catch(() => {})

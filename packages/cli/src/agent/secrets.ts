@@ -1,55 +1,121 @@
 // The secrets of a workspace, as its agent has them: in memory only, and for whoever is the same user.
-import { chmodSync, mkdirSync, rmSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { chmodSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Keyhold } from '@keyhold/sdk'
 import { codeOf, Failure } from '../failure.ts'
 import { type AgentAnswer, agentSocketPath, assertPrivate } from '../run/agent-socket.ts'
 
+/** How often is looked whether the socket is still there. */
+const LOOK_MS = 1_000
+/** An agent that listens instead is asked so often whether it is still alive; one that ends removes its socket. */
+const ASK_AGAIN_MS = 30_000
+const ANSWER_MS = 5_000
+
 /** Fetches what the workspace gets whenever it changes, and hands it to `keyhold run` on this machine. */
 export class WorkspaceSecrets {
   readonly #path: string
-  readonly #server: Server
+  readonly #note: (text: string) => void
   #answer: AgentAnswer
   #version: string | undefined
+  #server: Server | undefined
+  /** Which file our socket is. */
+  #ours: string | undefined
+  #other: { readonly file: string | undefined; readonly askAgainAt: number } | undefined
+  #said: string | undefined
+  #isClosed = false
+  #timer: NodeJS.Timeout | undefined
+  #fetch: () => void = () => {}
 
-  private constructor(path: string, workspaceId: string) {
-    this.#path = path
+  constructor(env: NodeJS.ProcessEnv, workspaceId: string, note: (text: string) => void) {
+    this.#path = agentSocketPath(env)
+    this.#note = note
     this.#answer = { workspaceId }
-    this.#server = createServer((socket) => {
+  }
+
+  /** Listens for programs of this user, now or as soon as the place is free, and again when the socket has gone. */
+  async start(): Promise<void> {
+    try {
+      const wasSilent = this.#said !== undefined
+      if (await this.#listen()) {
+        if (wasSilent) this.#note('programs get their secrets from this agent now')
+        this.#said = undefined
+        this.#fetch()
+      }
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      if (this.#said !== error.message)
+        this.#note(`programs get no secrets from this agent: ${error.message}`)
+      this.#said = error.message
+    }
+    if (!this.#isClosed) this.#timer = setTimeout(() => void this.start(), LOOK_MS)
+  }
+
+  /** `fetch` has `changed` called, after what is done already. */
+  whenWanted(fetch: () => void): void {
+    this.#fetch = fetch
+  }
+
+  /** @returns whether the socket is new. @throws Failure when another agent listens, or the place is not a private one. */
+  async #listen(): Promise<boolean> {
+    const file = fileAt(this.#path)
+    if (file !== undefined && file === this.#ours) return false
+    this.#stopListening()
+    if (file !== undefined && file === this.#other?.file && performance.now() < this.#other.askAgainAt)
+      return false
+    const directory = dirname(this.#path)
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 })
+    } catch (error) {
+      throw new Failure(`${directory} cannot be made (${codeOf(error)})`)
+    }
+    assertPrivate(directory)
+    const other = await listenerAt(this.#path)
+    if (other !== undefined) {
+      // What a program gets must not become that of another workspace because an agent restarts.
+      const isOfOther = other !== this.#answer.workspaceId
+      this.#other = {
+        file,
+        askAgainAt: isOfOther ? Number.POSITIVE_INFINITY : performance.now() + ASK_AGAIN_MS,
+      }
+      if (isOfOther) this.#isClosed = true
+      throw new Failure(
+        `another agent listens at ${this.#path}${isOfOther ? ', of another workspace: name another place, KEYHOLD_AGENT_SOCKET, or end it and start this one again' : ''}`,
+      )
+    }
+    // Made beside it and then moved: a server that ends removes the name at which it began, whoever is there by then.
+    const made = join(directory, `.${randomBytes(4).toString('hex')}`)
+    const server = createServer((socket) => {
       // Who went away before the end of the answer does not miss it.
       socket.on('error', () => {})
       socket.end(JSON.stringify(this.#answer))
     })
-  }
-
-  /** Listens for programs of this user. @throws Failure when another agent does, or the place is not a private one. */
-  static async open(env: NodeJS.ProcessEnv, workspaceId: string): Promise<WorkspaceSecrets> {
-    const path = agentSocketPath(env)
-    try {
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    } catch (error) {
-      throw new Failure(`${dirname(path)} cannot be made (${codeOf(error)})`)
-    }
-    assertPrivate(dirname(path))
-    if (await isAnswered(path))
-      throw new Failure(`another agent listens at ${path}`, {
-        hints: ['let one agent run for each user, or name another place: KEYHOLD_AGENT_SOCKET'],
-      })
-    // What an agent has left that was killed.
-    rmSync(path, { force: true })
-    const secrets = new WorkspaceSecrets(path, workspaceId)
     await new Promise<void>((resolve, reject) => {
-      secrets.#server.on('error', (error) =>
-        reject(new Failure(`the agent cannot listen at ${path} (${codeOf(error)})`)),
+      server.on('error', (error) =>
+        reject(new Failure(`the agent cannot listen at ${this.#path} (${codeOf(error)})`)),
       )
-      secrets.#server.listen(path, resolve)
+      server.listen(made, resolve)
     })
-    chmodSync(path, 0o600)
-    return secrets
+    if (this.#isClosed) {
+      server.close()
+      return false
+    }
+    try {
+      chmodSync(made, 0o600)
+      renameSync(made, this.#path)
+    } catch (error) {
+      server.close()
+      throw new Failure(`the agent cannot listen at ${this.#path} (${codeOf(error)})`)
+    }
+    this.#server = server
+    this.#ours = fileAt(this.#path)
+    return true
   }
 
   async changed(keyhold: Keyhold): Promise<void> {
+    // What nobody can ask for here is not fetched: it would be recorded as used.
+    if (this.#server === undefined) return
     const query = this.#version === undefined ? {} : { have: this.#version }
     const { version, isUnchanged, ...delivery } = await keyhold.call('agent.delivery', { query })
     if (isUnchanged) return
@@ -57,21 +123,49 @@ export class WorkspaceSecrets {
     this.#version = version
   }
 
+  #stopListening(): void {
+    this.#server?.close()
+    this.#server = undefined
+    this.#ours = undefined
+  }
+
   /** Forgets the values, and where they were to be had. */
   close(): void {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
     this.#answer = { workspaceId: this.#answer.workspaceId }
-    this.#server.close()
-    rmSync(this.#path, { force: true })
+    if (this.#ours !== undefined && fileAt(this.#path) === this.#ours) rmSync(this.#path, { force: true })
+    this.#stopListening()
   }
 }
 
-function isAnswered(path: string): Promise<boolean> {
+/** Which file there is: another socket at the same place is another one. */
+function fileAt(path: string): string | undefined {
+  const status = lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  return status && `${status.dev}:${status.ino}`
+}
+
+/** @returns the workspace of the agent that listens; empty when it does not say; undefined when there is none. */
+function listenerAt(path: string): Promise<string | undefined> {
   return new Promise((resolve) => {
+    const parts: Buffer[] = []
+    let isConnected = false
     const socket = connect(path)
+    socket.setTimeout(ANSWER_MS, () => socket.destroy())
     socket.on('connect', () => {
-      socket.destroy()
-      resolve(true)
+      isConnected = true
     })
-    socket.on('error', () => resolve(false))
+    socket.on('data', (part) => parts.push(Buffer.from(part as Buffer))) // `as`: no encoding is set.
+    socket.on('error', () => {})
+    socket.on('close', () => resolve(isConnected ? workspaceIn(parts) : undefined))
   })
+}
+
+function workspaceIn(parts: readonly Buffer[]): string {
+  try {
+    return String(JSON.parse(Buffer.concat(parts).toString('utf8')).workspaceId)
+  } catch {
+    // The cause is dropped: a JSON error quotes its input.
+    return ''
+  }
 }
