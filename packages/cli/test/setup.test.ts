@@ -72,6 +72,18 @@ test('at a terminal everything is asked for, the confidential part unseen', asyn
   })
 })
 
+test('without --url the pasted link says where the code goes, and never to another machine over plain http', async () => {
+  const { bodies, directory, url, env } = await freshServer()
+  const { KEYHOLD_URL: _, ...unnamed } = env
+  const line = ['setup', '--email=a@example.com', '--name=Ada', '--answers-stdin']
+  const sent = await run(line, unnamed, `http://192.0.2.1/setup#code=kh_setup_canary\n${password}\n`)
+  expect(sent).toMatchObject({ code: 2, stderr: expect.stringContaining('over plain http') })
+  expect(sent.stderr).not.toContain('canary')
+  expect((await run(line, unnamed, `${url}/setup#code=kh_setup_canary\n${password}\n`)).code).toBe(0)
+  expect(JSON.parse(bodies[0] ?? '')).toMatchObject({ code: 'kh_setup_canary' })
+  expect(JSON.parse(readFileSync(join(directory, 'keyhold/credentials.json'), 'utf8')).url).toBe(url)
+})
+
 test('two different passwords change nothing', async () => {
   const { bodies, env } = await freshServer()
   const terminal = new TerminalRun(keyhold, ['setup', '--email=a@example.com', '--name=Ada'], env)

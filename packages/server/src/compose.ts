@@ -187,6 +187,16 @@ function unusable(message: string, error: unknown): ConfigError {
   return new ConfigError(`${message} (${code})`, { cause: error })
 }
 
+/** Says at which address, and what to type when somebody else has it. */
+function cannotListen({ http: { host, port } }: Config, error: unknown): ConfigError {
+  const name = host.includes(':') ? `[${host}]` : host
+  const { message } = unusable(`KEYHOLD_HTTP_ADDR: cannot listen at ${name}:${port}`, error)
+  const next = message.endsWith('(EADDRINUSE)')
+    ? `: another program listens there. Take another port: KEYHOLD_HTTP_ADDR=${name}:${port < 65_535 ? port + 1 : port - 1} npm start`
+    : ''
+  return new ConfigError(message + next, { cause: error })
+}
+
 /** Opens database and vault and joins the parts. @param outgoing the way out, for tests. @throws WrongRootKeyError and errors of the database. */
 export async function composeCore(
   config: Config,
@@ -667,7 +677,7 @@ export async function composeServer(
       const address = await http.fastify
         .listen({ host: config.http.host || '::', port: config.http.port })
         .catch((error: unknown) => {
-          throw unusable('KEYHOLD_HTTP_ADDR: cannot listen there', error)
+          throw cannotListen(config, error)
         })
       entrance.gateway = await listenForSsh(gateway, config, logger)
       await core.servers.start((error) => logger.warn({ err: error }, 'cannot say that this server runs'))
@@ -762,7 +772,7 @@ export async function composeSealedServer(config: Config, logger: Logger): Promi
   const address = await http.fastify
     .listen({ host: config.http.host || '::', port: config.http.port })
     .catch((error: unknown) => {
-      throw unusable('KEYHOLD_HTTP_ADDR: cannot listen there', error)
+      throw cannotListen(config, error)
     })
   return {
     address,

@@ -333,6 +333,9 @@ describe('the process', () => {
       expect([variable, code, stderr]).toEqual([variable, 1, expect.stringMatching(/^keyhold: [^\n]+\n$/)])
       expect(stderr).toContain(variable)
       expect(stdout + stderr).not.toContain('canary-2')
+      if (one.KEYHOLD_HTTP_ADDR !== address) continue
+      expect(stderr).toContain(`cannot listen at ${address} (EADDRINUSE)`)
+      expect(stderr).toMatch(/KEYHOLD_HTTP_ADDR=127\.0\.0\.1:\d+ npm start/)
     }
     taken.close()
   })

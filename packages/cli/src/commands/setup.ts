@@ -6,6 +6,7 @@ import { defineCommand } from '../command.ts'
 import { readSettings } from '../connection.ts'
 import { assertSameInstance, prepareCredentials, readCredentials } from '../credentials.ts'
 import { Failure, usageFailure } from '../failure.ts'
+import { refusePlainHttp } from '../http.ts'
 import type { Terminal } from '../terminal.ts'
 
 /** Answered with no, it is asked for by the log, the health check and `keyhold admin status`. */
@@ -22,7 +23,7 @@ export const command = defineCommand({
     url: {
       type: 'string',
       placeholder: 'URL',
-      summary: `where Keyhold is; default ${DEFAULT_URL}`,
+      summary: `where Keyhold is; default: where the link leads that is pasted, else ${DEFAULT_URL}`,
       variable: 'KEYHOLD_URL',
     },
     email: { type: 'string', placeholder: 'EMAIL', summary: 'your e-mail address' },
@@ -46,7 +47,11 @@ export const command = defineCommand({
     if (options['answers-stdin'] && (options.email === undefined || options.name === undefined)) {
       throw usageFailure('--answers-stdin needs --email and --name as well')
     }
-    const url = options.url ?? readSettings(env).url ?? DEFAULT_URL
+    const named = options.url ?? readSettings(env).url
+    // Where nobody says which server it is, the link does, and is asked for first.
+    const first = named !== undefined ? undefined : await firstAnswer(terminal, options['answers-stdin'])
+    const url = named ?? (first && addressOf(first.typed)) ?? DEFAULT_URL
+    refusePlainHttp(new URL(url))
     assertSameInstance(env, readCredentials(env), url)
     await explained(async () => {
       const keyhold = new Keyhold({ url }, { userAgent })
@@ -61,9 +66,9 @@ export const command = defineCommand({
       }
       const email = options.email ?? terminal.ask('your e-mail address:').trim()
       const name = options.name ?? terminal.ask('your name:').trim()
-      const { code, password } = options['answers-stdin']
-        ? answersOf(terminal.readInput(4_096))
-        : await ask(terminal)
+      const { typed, password = await askPassword(terminal) } =
+        first ?? (await firstAnswer(terminal, options['answers-stdin']))
+      const code = codeOf(typed)
       // First of all, so that the token is not answered and then lost.
       const credentials = prepareCredentials(env)
       let token: string | undefined
@@ -102,16 +107,26 @@ export const command = defineCommand({
   },
 })
 
-async function ask(terminal: Terminal): Promise<{ code: string; password: string }> {
-  const code = codeOf(await terminal.askSecret('the link or one-time code that the server printed:'))
+interface FirstAnswer {
+  /** The code, or the link with it. */
+  readonly typed: string
+  readonly password?: string
+}
+
+async function firstAnswer(terminal: Terminal, isFromInput: boolean): Promise<FirstAnswer> {
+  if (isFromInput) return answersOf(terminal.readInput(4_096))
+  return { typed: await terminal.askSecret('the link or one-time code that the server printed:') }
+}
+
+async function askPassword(terminal: Terminal): Promise<string> {
   const password = await terminal.askSecret('password, at least 15 characters:')
   if ((await terminal.askSecret('the same password again:')) !== password) {
     throw new Failure('the two passwords differ; nothing was changed')
   }
-  return { code, password }
+  return password
 }
 
-function answersOf(bytes: Uint8Array): { code: string; password: string } {
+function answersOf(bytes: Uint8Array): Required<FirstAnswer> {
   const [code = '', password = '', ...more] = new TextDecoder()
     .decode(bytes)
     .replace(/\r?\n$/, '')
@@ -119,8 +134,17 @@ function answersOf(bytes: Uint8Array): { code: string; password: string } {
   if (code.trim() === '' || password === '' || more.length > 0) {
     throw usageFailure('standard input does not have two lines: the one-time code, and the password')
   }
-  return { code: codeOf(code), password }
+  return { typed: code, password }
 }
 
 /** The server prints a link with the code after `#code=`; all of it may be given. */
 const codeOf = (typed: string): string => typed.trim().replace(/^.*#code=/, '')
+
+/** The server that printed the link; undefined of a code alone. */
+function addressOf(typed: string): string | undefined {
+  const link = typed.trim()
+  // Looked at before it is read: the error of `new URL` quotes its input.
+  if (!link.includes('#code=') || !URL.canParse(link)) return undefined
+  const { protocol, host, pathname } = new URL(link)
+  return `${protocol}//${host}${pathname.replace(/\/setup\/?$/, '')}`
+}
