@@ -33,7 +33,7 @@ function requiredUrl(env: NodeJS.ProcessEnv): string {
 }
 
 /** Reads the connection from `KEYHOLD_*` variables. @throws Failure that says what to set. */
-export function machineConnection(env: NodeJS.ProcessEnv): MachineConnection {
+export function machineConnection(env: NodeJS.ProcessEnv, isSignedIn = false): MachineConnection {
   const settings = readSettings(env)
   const { url, token, accessKeyId, accessKey, environment } = settings
   assertOneCaller(settings)
@@ -42,12 +42,17 @@ export function machineConnection(env: NodeJS.ProcessEnv): MachineConnection {
     throw new Failure(`not signed in: ${missing} is not set`, {
       exitCode: ExitCode.NotSignedIn,
       hints: [
-        ...(token !== undefined
-          ? ['KEYHOLD_TOKEN is a person’s; people read one value at a time, a project needs its access key']
-          : []),
+        ...(isSignedIn
+          ? [
+              'as the person who is signed in: keyhold run --project=PROJECT -- COMMAND',
+              'in a workspace: start keyhold agent',
+            ]
+          : token !== undefined
+            ? ['KEYHOLD_TOKEN is a person’s; people read one value at a time, a project needs its access key']
+            : []),
         'make an access key, keyhold access-key create, and set KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY (or …_FILE)',
         'in CI and in Kubernetes no key is needed: keyhold workload-identity create',
-        'or use a project as the person who is signed in: keyhold run --project=…',
+        ...(isSignedIn ? [] : ['or use a project as the person who is signed in: keyhold run --project=…']),
       ],
     })
   }

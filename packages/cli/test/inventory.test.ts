@@ -76,7 +76,7 @@ test('C27: an administrator sets how long audit records are kept, is asked first
   }
   const asked = await run(['settings', 'set', '--keep-audit=730'], admin, 'n\n')
   expect(asked.code).not.toBe(0)
-  expect(asked.stderr).toContain('does not come back')
+  expect(asked.stderr).toContain('older than 730 days, now and from now on? This cannot be undone')
   expect((await run(['settings', 'set', '--keep-audit=730', '--yes'], person)).stderr).toContain(
     'access.refused',
   )

@@ -352,7 +352,9 @@ describe('the request', () => {
     })
     const refused = await run(['run', '--', 'true'], person)
     expect(refused.code).toBe(4)
-    expect(refused.stderr).toContain('people read one value at a time')
+    expect(refused.stderr).toMatch(
+      /hint: [^\n]*--project=PROJECT[^\n]*\nhint: in a workspace: start keyhold agent/,
+    )
     expect(server.requests).toEqual([])
   })
 

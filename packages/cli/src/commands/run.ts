@@ -129,10 +129,7 @@ are enough; see keyhold workload-identity create --help.`,
     // Before anything is delivered, and so recorded.
     checkCommand(program, env.PATH)
     const isOfWorkspace = !isMachine && project === undefined && (await hasAgent(env))
-    if (isOfWorkspace && (options.watch || options.offline || options['max-age'] || options['record-use']))
-      throw usageFailure(
-        'a workspace has its secrets from its agent: --watch, --offline, --max-age and --record-use are not for it',
-      )
+    if (isOfWorkspace) assertForWorkspace(options)
     if ((options.offline || options['max-age'] !== undefined) && !hasAccessKey(env) && project === undefined)
       throw usageFailure(
         'a copy needs an access key or a person',
@@ -141,7 +138,9 @@ are enough; see keyhold workload-identity create --help.`,
     if (options.watch && options.offline) throw usageFailure('--watch and --offline exclude each other')
     if (options.grace !== undefined && !options.watch) throw usageFailure('--grace is for --watch')
     const connection =
-      project === undefined && !isOfWorkspace ? machineConnection(await withWorkloadKey(env)) : undefined
+      project === undefined && !isOfWorkspace
+        ? machineConnection(await withWorkloadKey(env), !isMachine && (await isSignedIn(env)))
+        : undefined
     const wanted = options.environment ?? connection?.environment
     const fetch = (remark?: string) =>
       isOfWorkspace
@@ -229,6 +228,39 @@ are enough; see keyhold workload-identity create --help.`,
     return run.withSecrets(delivered.secrets, delivered.referenced)
   },
 })
+
+/** Whether a person is signed in here, for saying what to do. */
+async function isSignedIn(env: NodeJS.ProcessEnv): Promise<boolean> {
+  if (env.KEYHOLD_TOKEN || env.KEYHOLD_TOKEN_FILE) return true
+  try {
+    return (await import('../credentials.ts')).readCredentials(env) !== undefined
+  } catch {
+    return false
+  }
+}
+
+/** @throws Failure for what works only where the secrets come from the server. */
+function assertForWorkspace(options: {
+  readonly environment: string | undefined
+  readonly watch: boolean
+  readonly offline: boolean
+  readonly 'max-age': string | undefined
+  readonly 'record-use': boolean
+}): void {
+  // The way into a project is the same for all of them.
+  const project = 'use --project=PROJECT, as the person who is signed in'
+  if (options.environment !== undefined)
+    throw usageFailure(
+      'a workspace has its secrets from its agent: --environment (KEYHOLD_ENVIRONMENT) is not for it',
+      'choose for all of its programs, where you are signed in: keyhold workspace update WORKSPACE --environment=PROJECT/ENVIRONMENT',
+      `or ${project}`,
+    )
+  if (options.watch || options.offline || options['max-age'] !== undefined || options['record-use'])
+    throw usageFailure(
+      'a workspace has its secrets from its agent: --watch, --offline, --max-age and --record-use are not for it',
+      options.watch ? `restart it yourself, or ${project}` : `leave it out, or ${project}`,
+    )
+}
 
 /** Whether this is a workspace. Asked only where nothing else says whose secrets are wanted. */
 async function hasAgent(env: NodeJS.ProcessEnv): Promise<boolean> {

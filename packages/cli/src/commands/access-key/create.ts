@@ -42,6 +42,6 @@ export const command = defineCommand({
       await handOver(terminal, options.output, options.json, keyhold.url, () =>
         keyhold.call('access-key.create', { params: { projectId }, body }),
       )
-      terminal.hint('try it: set these variables, then "keyhold run -- env"')
+      terminal.hint('try it: set these variables, then "keyhold run --environment=NAME -- env"')
     }),
 })

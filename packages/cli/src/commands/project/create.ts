@@ -21,7 +21,11 @@ export const command = defineCommand({
       })
       if (options.json) return terminal.printJson(project)
       terminal.note(`project ${project.name} created; it has the environment All`)
-      terminal.hint(`add a secret: keyhold secret set GITHUB_TOKEN --project=${project.id}`)
+      const { projects } = await keyhold.call('project.list')
+      const isOnlyName = projects.filter(({ name: other }) => other === project.name).length === 1
+      // Of one project only nothing has to be said.
+      const which = projects.length === 1 ? '' : ` --project=${isOnlyName ? project.name : project.id}`
+      terminal.hint(`add a secret: keyhold secret set GITHUB_TOKEN${which}`)
       terminal.print(project.id)
     }),
 })

@@ -84,7 +84,7 @@ export const command = defineCommand({
         confirmed(
           terminal,
           options.yes,
-          `remove what audit records of more than ${auditRetentionDays} days ago say, now and from now on? It does not come back`,
+          `remove the contents of audit records older than ${auditRetentionDays} days, now and from now on? This cannot be undone`,
         )
       await keyhold.call('settings.update', { body })
       terminal.note('settings changed')

@@ -28,6 +28,7 @@ export const command = defineCommand({
       })
       if (options.json) return terminal.printJson(workspace)
       terminal.note(`workspace ${workspace.name} created`)
+      terminal.hint(`let a machine join: keyhold workspace enroll ${workspace.name}`)
       terminal.print(workspace.id)
     }),
 })

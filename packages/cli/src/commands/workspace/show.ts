@@ -28,8 +28,8 @@ export const command = defineCommand({
     }),
 })
 
-function shownAgent({ agent }: Workspace): string {
-  if (agent === null) return 'none; let one join with: keyhold workspace enroll'
+function shownAgent({ name, agent }: Workspace): string {
+  if (agent === null) return `none; let one join with: keyhold workspace enroll ${name}`
   const { isConnected, since, release, loginName } = agent
   const what = `release ${release}, as ${loginName}`
   if (isConnected) return `connected since ${shownTimeOr(since, '?')} (${what})`

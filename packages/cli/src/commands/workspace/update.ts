@@ -40,5 +40,6 @@ export const command = defineCommand({
       })
       if (options.json) return terminal.printJson(workspace)
       terminal.note(`workspace ${workspace.name} updated`)
+      if (texts.length > 0) terminal.hint('programs get them in the workspace with: keyhold run -- COMMAND')
     }),
 })

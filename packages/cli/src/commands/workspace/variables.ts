@@ -26,18 +26,19 @@ export const command = defineCommand({
         )
       const rows = [
         ...found.variables.map(
-          (one) => [`$${one.name}`, one.holds === 'path' ? `path ${one.path}` : 'value', one] as const,
+          (one) =>
+            [`$${one.name}`, one.holds === 'path' ? `path ${shownFile(one.path)}` : 'value', one] as const,
         ),
         // A file that a variable names is there with the variable.
         ...found.files
           .filter(({ path }) => !found.variables.some((one) => one.path === path))
-          .map((one) => [one.path, 'file', one] as const),
+          .map((one) => [shownFile(one.path), 'file', one] as const),
       ]
       if (rows.length === 0)
         return sayEmpty(
           terminal,
           `workspace ${name} gets no secrets`,
-          `add one: keyhold workspace-secret set ${workspaceId} GITHUB_TOKEN`,
+          `add one: keyhold workspace-secret set ${args[0]} GITHUB_TOKEN`,
         )
       terminal.printTable(
         ['WHERE', 'HOLDS', 'SECRET', 'FROM', 'HIDES'],
@@ -51,6 +52,12 @@ export const command = defineCommand({
       )
     }),
 })
+
+/** Chosen paths are shown as they are; others are made anew for each program. */
+const shownFile = (path: string | undefined) =>
+  path === undefined || path.startsWith('~/.keyhold/')
+    ? 'of a file, while a program runs'
+    : `${path} (not written yet)`
 
 function shownSource({ kind, name }: VariableSource): string {
   return kind === 'personal' ? `personal secrets of ${name}` : `${kind} ${name}`

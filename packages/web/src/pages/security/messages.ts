@@ -24,10 +24,9 @@ export const words = {
 
 export const repositoryWords = {
   title: 'Code Repository Tokens',
-  lead: 'Clone and push in your workspaces: by an OAuth token of GitHub, GitLab or Bitbucket, or by your SSH identity.',
-  empty:
-    'You are connected to no code repository. Connect one, and git in your workspaces works without a password.',
-  noProviders: 'An administrator has to register a provider first: keyhold repository-provider create',
+  lead: 'Connections to GitHub, GitLab and Bitbucket, by OAuth or by your SSH identity. Workspaces do not use them yet.',
+  empty: 'You are connected to no code repository.',
+  noProviders: 'An administrator has to register a provider first: keyhold repository-provider add',
   add: 'Connect a repository',
   provider: 'Provider',
   method: 'Authenticate by',
@@ -43,17 +42,17 @@ export const repositoryWords = {
 
 export const personalWords = {
   title: 'Personal Secrets',
-  lead: 'Values of your own, as environment variables and files in all your workspaces.',
-  empty: 'You have no personal secrets. Add one, and it is in every new terminal of your workspaces.',
+  lead: 'Values of your own, for programs that keyhold run starts in your workspaces: environment variables, and files while a program runs.',
+  empty: 'You have no personal secrets. Add one, and keyhold run gives it to programs in your workspaces.',
   add: 'Add personal secret',
   envName: 'Environment variable',
   envHelp: 'Such as GITHUB_TOKEN. For type file it holds the path',
   filePath: 'File path',
-  fileHelp: 'Such as ~/.config/tool/token; leave it empty for none',
+  fileHelp: 'Such as ~/.config/tool/token; not written yet. Leave it empty for none',
   types: { token: 'Token', password: 'Password', key: 'Key', file: 'File' },
   what: 'personal secret',
   gone: (name: string) =>
-    `Delete the personal secret “${name}” with all its versions? New terminals are without it.`,
+    `Delete the personal secret “${name}” with all its versions? Programs that start from now on are without it.`,
 } as const
 
 export const sshKeyWords = {
@@ -74,8 +73,7 @@ export const identityWords = {
   add: 'Generate SSH identity',
   replace: 'Replace',
   replaceTitle: 'Replace SSH identity',
-  replaceText:
-    'Every host that knows the old key refuses you until it has the new one, from all your workspaces.',
+  replaceText: 'Every host that knows the old key refuses you until it has the new one.',
   name: 'SSH identity',
   publicKey: 'public key of your SSH identity',
   what: 'SSH identity',
@@ -84,22 +82,22 @@ export const identityWords = {
 
 export const apiKeyWords = {
   title: 'API Keys',
-  lead: 'Keys of outside services, each sent only to the hosts that it is for. A value is never shown again.',
-  empty: 'You have no API keys. Add one, and its service is available in your workspaces.',
+  lead: 'Keys of outside services, each for the hosts of its service. A value is never shown again. Workspaces do not use them yet.',
+  empty: 'You have no API keys.',
   add: 'Add API key',
   service: 'Service',
   other: 'Another service',
   baseUrl: 'Address of the service',
-  baseUrlHelp: 'Such as https://api.example.com; the key goes to this host only',
+  baseUrlHelp: 'Such as https://api.example.com; the key is for this host only',
   value: 'Key',
   what: 'API key',
-  gone: (name: string) => `Delete the API key “${name}”? No request carries it any more.`,
+  gone: (name: string) => `Delete the API key “${name}”? It cannot be brought back.`,
 } as const
 
 export const gpgWords = {
   title: 'GPG Keys',
-  lead: 'Keys that sign your commits, deployed to the code repositories that you are connected to.',
-  empty: 'You have no GPG key. Generate one, and your commits are signed.',
+  lead: 'Keys for signed commits. Their public halves are deployed to the code repositories that you are connected to; workspaces do not sign with them yet.',
+  empty: 'You have no GPG key.',
   add: 'Generate GPG key',
   email: 'E-mail address',
   emailHelp: 'One that is verified at your code host, or commits are shown as unverified',
@@ -113,6 +111,5 @@ export const gpgWords = {
   failed: (provider: string, reason: string) => `${provider}: not deployed, ${reason}`,
   deployed: (provider: string) => `${provider}: deployed`,
   what: 'GPG key',
-  gone: (name: string) =>
-    `Delete the GPG key of ${name}? It is taken away at the code hosts as well, and new terminals sign with it no more.`,
+  gone: (name: string) => `Delete the GPG key of ${name}? It is taken away at the code hosts as well.`,
 } as const
