@@ -13,6 +13,10 @@ const clientVariables: Readonly<Record<string, string>> = {
     'Token with which `keyhold agent` joins a workspace the first time (`kh_enr_…`). Read by the agent only.',
   KEYHOLD_MAX_AGE:
     'How old the copy may be that `keyhold run` keeps for when Keyhold cannot be reached, such as `12h`. Default: no copy.',
+  KEYHOLD_AGENT_SOCKET:
+    'Where `keyhold agent` listens and `keyhold run` asks. Default: `keyhold-agent/agent.sock` in `$XDG_RUNTIME_DIR`, else `/tmp/keyhold-agent-<uid>/agent.sock`.',
+  KEYHOLD_WORKLOAD_IDENTITY:
+    'Workload identity of a CI job or a pod: ID of the identity that its platform vouches for, in place of an access key.',
   KEYHOLD_PROJECT: 'Project, by id or name, for commands of people. Read by the command line only.',
 }
 
