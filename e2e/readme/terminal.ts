@@ -33,7 +33,8 @@ export class Terminal {
     })
     this.#pty.onData((text) => {
       this.everything += text
-      this.#output += text.replaceAll('\r\n', '\n')
+      // All of it anew: the two may come apart.
+      this.#output = (this.#output + text).replaceAll('\r\n', '\n')
       this.#changed.resolve()
       this.#changed = Promise.withResolvers()
     })
