@@ -87,6 +87,10 @@ const meanings: Record<keyof typeof limits, readonly [meaning: string, unit: str
   auditPage: ['Records in one page of the audit log', ''],
   usesPerReport: ['Uses of secrets in one report', ''],
   usesPerRun: ['Uses of secrets that are recorded of one run of a program; others are dropped', ''],
+  usesPerHour: [
+    'Uses of secrets that are recorded of one person or access key in an hour, by each server',
+    '',
+  ],
   usePathLength: ['Path in a report of use', 'characters'],
   useLine: ['Line and column in a report of use', ''],
   auditRetentionDaysMin: ['Shortest time that audit records are kept', 'days'],

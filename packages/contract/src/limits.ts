@@ -102,6 +102,8 @@ export const limits = {
   usesPerReport: 100,
   /** Records of use that one run of a program makes; what is reported beyond is dropped. */
   usesPerRun: 1_000,
+  /** The same of one person or access key in an hour, on each server. */
+  usesPerHour: 10_000,
   /** Characters of a path in a report of use. */
   usePathLength: 512,
   /** The last line and column that a report of use can name. */

@@ -132,6 +132,30 @@ describe.each(databases)('reports of use on %s', (database) => {
     expect(all.records).toHaveLength(limits.usesPerRun)
   })
 
+  test('what one actor reports in an hour is bounded over all runs, and what is not there leaves no row', async () => {
+    const rows = async () => {
+      const { count } = await server.core.storage.db
+        .selectFrom('reported_uses')
+        .select((eb) => eb.fn.countAll<number>().as('count'))
+        .executeTakeFirstOrThrow()
+      return Number(count)
+    }
+    const before = await rows()
+    const unknown = Array.from({ length: limits.usesPerReport }, (_, i) =>
+      read({ name: 'NOT_THERE', line: i + 1 }),
+    )
+    for (let i = 0; i < limits.usesPerHour / limits.usesPerReport; i++)
+      await current(unknown, { run: `${run}-unknown-${i}` })
+    expect(await rows()).toBe(before)
+    expect((await current([read()])).body).toEqual({ remaining: 0 })
+    expect(await lines()).toEqual([])
+    // Others are not held up by it.
+    expect((await byPerson(owner, [read()])).body).toEqual({ remaining: limits.usesPerRun - 1 })
+    server.clock.advance(3_600_000)
+    expect((await current([read()])).body).toEqual({ remaining: limits.usesPerRun - 1 })
+    expect(await lines()).toHaveLength(2)
+  })
+
   test('"last used" moves, and nothing else of the secret', async () => {
     const info = async () =>
       (await server.ok('GET', `/api/v1/projects/${project.id}/secrets`, { token: owner.token })).secrets[0]

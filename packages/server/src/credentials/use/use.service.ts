@@ -7,26 +7,30 @@ import { hashToken } from '../../base/ids.ts'
 import type { Storage } from '../../storage/storage.ts'
 import * as store from './use.store.ts'
 import { placeOf, REMEMBERED_MS, type UsableSecrets, useDetail } from './use.ts'
+import { UseBounds } from './use-bounds.ts'
 
 /**
  * Takes the word of programs, and of whoever runs them, for where secrets were read. A record for each run, name and place,
- * and no more than {@link limits.usesPerRun} of a run: a loop cannot fill the log.
+ * no more than {@link limits.usesPerRun} of a run, and of an actor no more than {@link limits.usesPerHour} in an hour: runs
+ * are called as the caller likes.
  */
 export class Uses {
   readonly #storage: Storage
   readonly #access: Access
   readonly #clock: Clock
+  readonly #bounds: UseBounds
 
   constructor(storage: Storage, access: Access, clock: Clock) {
     this.#storage = storage
     this.#access = access
     this.#clock = clock
+    this.#bounds = new UseBounds(clock)
   }
 
   /**
    * Records uses. Names that could not have been delivered are dropped, and count as the others do: the answer does not
    * tell which names there are.
-   * @returns how many more of the run are recorded.
+   * @returns how many more are recorded.
    */
   async report(
     asker: Asker,
@@ -36,23 +40,28 @@ export class Uses {
   ): Promise<{ remaining: number }> {
     return this.#access.perform(asker, 'secret.use', scope, async (tx) => {
       // Somebody else's run of the same id is another one.
-      const runKey = keyOf(toActor(asker.caller).id, placeKeyOf(scope), run)
+      const { kind, id } = toActor(asker.caller)
+      const runKey = keyOf(id, placeKeyOf(scope), run)
       const places = new Map<string, SecretUse>()
       for (const use of uses) places.set(keyOf(placeOf(use)), use)
-      const before = await store.countPlaces(tx, runKey)
-      const known = await store.findPlaces(tx, runKey, [...places.keys()])
-      const room = Math.max(0, limits.usesPerRun - before)
-      const wanted = [...places.keys()].filter((key) => !known.has(key)).slice(0, room)
-      if (wanted.length === 0) return { result: { remaining: room }, record: null }
-      const now = this.#clock.now().getTime()
-      const added = await store.addPlaces(tx, runKey, wanted, now)
-      const fresh = [...places].flatMap(([key, use]) => (added.has(key) ? [use] : []))
-      const found = await secrets.find(tx, new Set(fresh.map(({ name }) => name)))
-      const record = fresh.flatMap((use): RecordDetail[] => {
-        const detail = found.get(use.name)
+      const { admitted, remaining } = this.#bounds.admit(keyOf(kind, id), runKey, [...places.keys()])
+      if (admitted.length === 0) return { result: { remaining }, record: null }
+      // What was kept by other servers, and before this one began, counts as well.
+      const room = limits.usesPerRun - (await store.countPlaces(tx, runKey))
+      const known = await store.findPlaces(tx, runKey, admitted)
+      const fresh = admitted.filter((key) => !known.has(key))
+      if (fresh.length === 0 || room <= 0) return { result: { remaining }, record: null }
+      const nameOf = (key: string) => places.get(key)!.name // Set: `admitted` is of these.
+      const found = await secrets.find(tx, new Set(fresh.map(nameOf)))
+      // Of a name that is not there nothing is kept.
+      const wanted = fresh.filter((key) => found.has(nameOf(key))).slice(0, room)
+      if (wanted.length === 0) return { result: { remaining }, record: null }
+      const added = await store.addPlaces(tx, runKey, wanted, this.#clock.now().getTime())
+      const record = [...places].flatMap(([key, use]): RecordDetail[] => {
+        const detail = added.has(key) ? found.get(use.name) : undefined
         return detail ? [{ ...detail, use: useDetail(run, use) }] : []
       })
-      return { result: { remaining: room - added.size }, record }
+      return { result: { remaining }, record }
     })
   }
 
