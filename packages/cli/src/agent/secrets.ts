@@ -1,5 +1,4 @@
 // The secrets of a workspace, as its agent has them: in memory only, and for whoever is the same user.
-import { randomBytes } from 'node:crypto'
 import { chmodSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -24,6 +23,8 @@ export class WorkspaceSecrets {
   #ours: string | undefined
   #other: { readonly file: string | undefined; readonly askAgainAt: number } | undefined
   #said: string | undefined
+  /** How often; each time has a name of its own. */
+  #listened = 0
   #isClosed = false
   #timer: NodeJS.Timeout | undefined
   #fetch: () => void = () => {}
@@ -85,7 +86,10 @@ export class WorkspaceSecrets {
       )
     }
     // Made beside it and then moved: a server that ends removes the name at which it began, whoever is there by then.
-    const made = join(directory, `.${randomBytes(4).toString('hex')}`)
+    this.#listened += 1
+    const made = join(directory, `.${process.pid}.${this.#listened}`)
+    // Of a process that had this number before, and was killed here.
+    rmSync(made, { force: true })
     const server = createServer((socket) => {
       // Who went away before the end of the answer does not miss it.
       socket.on('error', () => {})
