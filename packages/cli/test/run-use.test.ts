@@ -272,7 +272,7 @@ describe('keyhold run for a machine', () => {
 describe('what is reported', () => {
   const reports: UseReport[] = []
   const reporter = () =>
-    new UseReporter('run-of-a-test', [], '/work', async (report) => {
+    new UseReporter('run-of-a-test', [], '/home/ada/shop', async (report) => {
       reports.push(report)
       return 1
     })
@@ -301,8 +301,8 @@ describe('what is reported', () => {
       'c\ufffd[2J',
     ])
     const files = [
-      '/work/😀.js',
-      `/work/${'😀'.repeat(300)}.js`,
+      '/home/ada/shop/😀.js',
+      `/home/ada/shop/${'😀'.repeat(300)}.js`,
       'a\\..\\b.js',
       'c:d:e.js',
       '..',
