@@ -47,7 +47,7 @@ export const cryptoUsers: Readonly<Record<string, string>> = {
 
 const src = (name: string) => `^packages/${name}/src/`
 const server = src('server')
-const level = (name: string) => (name === 'main' || name === 'compose' ? `${name}[.]ts$` : `${name}/`)
+const level = (name: string) => (name === 'main' ? `${name}[.]ts$` : `${name}/`)
 const anyOf = (parts: readonly string[]) => `(?:${parts.join('|')})`
 const npm = (names: readonly string[]) => `(?:^|/)node_modules/(?:@types/)?${anyOf(names)}/`
 const builtin = (names: readonly string[]) => `^(?:node:)?${anyOf(names)}$`
@@ -159,14 +159,14 @@ const serverLevels = LEVELS.slice(1).map((name, i) =>
 const insideServer = [
   rule(
     'http-imports-only-base',
-    'What http/ needs of others, such as who is calling, is handed to it by compose.ts',
+    'What http/ needs of others, such as who is calling, is handed to it by compose/',
     { path: `${server}http/` },
     { path: server, pathNot: [`${server}http/`, `${server}base/`] },
   ),
   rule(
     'only-routes-import-http',
     'Rules, services and stores do not know that there is HTTP',
-    { path: server, pathNot: [`${server}http/`, '[.]routes[.]ts$', `${server}(?:compose|main)[.]ts$`] },
+    { path: server, pathNot: [`${server}http/`, '[.]routes[.]ts$', `${server}(?:compose/|main[.]ts$)`] },
     { path: `${server}http/` },
   ),
   rule(
@@ -177,8 +177,8 @@ const insideServer = [
   ),
   rule(
     'config-is-passed-in',
-    'It is read once, by main.ts or a command of admin/, and handed on in parts by compose.ts',
-    { path: server, pathNot: [`${server}(?:config|admin)/`, `${server}(?:compose|main)[.]ts$`] },
+    'It is read once, by main.ts or a command of admin/, and handed on in parts by compose/',
+    { path: server, pathNot: [`${server}(?:config|admin)/`, `${server}(?:compose/|main[.]ts$)`] },
     { path: `${server}config/` },
   ),
   rule(
@@ -189,8 +189,8 @@ const insideServer = [
   ),
   rule(
     'stores-are-private-to-their-folder',
-    'Rows of a table are touched in one place. compose.ts, which knows everything, may read the name of the instance',
-    { path: `${server}(.+)/[^/]+$`, pathNot: `${server}compose[.]ts$` },
+    'Rows of a table are touched in one place. compose/, which knows everything, may read the name of the instance',
+    { path: `${server}(.+)/[^/]+$`, pathNot: `${server}compose/` },
     { path: '[.]store[.]ts$', pathNot: `${server}$1/[^/]+$` },
   ),
   rule(

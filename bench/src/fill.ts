@@ -16,7 +16,7 @@ import { Secret } from '@keyhold/contract/secret'
 import pg from 'pg'
 import type { Asker, Person } from '../../packages/server/src/access/caller.ts'
 import { appendLeaf, type PendingRecord, sha256 } from '../../packages/server/src/audit/leaf.ts'
-import { type Core, composeCore } from '../../packages/server/src/compose.ts'
+import { type Core, composeCore } from '../../packages/server/src/compose/core.ts'
 import { readConfig } from '../../packages/server/src/config/config.ts'
 import type { Tables } from '../../packages/server/src/storage/tables.ts'
 

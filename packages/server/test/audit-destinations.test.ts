@@ -20,7 +20,8 @@ import { type AuditVerification, verifyAuditExport } from '@keyhold/contract/aud
 import { sql } from 'kysely'
 import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { composeCore, composeServer } from '../src/compose.ts'
+import { composeCore } from '../src/compose/core.ts'
+import { composeServer } from '../src/compose/server.ts'
 import { databases, startServer, type TestPerson, type TestServer } from './kit.ts'
 
 // Processes and disks take their time where the machine is busy with other things.

@@ -14,7 +14,8 @@ import { insertAccount, insertSession } from '../src/accounts/accounts.store.ts'
 import { hashPassword } from '../src/accounts/password.ts'
 import { newId } from '../src/base/ids.ts'
 import type { Outgoing } from '../src/base/outgoing.ts'
-import { type Core, composeCore, composeServer, type Server } from '../src/compose.ts'
+import { type Core, composeCore } from '../src/compose/core.ts'
+import { composeServer, type Server } from '../src/compose/server.ts'
 import { type Config, readConfig } from '../src/config/config.ts'
 
 /** Every test of stores and routes runs on both. */

@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { pino } from 'pino'
 import { SMTPServer } from 'smtp-server'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { composeCore, composeServer } from '../src/compose.ts'
+import { composeCore } from '../src/compose/core.ts'
+import { composeServer } from '../src/compose/server.ts'
 import { databases, startServer, type TestPerson, type TestServer } from './kit.ts'
 
 const HOUR_MS = 3_600_000

@@ -1,4 +1,4 @@
-import { composeCore } from '../src/compose.ts'
+import { composeCore } from '../src/compose/core.ts'
 import { readConfig } from '../src/config/config.ts'
 
 /* Removes audit records that are older than they are kept, as a process of its own that tests kill. */

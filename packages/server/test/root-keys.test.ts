@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { composeCore } from '../src/compose.ts'
+import { composeCore } from '../src/compose/core.ts'
 import { readConfig } from '../src/config/config.ts'
 import { deriveRootKey } from '../src/vault/root-key.ts'
 import { BundledServer } from './bundled-server.ts'

@@ -2,7 +2,7 @@ import { Email, Name } from '@keyhold/contract/api/shapes'
 import { limits } from '@keyhold/contract/limits'
 import { Secret } from '@keyhold/contract/secret'
 import { AppError } from '../base/app-error.ts'
-import type { Core } from '../compose.ts'
+import type { Core } from '../compose/core.ts'
 import { type AdminCommand, operator, withCore } from './command.ts'
 import { print, say, UsageError } from './output.ts'
 

@@ -12,7 +12,7 @@ import {
 } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { type Core, composeCore } from '../compose.ts'
+import { type Core, composeCore } from '../compose/core.ts'
 import { type Config, readConfig } from '../config/config.ts'
 import { env } from '../config/environment.ts'
 import { copyToPostgres, isInUse } from '../storage/copy.ts'

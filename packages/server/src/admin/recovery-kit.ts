@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { randomKey } from '../base/ids.ts'
-import { composeCore } from '../compose.ts'
+import { composeCore } from '../compose/core.ts'
 import {
   formatRecoveryKit,
   kitLines,

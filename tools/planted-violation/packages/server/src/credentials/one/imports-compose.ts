@@ -1,2 +1,2 @@
 // violates server-credentials-imports-to-its-right
-import '../../compose.ts'
+import '../../compose/imports-to-its-right.ts'

@@ -1,2 +1,2 @@
 // violates server-compose-imports-to-its-right
-import './main.ts'
+import '../main.ts'
