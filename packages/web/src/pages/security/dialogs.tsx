@@ -1,29 +1,21 @@
-import { NativeSelect, PasswordInput, Textarea, TextInput } from '@mantine/core'
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { type CallAnswer, call } from '../../api.ts'
 import { sessionQuery } from '../../session.ts'
-import { fieldError } from '../../ui/error-message.tsx'
 import { type ExpiryChoice, expiryTime } from '../../ui/expiry.ts'
 import { ExpiryField } from '../../ui/expiry-field.tsx'
+import { ChoiceField, HiddenField, LongTextField, TextField } from '../../ui/fields.tsx'
 import { FormDialog } from '../../ui/form-dialog.tsx'
-import { useAction } from '../../ui/use-action.ts'
+import { useChange } from '../../ui/use-change.ts'
 import { apiKeyWords, gpgWords, personalWords, repositoryWords, sshKeyWords, words } from './messages.ts'
-import { refresh } from './section.tsx'
+import { shownIn } from './section.tsx'
 
 interface Props {
   readonly onClose: () => void
 }
 
 /** Runs what a dialog is for, reads the lists anew, and closes it. */
-function useAdd(work: () => Promise<unknown>, onClose: () => void) {
-  const cache = useQueryClient()
-  return useAction(async () => {
-    await work()
-    await refresh(cache)
-    onClose()
-  })
-}
+const useAdd = (work: () => Promise<unknown>, onClose: () => void) => useChange(shownIn, work, onClose)
 
 export function ConnectRepository({
   providers,
@@ -39,20 +31,20 @@ export function ConnectRepository({
   }, onClose)
   return (
     <FormDialog title={repositoryWords.add} submit={repositoryWords.connect} action={add} onClose={onClose}>
-      <NativeSelect
+      <ChoiceField
         label={repositoryWords.provider}
         value={providerId}
-        onChange={(event) => setProvider(event.currentTarget.value)}
-        data={providers.map(({ id, host, kind }) => ({
+        onValue={setProvider}
+        choices={providers.map(({ id, host, kind }) => ({
           value: id,
           label: `${host} (${repositoryWords[kind]})`,
         }))}
       />
-      <NativeSelect
+      <ChoiceField
         label={repositoryWords.method}
         value={method}
-        onChange={(event) => setMethod(event.currentTarget.value as typeof method)} // `as`: there are no others.
-        data={methods.map((one) => ({ value: one, label: repositoryWords[one] }))}
+        onValue={setMethod}
+        choices={methods.map((one) => ({ value: one, label: repositoryWords[one] }))}
       />
     </FormDialog>
   )
@@ -84,59 +76,56 @@ export function AddPersonalSecret({ onClose }: Props) {
   const isLong = type === 'key' || type === 'file'
   return (
     <FormDialog title={personalWords.add} submit={words.add} action={add} onClose={onClose}>
-      <TextInput
+      <TextField
         label={words.name}
         value={name}
-        onChange={(event) => setName(event.currentTarget.value)}
-        error={fieldError(add.error, 'name')}
-        autoComplete="off"
+        onValue={setName}
+        field="name"
+        action={add}
         required
         data-autofocus
       />
-      <NativeSelect
+      <ChoiceField
         label={words.type}
         value={type}
-        onChange={(event) => setType(event.currentTarget.value as typeof type)} // `as`: there are no others.
-        data={secretTypes.map((one) => ({ value: one, label: personalWords.types[one] }))}
+        onValue={setType}
+        choices={secretTypes.map((one) => ({ value: one, label: personalWords.types[one] }))}
       />
       {isLong ? (
-        <Textarea
+        <LongTextField
           label={words.value}
           value={value}
-          onChange={(event) => setValue(event.currentTarget.value)}
-          error={fieldError(add.error, 'value')}
-          autosize
-          minRows={4}
-          maxRows={12}
-          spellCheck={false}
+          onValue={setValue}
+          field="value"
+          action={add}
           required
         />
       ) : (
-        <PasswordInput
+        <HiddenField
           label={words.value}
           value={value}
-          onChange={(event) => setValue(event.currentTarget.value)}
-          error={fieldError(add.error, 'value')}
-          autoComplete="off"
+          onValue={setValue}
+          field="value"
+          action={add}
           required
         />
       )}
-      <TextInput
+      <TextField
         label={personalWords.envName}
         description={personalWords.envHelp}
         value={envName}
-        onChange={(event) => setEnvName(event.currentTarget.value)}
-        error={fieldError(add.error, 'envName')}
-        autoComplete="off"
+        onValue={setEnvName}
+        field="envName"
+        action={add}
         spellCheck={false}
       />
-      <TextInput
+      <TextField
         label={personalWords.filePath}
         description={personalWords.fileHelp}
         value={filePath}
-        onChange={(event) => setFilePath(event.currentTarget.value)}
-        error={fieldError(add.error, 'filePath')}
-        autoComplete="off"
+        onValue={setFilePath}
+        field="filePath"
+        action={add}
         spellCheck={false}
       />
       <ExpiryField value={expiry} onChange={setExpiry} />
@@ -153,15 +142,13 @@ export function AddSshKey({ onClose }: Props) {
   )
   return (
     <FormDialog title={sshKeyWords.add} submit={words.add} action={add} onClose={onClose}>
-      <Textarea
+      <LongTextField
         label={sshKeyWords.publicKey}
         description={sshKeyWords.publicKeyHelp}
         value={publicKey}
-        onChange={(event) => setPublicKey(event.currentTarget.value)}
-        error={fieldError(add.error, 'publicKey')}
-        autosize
-        minRows={3}
-        spellCheck={false}
+        onValue={setPublicKey}
+        field="publicKey"
+        action={add}
         required
         data-autofocus
       />
@@ -187,41 +174,41 @@ export function AddApiKey({ onClose }: Props) {
   }, onClose)
   return (
     <FormDialog title={apiKeyWords.add} submit={words.add} action={add} onClose={onClose}>
-      <TextInput
+      <TextField
         label={words.name}
         value={name}
-        onChange={(event) => setName(event.currentTarget.value)}
-        error={fieldError(add.error, 'name')}
-        autoComplete="off"
+        onValue={setName}
+        field="name"
+        action={add}
         required
         data-autofocus
       />
-      <NativeSelect
+      <ChoiceField
         label={apiKeyWords.service}
         value={service}
-        onChange={(event) => setService(event.currentTarget.value)}
-        data={[
+        onValue={setService}
+        choices={[
           { value: '', label: apiKeyWords.other },
           ...(presets.data ?? []).map(({ id, name: label }) => ({ value: id, label })),
         ]}
       />
       {service === '' && (
-        <TextInput
+        <TextField
           label={apiKeyWords.baseUrl}
           description={apiKeyWords.baseUrlHelp}
           value={baseUrl}
-          onChange={(event) => setBaseUrl(event.currentTarget.value)}
-          error={fieldError(add.error, 'baseUrl')}
-          autoComplete="off"
+          onValue={setBaseUrl}
+          field="baseUrl"
+          action={add}
           required
         />
       )}
-      <PasswordInput
+      <HiddenField
         label={apiKeyWords.value}
         value={value}
-        onChange={(event) => setValue(event.currentTarget.value)}
-        error={fieldError(add.error, 'value')}
-        autoComplete="off"
+        onValue={setValue}
+        field="value"
+        action={add}
         required
       />
       <ExpiryField value={expiry} onChange={setExpiry} />
@@ -243,21 +230,23 @@ export function GenerateGpgKey({ onClose, onCreated }: Props & { onCreated: (cer
   }, onClose)
   return (
     <FormDialog title={gpgWords.add} submit={gpgWords.add} action={add} onClose={onClose}>
-      <TextInput
+      <TextField
         label={words.name}
         value={name}
-        onChange={(event) => setName(event.currentTarget.value)}
-        error={fieldError(add.error, 'name')}
+        onValue={setName}
+        field="name"
+        action={add}
         required
         data-autofocus
       />
-      <TextInput
+      <TextField
         label={gpgWords.email}
         description={gpgWords.emailHelp}
         type="email"
         value={email}
-        onChange={(event) => setEmail(event.currentTarget.value)}
-        error={fieldError(add.error, 'email')}
+        onValue={setEmail}
+        field="email"
+        action={add}
         required
       />
       <ExpiryField value={expiry} onChange={setExpiry} />

@@ -1,6 +1,6 @@
 import { ActionIcon, Box, Button, Group, Paper, Stack, Table, Text, Title } from '@mantine/core'
 import { TrashIcon } from '@primer/octicons-react'
-import { type UseQueryResult, useQueryClient } from '@tanstack/react-query'
+import { type QueryKey, type UseQueryResult, useQueryClient } from '@tanstack/react-query'
 import { type ReactNode, useId, useState } from 'react'
 import { Confirm } from '../../ui/confirm.tsx'
 import { StateBadge } from '../../ui/credential-state.tsx'
@@ -100,12 +100,11 @@ export function Section<Item>({
   )
 }
 
-/** Reads the lists anew: one change, such as a connection, may show in several. */
+/** One change, such as a connection, may show in several lists. */
+export const shownIn: readonly QueryKey[] = [['security'], ['credentials']]
+
 export const refresh = (cache: ReturnType<typeof useQueryClient>) =>
-  Promise.all([
-    cache.invalidateQueries({ queryKey: ['security'] }),
-    cache.invalidateQueries({ queryKey: ['credentials'] }),
-  ])
+  Promise.all(shownIn.map((queryKey) => cache.invalidateQueries({ queryKey })))
 
 function Rows({ rows, onRemove }: { rows: Row[]; onRemove: (row: Row) => void }) {
   const hasExpiry = rows.some(({ expiresAt }) => expiresAt !== undefined)
