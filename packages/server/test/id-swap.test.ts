@@ -930,27 +930,6 @@ describe.each(databases)('every route, attacked, on %s', (database) => {
       }
       expect(await state(server)).toBe(before)
     })
-
-    test('succeeds for its owner, and answers what is declared and nothing else (response scan)', async () => {
-      const { never, delivers = [] } = entryOf(row)
-      // A person of their own: the other tests need the owner's password as it is, and people have limits.
-      const own = await addTenant(server, await server.addPerson('admin'), a.member)
-      await keepOnly(server, [a, b, own])
-      const answer = await send(row, pathOf(row, own), credentialOf(row, own), own, b)
-      if (never) return expect(answer.body.code).toBe(never)
-      expect([answer.status, answer.text]).toEqual([row.status, expect.anything()])
-      assertAnswer(row, answer)
-      if (!delivers.includes('value'))
-        for (const value of [
-          own.secret.value,
-          own.personalSecret.value,
-          own.workspaceSecret.value,
-          own.overrideValue,
-        ])
-          expect(answer.text).not.toContain(value)
-      for (const credential of [own.key.secret, own.token.value, own.owner.password, own.apiKey.value])
-        expect(answer.text).not.toContain(credential)
-    })
   })
 
   describe.each(rows.filter(([, row]) => row.method !== 'GET'))('%s from a browser', (_id, row) => {
@@ -985,6 +964,30 @@ describe.each(databases)('every route, attacked, on %s', (database) => {
         const answer = await server.request(row.method, path, { headers, body: {} })
         expect(answer.body?.code).not.toBe('request.cross_site')
       }
+    })
+  })
+
+  // After the others: they compare everything that is stored, which is little as long as there are two tenants.
+  describe.each(rows.filter(([, row]) => row.caller !== 'anyone'))('%s', (_id, row) => {
+    test('succeeds for its owner, and answers what is declared and nothing else (response scan)', async () => {
+      const { never, delivers = [] } = entryOf(row)
+      // A person of their own: the other tests need the owner's password as it is, and people have limits.
+      const own = await addTenant(server, await server.addPerson('admin'), a.member)
+      await keepOnly(server, [a, b, own])
+      const answer = await send(row, pathOf(row, own), credentialOf(row, own), own, b)
+      if (never) return expect(answer.body.code).toBe(never)
+      expect([answer.status, answer.text]).toEqual([row.status, expect.anything()])
+      assertAnswer(row, answer)
+      if (!delivers.includes('value'))
+        for (const value of [
+          own.secret.value,
+          own.personalSecret.value,
+          own.workspaceSecret.value,
+          own.overrideValue,
+        ])
+          expect(answer.text).not.toContain(value)
+      for (const credential of [own.key.secret, own.token.value, own.owner.password, own.apiKey.value])
+        expect(answer.text).not.toContain(credential)
     })
   })
 
