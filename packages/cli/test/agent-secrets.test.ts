@@ -1,5 +1,15 @@
 // What programs in a workspace get, by way of the real agent.
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -92,6 +102,69 @@ test('SEC-30, C17: values are taken out of the output; a file is there while the
   }
   agent.child.kill('SIGTERM')
   await agent.ended
+})
+
+test('SDS-19, SDS-21, SEC-4, SEC-5: files are at the paths that were chosen, byte for byte, and go with their secret', async () => {
+  const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i))
+  const source = join(home, 'source')
+  writeFileSync(source, bytes)
+  await done([
+    ...['workspace-secret', 'set', workspace, 'TOOL', '--type=file', `--file=${source}`],
+    '--file-path=~/.config/tool/token',
+  ])
+  await done(['secret', 'set', `npm-${workspace}`, '--personal', '--file-path=~/.npmrc'], 'canary-npm\n')
+  const agent = await startAgent()
+  const path = join(home, '.config/tool/token')
+  await waitFor(() => existsSync(path) && existsSync(join(home, '.npmrc')))
+  expect(readFileSync(path).equals(bytes)).toBe(true)
+  expect(readFileSync(join(home, '.npmrc'), 'utf8')).toBe('canary-npm\n')
+  const { mode, uid } = statSync(path)
+  expect([mode & 0o777, uid]).toEqual([0o600, process.getuid?.()])
+  // SEC-15: of the value itself nothing is on a disk.
+  expect(lstatSync(path).isSymbolicLink()).toBe(true)
+  expect(readFileSync(join(home, 'state/files.json'), 'utf8')).not.toContain('canary')
+  expect((await printed('process.env.TOOL')).stdout).toBe(path)
+
+  writeFileSync(source, 'canary-next')
+  await done(['workspace-secret', 'set', workspace, 'TOOL', '--type=file', `--file=${source}`])
+  await waitFor(() => readFileSync(path, 'utf8') === 'canary-next')
+  await done(['workspace-secret', 'unset', workspace, 'TOOL', '--yes'])
+  await waitFor(() => !existsSync(join(home, '.config')))
+  agent.child.kill('SIGTERM')
+  await agent.ended
+  expect(readdirSync(home).filter((name) => !['source', 'run', 'state'].includes(name))).toEqual([])
+  expect(existsSync(join(home, 'state/files.json'))).toBe(false)
+  await done(['secret', 'unset', `npm-${workspace}`, '--personal', '--yes'])
+})
+
+test('T23: a file that is there is not written over, and the agent says so until it has gone', async () => {
+  const path = join(home, '.netrc')
+  writeFileSync(path, 'mine')
+  await done(['workspace-secret', 'set', workspace, 'NETRC', '--type=file', '--file-path=~/.netrc'], 'canary')
+  const agent = await startAgent()
+  await waitFor(() => agent.stderr.includes('~/.netrc is not written: something is there'))
+  expect(readFileSync(path, 'utf8')).toBe('mine')
+  // A program that keyhold run starts has it all the same.
+  await seen('require("fs").readFileSync(process.env.NETRC)', 'canary')
+  rmSync(path)
+  await done(['workspace-secret', 'set', workspace, 'OTHER'], 'canary-other')
+  await waitFor(() => agent.stderr.includes('~/.netrc is written now'))
+  expect(readFileSync(path, 'utf8')).toBe('canary')
+  expect(agent.stderr).not.toContain('canary')
+})
+
+test('SDS-21: what a killed agent has left is taken away by the next one, also when it gets nothing', async () => {
+  await done(['workspace-secret', 'set', workspace, 'TOOL', '--file-path=~/tool/token'], 'canary-left')
+  const agent = await startAgent()
+  const path = join(home, 'tool/token')
+  await waitFor(() => existsSync(path))
+  const bytes = readlinkSync(path)
+  agent.child.kill('SIGKILL')
+  await agent.ended
+  expect(readFileSync(bytes, 'utf8')).toBe('canary-left')
+  await done(['workspace-secret', 'unset', workspace, 'TOOL', '--yes'])
+  await startAgent(false)
+  await waitFor(() => !existsSync(dirname(bytes)) && !existsSync(join(home, 'tool')))
 })
 
 test('an agent that was killed is followed by another one; of two for one user the second says so', async () => {

@@ -13,6 +13,7 @@ import type { Terminal } from '../terminal.ts'
 import { version } from '../version.ts'
 import { type AgentState, readState, stateDirectory, writeState } from './agent-state.ts'
 import { ControlConnection } from './control-connection.ts'
+import { SecretFiles } from './secret-files.ts'
 import { WorkspaceSecrets } from './secrets.ts'
 import { SshServer } from './ssh-server.ts'
 
@@ -26,6 +27,8 @@ const RENEW_LOOK_MS = 60_000
 
 export interface AgentOptions {
   readonly stateDirectory: string | undefined
+  /** Folders outside the home directory in which secrets may be files. */
+  readonly allowedPaths: readonly string[]
   readonly isEnrolling: boolean
   readonly env: NodeJS.ProcessEnv
   readonly terminal: Terminal
@@ -48,7 +51,8 @@ export async function runAgent(options: AgentOptions): Promise<number> {
   const directory = stateDirectory(options.env, options.stateDirectory)
   const state = await join(options, directory)
   const { terminal } = options
-  const secrets = new WorkspaceSecrets(options.env, state.workspaceId, (text) => terminal.note(text))
+  const files = new SecretFiles({ env: options.env, directory, allowed: options.allowedPaths })
+  const secrets = new WorkspaceSecrets(options.env, state.workspaceId, files, (text) => terminal.note(text))
   // Without a place for it, who comes in by SSH is still let in.
   await secrets.start()
   const ssh = new SshServer({ directory, loginName: loginName(), terminal })

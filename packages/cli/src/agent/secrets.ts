@@ -1,10 +1,11 @@
-// The secrets of a workspace, as its agent has them: in memory only, and for whoever is the same user.
+// The secrets of a workspace, as its agent has them: in memory, and for whoever is the same user.
 import { chmodSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { dirname, join } from 'node:path'
-import type { Keyhold } from '@keyhold/sdk'
+import type { CallAnswer, Keyhold } from '@keyhold/sdk'
 import { codeOf, Failure } from '../failure.ts'
 import { type AgentAnswer, agentSocketPath, assertPrivate } from '../run/agent-socket.ts'
+import { problemTexts, type SecretFiles, type WantedFile } from './secret-files.ts'
 
 /** How often is looked whether the socket is still there. */
 const LOOK_MS = 1_000
@@ -12,12 +13,18 @@ const LOOK_MS = 1_000
 const ASK_AGAIN_MS = 30_000
 const ANSWER_MS = 5_000
 
-/** Fetches what the workspace gets whenever it changes, and hands it to `keyhold run` on this machine. */
+type Delivery = CallAnswer<'agent.delivery'>
+
+/** Fetches what the workspace gets whenever it changes, and hands it to `keyhold run` on this machine, and to files. */
 export class WorkspaceSecrets {
   readonly #path: string
   readonly #note: (text: string) => void
+  readonly #files: SecretFiles
+  #delivery: Delivery | undefined
+  #wantedFiles: readonly WantedFile[] = []
+  /** What was said of files that could not be written. */
+  readonly #saidOfFiles = new Map<string, string>()
   #answer: AgentAnswer
-  #version: string | undefined
   #server: Server | undefined
   /** Which file our socket is. */
   #ours: string | undefined
@@ -29,8 +36,9 @@ export class WorkspaceSecrets {
   #timer: NodeJS.Timeout | undefined
   #fetch: () => void = () => {}
 
-  constructor(env: NodeJS.ProcessEnv, workspaceId: string, note: (text: string) => void) {
+  constructor(env: NodeJS.ProcessEnv, workspaceId: string, files: SecretFiles, note: (text: string) => void) {
     this.#path = agentSocketPath(env)
+    this.#files = files
     this.#note = note
     this.#answer = { workspaceId }
   }
@@ -120,11 +128,43 @@ export class WorkspaceSecrets {
   async changed(keyhold: Keyhold): Promise<void> {
     // What nobody can ask for here is not fetched: it would be recorded as used.
     if (this.#server === undefined) return
-    const query = this.#version === undefined ? {} : { have: this.#version }
-    const { version, isUnchanged, ...delivery } = await keyhold.call('agent.delivery', { query })
-    if (isUnchanged) return
-    this.#answer = { ...this.#answer, delivery }
-    this.#version = version
+    const have = this.#delivery?.version
+    const delivery = await keyhold.call('agent.delivery', { query: have === undefined ? {} : { have } })
+    // Stopped meanwhile: nothing is written after it was removed.
+    if (this.#isClosed) return
+    if (!delivery.isUnchanged) {
+      this.#delivery = delivery
+      this.#wantedFiles = delivery.secrets.flatMap(({ path, value, encoding }) =>
+        path === null ? [] : [{ path, value: Buffer.from(value, encoding) }],
+      )
+    }
+    this.#putIntoEffect()
+  }
+
+  /** Sees that the files are still there. */
+  async tick(): Promise<void> {
+    if (this.#server !== undefined && !this.#isClosed) this.#putIntoEffect()
+  }
+
+  #putIntoEffect(): void {
+    if (this.#delivery === undefined) return
+    const { secrets, leftOut, referenced } = this.#delivery
+    const outcomes = this.#files.apply(this.#wantedFiles)
+    for (const path of this.#saidOfFiles.keys()) if (!outcomes.has(path)) this.#saidOfFiles.delete(path)
+    for (const [path, outcome] of outcomes) {
+      const problem = 'problem' in outcome ? problemTexts[outcome.problem] : ''
+      if ((this.#saidOfFiles.get(path) ?? '') === problem) continue
+      this.#note(problem === '' ? `${path} is written now` : `${path} is not written: ${problem}`)
+      this.#saidOfFiles.set(path, problem)
+    }
+    const withFile = (secret: Delivery['secrets'][number]) => {
+      const outcome = isChosen(secret.path) ? outcomes.get(secret.path) : undefined
+      return outcome && 'file' in outcome ? { ...secret, file: outcome.file } : secret
+    }
+    this.#answer = {
+      ...this.#answer,
+      delivery: { secrets: secrets.map(withFile), leftOut, referenced },
+    }
   }
 
   #stopListening(): void {
@@ -133,15 +173,19 @@ export class WorkspaceSecrets {
     this.#ours = undefined
   }
 
-  /** Forgets the values, and where they were to be had. */
+  /** Forgets the values, and removes where they were to be had. */
   close(): void {
     this.#isClosed = true
     clearTimeout(this.#timer)
+    this.#files.close()
     this.#answer = { workspaceId: this.#answer.workspaceId }
     if (this.#ours !== undefined && fileAt(this.#path) === this.#ours) rmSync(this.#path, { force: true })
     this.#stopListening()
   }
 }
+
+/** Files for which nobody chose a path are made anew for each program: it keeps them when the agent ends. */
+const isChosen = (path: string | null): path is string => path !== null && !path.startsWith('~/.keyhold/')
 
 /** Which file there is: another socket at the same place is another one. */
 function fileAt(path: string): string | undefined {

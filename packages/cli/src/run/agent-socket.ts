@@ -15,6 +15,8 @@ export interface AgentAnswer {
       readonly type: SecretType
       readonly value: string
       readonly encoding: 'utf8' | 'base64'
+      /** Where its file is, at the path that was chosen for it; missing where none was, or it could not be written. */
+      readonly file?: string
     }[]
     readonly leftOut: readonly { readonly name: string; readonly reason: string }[]
     readonly referenced: readonly { readonly value: string; readonly encoding: 'utf8' | 'base64' }[]
@@ -64,8 +66,10 @@ export async function fetchWorkspaceDelivery(env: NodeJS.ProcessEnv): Promise<De
     ({ name, type, value: Buffer.from(value, encoding) }) satisfies DeliveredSecret
   return {
     environment: `workspace ${workspaceId}`,
-    secrets: delivery.secrets.flatMap(({ name, type, value, encoding }) =>
-      name === null ? [] : [toSecret(name, type, value, encoding)],
+    secrets: delivery.secrets.flatMap(({ name, type, value, encoding, file }) =>
+      name === null
+        ? []
+        : [{ ...toSecret(name, type, value, encoding), ...(file !== undefined && { file }) }],
     ),
     unresolved: delivery.leftOut.map(({ name, reason }) => ({ name, explanation: reason })),
     referenced: delivery.referenced.map(({ value, encoding }) =>

@@ -13,6 +13,8 @@ export interface DeliveredSecret {
   readonly value: Uint8Array
   /** Where it comes from, if that is known; a copy of an earlier keyhold does not know. */
   readonly source?: 'override' | 'environment' | 'All'
+  /** Where its file is already: at the path that was chosen for it in a workspace. */
+  readonly file?: string
 }
 
 /** A secret that is not delivered, because a reference in it has no value. Names only. */

@@ -4,6 +4,8 @@
 //   key               $NAME is the value, $NAME_FILE the path of a file with it
 //   file              $NAME is the path of a file with the value
 //
+// The file is made for this child, unless the agent of the workspace has it at a path that was chosen for it.
+//
 // The child does not get what this process signed in with, nor what a server on this machine is kept by.
 import { isUtf8 } from 'node:buffer'
 import { pathVariable, refusedName } from '@keyhold/contract/names'
@@ -48,12 +50,13 @@ export function childEnvironment(
   const names = new Set(secrets.map(({ name }) => name))
   const keysWithoutPath: string[] = []
   const values = new Map<string, string>()
-  const files = new Map<string, { name: string; value: Uint8Array }>()
-  for (const { name, type, value } of secrets) {
+  const files = new Map<string, Pick<DeliveredSecret, 'name' | 'value' | 'file'>>()
+  for (const secret of secrets) {
+    const { name, type, value } = secret
     checkName(name, allowedNames)
     if (values.has(name) || files.has(name)) throw new Failure(`${name} was delivered twice`)
     if (type === 'file') {
-      files.set(name, { name, value })
+      files.set(name, secret)
       continue
     }
     values.set(name, text(name, value))
@@ -63,7 +66,7 @@ export function childEnvironment(
       keysWithoutPath.push(name)
     } else {
       checkName(pathName, allowedNames)
-      files.set(pathName, { name, value })
+      files.set(pathName, secret)
     }
   }
 
@@ -73,7 +76,8 @@ export function childEnvironment(
     if (value !== undefined && !CREDENTIALS.includes(name)) env[name] = value
   }
   for (const [name, value] of values) env[name] = value
-  for (const [variable, { name, value }] of files) env[variable] = directory().write(name, value)
+  for (const [variable, { name, value, file }] of files)
+    env[variable] = file ?? directory().write(name, value)
   return { env, keysWithoutPath }
 }
 

@@ -1,6 +1,7 @@
 // Where secret files are while the child runs: a directory that only this user can enter, in memory where the system has
 // such a place, named `keyhold-run-<namespace>-<pid>-<start>-<random>` after the keyhold that owns it. It goes when the
-// child ends. A keyhold killed with -9 cannot tidy up, so every run removes the directories whose owner is gone.
+// child ends. A keyhold killed with -9 cannot tidy up, so every run removes the directories whose owner is gone. The files
+// of a workspace's agent are in such a directory too, `keyhold-files-…`, and in memory or not at all.
 import {
   accessSync,
   constants,
@@ -12,12 +13,13 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { codeOf, Failure } from '../failure.ts'
 import { findProcess, processNamespace } from './process-table.ts'
 
-const PREFIX = 'keyhold-run-'
-const NAME = /^keyhold-run-(?<namespace>\d+)-(?<pid>\d+)-(?<startedAt>\w+)-\w+$/
+/** Whose directory it is: of a program that `keyhold run` started, or of an agent. */
+type Purpose = 'run' | 'files'
+const NAME = /^keyhold-(?<purpose>run|files)-(?<namespace>\d+)-(?<pid>\d+)-(?<startedAt>\w+)-\w+$/
 /** statfs type of a file system in memory (linux/magic.h). */
 const TMPFS_MAGIC = 0x01021994
 const RAMFS_MAGIC = 0x858458f6
@@ -26,10 +28,9 @@ export class PrivateDirectory {
   readonly path: string
   #isRemoved = false
 
-  constructor(env: NodeJS.ProcessEnv) {
-    const place = privatePlace(env)
+  constructor(env: NodeJS.ProcessEnv, place = privatePlace(env), purpose: Purpose = 'run') {
     const startedAt = findProcess(process.pid)?.startedAt ?? '0'
-    const name = `${PREFIX}${processNamespace()}-${process.pid}-${startedAt}-`
+    const name = `keyhold-${purpose}-${processNamespace()}-${process.pid}-${startedAt}-`
     try {
       // 0700, whatever the umask (mkdtemp(3)).
       this.path = mkdtempSync(join(place, name))
@@ -64,10 +65,9 @@ export class PrivateDirectory {
   }
 }
 
-/** Removes what killed runs of this user have left. Never fails. */
-export function sweepLeftovers(env: NodeJS.ProcessEnv): void {
+/** Removes what killed runs and agents of this user have left. Never fails. */
+export function sweepLeftovers(env: NodeJS.ProcessEnv, place = privatePlace(env)): void {
   try {
-    const place = privatePlace(env)
     const ourNamespace = processNamespace()
     for (const entry of readdirSync(place)) {
       const owner = NAME.exec(entry)?.groups
@@ -85,11 +85,27 @@ export function sweepLeftovers(env: NodeJS.ProcessEnv): void {
   }
 }
 
-function privatePlace(env: NodeJS.ProcessEnv): string {
-  for (const place of [env.XDG_RUNTIME_DIR, '/dev/shm']) {
-    if (place && isInMemory(place)) return place
+/** Whether a path is of such a directory. */
+export const isPrivateDirectory = (path: string): boolean => NAME.test(basename(path))
+
+/** Removes such a directory whoever made it, if it is this user's. Never fails. */
+export function removeLeftover(path: string): void {
+  try {
+    const status = lstatSync(path)
+    if (!isPrivateDirectory(path) || !status.isDirectory() || status.uid !== process.getuid?.()) return
+    rmSync(path, { recursive: true, force: true })
+  } catch {
+    // It has gone.
   }
-  return tmpdir()
+}
+
+function privatePlace(env: NodeJS.ProcessEnv): string {
+  return memoryPlace(env) ?? tmpdir()
+}
+
+/** A directory in memory that this user can write to. @returns undefined where the system has none. */
+export function memoryPlace(env: NodeJS.ProcessEnv): string | undefined {
+  return [env.XDG_RUNTIME_DIR, '/dev/shm', '/run'].find((place) => place && isInMemory(place))
 }
 
 function isInMemory(place: string): boolean {

@@ -65,6 +65,23 @@ export const DeliveredToWorkspace = Type.Object({
   encoding: Encoding,
 })
 
+/** Why the agent did not write a file. What each means to people is said by who shows it. */
+export const fileProblems = [
+  /** There is no place in memory, and values are not written to a disk. */
+  'no-memory',
+  /** Neither in the home directory nor below what the agent was allowed. */
+  'outside',
+  /** A folder on the way is a link, or no folder. */
+  'no-folder',
+  /** A folder on the way belongs to somebody else, or others can write to it. */
+  'foreign-folder',
+  /** Something is there that Keyhold did not put there. */
+  'taken',
+  /** The system refused. */
+  'failed',
+] as const
+export type FileProblem = (typeof fileProblems)[number]
+
 export const readDelivery = route({
   id: 'agent.delivery',
   method: 'GET',

@@ -53,11 +53,9 @@ export const command = defineCommand({
     }),
 })
 
-/** Chosen paths are shown as they are; others are made anew for each program. */
+/** For a program, a file that nobody chose a path for is made anew. */
 const shownFile = (path: string | undefined) =>
-  path === undefined || path.startsWith('~/.keyhold/')
-    ? 'of a file, while a program runs'
-    : `${path} (not written yet)`
+  path === undefined || path.startsWith('~/.keyhold/') ? 'of a file, while a program runs' : path
 
 function shownSource({ kind, name }: VariableSource): string {
   return kind === 'personal' ? `personal secrets of ${name}` : `${kind} ${name}`

@@ -48,7 +48,7 @@ export const personalWords = {
   envName: 'Environment variable',
   envHelp: 'Such as GITHUB_TOKEN. For type file it holds the path',
   filePath: 'File path',
-  fileHelp: 'Such as ~/.config/tool/token; not written yet. Leave it empty for none',
+  fileHelp: 'Such as ~/.config/tool/token. Leave it empty for none',
   types: { token: 'Token', password: 'Password', key: 'Key', file: 'File' },
   what: 'personal secret',
   gone: (name: string) =>
