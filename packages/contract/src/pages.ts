@@ -4,6 +4,7 @@
  */
 export const pages = [
   '/',
+  '/activity',
   '/device',
   '/invite',
   '/password',

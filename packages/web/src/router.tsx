@@ -7,6 +7,7 @@ import {
   redirect,
 } from '@tanstack/react-router'
 import { around } from './api.ts'
+import { readSearch } from './pages/activity/filters.ts'
 import { queryClient } from './query-client.ts'
 import { forgetSession, safePath, sessionQuery } from './session.ts'
 import { FailedPage, NotFoundPage } from './ui/failures.tsx'
@@ -67,6 +68,12 @@ const routeTree = root.addChildren([
     component: lazyRouteComponent(() => import('./pages/invite/invite.tsx'), 'Invite'),
   }),
   signedIn.addChildren([
+    createRoute({
+      ...within,
+      path: '/activity',
+      validateSearch: readSearch,
+      component: lazyRouteComponent(() => import('./pages/activity/activity.tsx'), 'Activity'),
+    }),
     createRoute({
       ...within,
       path: '/security',

@@ -6,6 +6,7 @@ export const shared = {
   openNavigation: 'Open the navigation',
   home: 'Home',
   projects: 'Projects',
+  activity: 'Activity',
   security: 'Security',
   settings: 'Settings',
   accessToken: 'Access Token',

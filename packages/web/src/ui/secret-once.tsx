@@ -3,6 +3,7 @@ import { AlertIcon, DownloadIcon } from '@primer/octicons-react'
 import { useState } from 'react'
 import { CopyButton } from './copy-button.tsx'
 import { onceWords } from './messages.ts'
+import { saveFile } from './save-file.ts'
 
 export interface OnceValue {
   readonly label: string
@@ -68,16 +69,10 @@ export function SecretOnce({ title, text, values, file, onClose }: Props) {
   )
 }
 
-/** How long the browser may take to read the text that it saves. */
-const READ_MS = 10_000
-
 function DownloadButton({ name, text }: { name: string; text: string }) {
   const [isSaved, setSaved] = useState(false)
   const save = () => {
-    const url = URL.createObjectURL(new Blob([text], { type: 'text/plain' }))
-    Object.assign(document.createElement('a'), { href: url, download: name }).click()
-    // The address opens the value to every script of this origin.
-    setTimeout(() => URL.revokeObjectURL(url), READ_MS)
+    saveFile(name, text)
     setSaved(true)
   }
   return (
