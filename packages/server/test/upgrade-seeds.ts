@@ -475,4 +475,6 @@ export const seeds: Readonly<Record<string, (seed: Seeding) => Promise<void>>> =
   // Filled by the log, from its own records.
   '0029-audit-removed': (seed) => seed.append('settings.update'),
   '0030-ssh-host-keys': (seed) => seed.update('workspace_agents', { host_key: 'ssh-ed25519 AAAA' }),
+  // Forgotten by the first start.
+  '0031-server-addresses': (seed) => seed.update('servers', { internal_url: 'http://127.0.0.1:8080' }),
 }

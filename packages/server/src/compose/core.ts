@@ -53,6 +53,7 @@ import { RootKeys } from '../upkeep/root-keys.service.ts'
 import { Servers } from '../upkeep/servers.ts'
 import { deriveRootKey, readRootKeyFiles } from '../vault/root-key.ts'
 import { chooseRootKey } from '../vault/rotation.ts'
+import { SealedMessages } from '../vault/sealed-messages.ts'
 import { SshHostKey } from '../vault/ssh-host-keys.ts'
 import { Vault } from '../vault/vault.ts'
 import { Agents } from '../workspaces/agents.service.ts'
@@ -106,6 +107,8 @@ export interface Core {
   readonly sshKeys: SshKeys
   readonly apiKeys: ApiKeys
   readonly servers: Servers
+  /** What servers that share the database say to each other. */
+  readonly serverMessages: SealedMessages
   readonly rootKeys: RootKeys
   readonly backups: Backups
   readonly instanceId: string
@@ -319,6 +322,7 @@ export async function composeCore(
       sshKeys,
       apiKeys,
       servers,
+      serverMessages: new SealedMessages(vault.deriveKey('server-messages')),
       backups: new Backups(storage, access, audit, vault),
       instanceId,
       rootKeys: new RootKeys(storage, access, vault, servers, clock),

@@ -1,3 +1,4 @@
+import { networkInterfaces } from 'node:os'
 import type { Logger } from 'pino'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { Machine, Person, WorkspaceAgent } from '../access/caller.ts'
@@ -99,6 +100,8 @@ export async function composeServer(
       audit: core.audit,
       clock,
       serverId: core.servers.id,
+      messages: core.serverMessages,
+      keyLines: (accountId) => core.sshKeys.linesForLogin(accountId),
     },
     (error) => logger.warn({ err: error }, 'cannot keep the connection of an agent'),
   )
@@ -169,7 +172,6 @@ export async function composeServer(
     connections: agentConnections,
     findKey: (key) => core.sshKeys.findForLogin(key),
     keyUsed: (id) => core.sshKeys.used(id),
-    keyLines: (accountId) => core.sshKeys.linesForLogin(accountId),
     findPerson: (accountId, keyId) => findPerson(accounts, accountId, keyId),
     hostKey: core.sshKeysOfInstance.gateway.privateText(),
     isRecorded: (address) => {
@@ -238,7 +240,9 @@ export async function composeServer(
           throw cannotListen(config, error)
         })
       entrance.gateway = await listenForSsh(gateway, config, logger)
-      await core.servers.start((error) => logger.warn({ err: error }, 'cannot say that this server runs'))
+      await core.servers.start(config.internalUrl ?? internalUrl(config, address), (error) =>
+        logger.warn({ err: error }, 'cannot say that this server runs'),
+      )
       return address
     },
     drain: () => {
@@ -280,6 +284,18 @@ async function listenForSsh(
     logger.warn({ err: error }, 'no SSH gateway: port 2222 cannot be had; set KEYHOLD_SSH_ADDR')
     return undefined
   }
+}
+
+/** Where other servers reach this one, as far as that can be known. @param address that it listens on. */
+function internalUrl({ http, tls }: Config, address: string): string {
+  const isEverywhere = ['', '0.0.0.0', '::'].includes(http.host)
+  const own = isEverywhere
+    ? Object.values(networkInterfaces())
+        .flat()
+        .find((one) => one && !one.internal && !one.address.startsWith('fe80:'))?.address
+    : undefined
+  if (own === undefined) return address
+  return `${tls ? 'https' : 'http'}://${own.includes(':') ? `[${own}]` : own}:${new URL(address).port}`
 }
 
 /** Whether requests can be served, and if not, why. */

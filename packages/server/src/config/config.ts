@@ -28,6 +28,8 @@ export interface Config {
   readonly ssh: SshConfig
   /** Without a slash at its end. */
   readonly publicUrl: string
+  /** Where other servers with the same database reach this one. Without a slash at its end. */
+  readonly internalUrl?: string
   readonly trustedProxies?: BlockList
   /** How long SIGTERM lets requests come in. */
   readonly drainMs: number
@@ -107,10 +109,9 @@ function parseRanges(name: string, text: string): BlockList {
   return list
 }
 
-function parsePublicUrl(text: string): string {
+function parseServerUrl(name: OptionName, text: string): string {
   // `new URL` quotes its input when it throws; the address is no secret, but userinfo in it would be.
-  if (!URL.canParse(text))
-    throw new ConfigError('KEYHOLD_PUBLIC_URL must be a URL, such as https://keys.example.com')
+  if (!URL.canParse(text)) throw new ConfigError(`${name} must be a URL, such as https://keys.example.com`)
   const url = new URL(text)
   if (
     !['http:', 'https:'].includes(url.protocol) ||
@@ -119,9 +120,7 @@ function parsePublicUrl(text: string): string {
     url.search !== '' ||
     url.hash !== ''
   ) {
-    throw new ConfigError(
-      'KEYHOLD_PUBLIC_URL must be http or https, without user, password, query or fragment',
-    )
+    throw new ConfigError(`${name} must be http or https, without user, password, query or fragment`)
   }
   return url.href.replace(/\/+$/, '')
 }
@@ -235,7 +234,13 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     ...(values.KEYHOLD_DATABASE_URL && { databaseUrl: parseDatabaseUrl(values.KEYHOLD_DATABASE_URL) }),
     http,
     ssh: parseSsh(values.KEYHOLD_SSH_ADDR, values.KEYHOLD_SSH_PUBLIC_ADDR, http.host),
-    publicUrl: parsePublicUrl(values.KEYHOLD_PUBLIC_URL ?? `${scheme}://${host}:${http.port}`),
+    publicUrl: parseServerUrl(
+      'KEYHOLD_PUBLIC_URL',
+      values.KEYHOLD_PUBLIC_URL ?? `${scheme}://${host}:${http.port}`,
+    ),
+    ...(values.KEYHOLD_INTERNAL_URL && {
+      internalUrl: parseServerUrl('KEYHOLD_INTERNAL_URL', values.KEYHOLD_INTERNAL_URL),
+    }),
     ...(trustedProxies && { trustedProxies }),
     drainMs: parseDrainMs(values.KEYHOLD_DRAIN_SECONDS!),
     ...(values.KEYHOLD_OUTGOING_ALLOW && {

@@ -40,6 +40,10 @@ export const options = [
     doc: 'The address people and machines use, such as `https://keys.example.com`. Default: made from KEYHOLD_HTTP_ADDR.',
   },
   {
+    name: 'KEYHOLD_INTERNAL_URL',
+    doc: 'Where other servers with the same database reach this one, such as `http://10.0.0.4:8080`: people enter workspaces by SSH through any of them. Default: KEYHOLD_HTTP_ADDR, with the first address of the machine where that names none.',
+  },
+  {
     name: 'KEYHOLD_TRUSTED_PROXIES',
     doc: 'Addresses or CIDR ranges of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by commas. Default: none.',
   },

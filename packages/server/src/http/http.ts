@@ -15,6 +15,7 @@ import Fastify, {
   LogController,
 } from 'fastify'
 import type { Logger } from 'pino'
+import type { WebSocket } from 'ws'
 import { AppError } from '../base/app-error.ts'
 import { newTraceId } from '../base/ids.ts'
 import type { Origin } from '../base/origin.ts'
@@ -175,6 +176,19 @@ export class Http<P, M, W = unknown> {
   /** Registers a place where agents of workspaces open WebSockets. @param path with `{name}` parameters. */
   socket(path: string, handler: SocketHandler<W>): void {
     this.#sockets.add(path, handler as SocketHandler<unknown>) // `as`: it is handed an agent only.
+  }
+
+  /**
+   * Registers a place where another server of the instance opens WebSockets.
+   * @param read says what it wants; undefined: it is no server of this instance.
+   */
+  serverSocket<T>(
+    path: string,
+    read: (header: (name: string) => string | undefined) => T | undefined,
+    handler: (wish: T, socket: WebSocket) => void,
+  ): void {
+    // `as`: it is handed what `read` answered.
+    this.#sockets.add(path, ({ caller, socket }) => handler(caller as T, socket), read)
   }
 
   /** Ends the WebSockets: a server that closes waits for all its connections. */

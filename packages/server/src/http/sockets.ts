@@ -40,7 +40,11 @@ interface Place {
   readonly pattern: RegExp
   readonly path: string
   readonly handler: SocketHandler<unknown>
+  /** Absent: whoever calls says so as everywhere. Else what is asked is sealed, and the way it comes does not matter. */
+  readonly read: ((header: Header) => unknown) | undefined
 }
+
+type Header = (name: string) => string | undefined
 
 /** WebSockets of agents: which requests become one, and for whom. */
 export class Sockets {
@@ -60,9 +64,9 @@ export class Sockets {
     this.#identify = identify
   }
 
-  add(path: string, handler: SocketHandler<unknown>): void {
+  add(path: string, handler: SocketHandler<unknown>, read?: (header: Header) => unknown): void {
     const pattern = new RegExp(`^${path.replaceAll(/\{(\w+)\}/g, '(?<$1>[\\w-]{1,64})')}$`)
-    this.#places.push({ pattern, path, handler })
+    this.#places.push({ pattern, path, handler, read })
   }
 
   /** Whether a request is for a place where there are WebSockets. */
@@ -92,18 +96,19 @@ export class Sockets {
     const origin = { address, ...(client !== undefined && { client }), traceId }
     try {
       if (this.#isClosing) return void socket.destroy()
-      if (!isSecure && !isLoopbackAddress(address)) throw new AppError('transport.insecure')
-      // Browsers always say where a page is from that opens a WebSocket. No page has business here.
-      if (request.headers.origin !== undefined) throw new AppError('request.cross_site')
-      const caller = await this.#identify(request, isSecure, origin)
-      const server = await this.#load()
       // `!`: without a place the request is none of ours.
       const place = this.#find(request.url ?? '')!
-      const params = place.pattern.exec(request.url ?? '')?.groups ?? {}
       const header = (name: string) => {
         const value = request.headers[name]
         return Array.isArray(value) ? value[0] : value
       }
+      if (!place.read && !isSecure && !isLoopbackAddress(address)) throw new AppError('transport.insecure')
+      // Browsers always say where a page is from that opens a WebSocket. No page has business here.
+      if (request.headers.origin !== undefined) throw new AppError('request.cross_site')
+      const caller = place.read ? place.read(header) : await this.#identify(request, isSecure, origin)
+      if (caller === undefined) throw new AppError('auth.required')
+      const server = await this.#load()
+      const params = place.pattern.exec(request.url ?? '')?.groups ?? {}
       if (this.#isClosing) return void socket.destroy()
       server.handleUpgrade(request, socket, head, (one) => {
         this.#open.add(one)

@@ -49,7 +49,6 @@ export interface GatewayParts {
   readonly findKey: (key: string | Uint8Array) => Promise<LoginKey | undefined>
   readonly keyUsed: (id: string) => Promise<void>
   /** Lines of all keys that let this person in now. */
-  readonly keyLines: (accountId: string) => Promise<readonly string[]>
   readonly findPerson: (accountId: string, keyId: string) => Promise<Person | undefined>
   /** Private host key as OpenSSH or PEM text. */
   readonly hostKey: string
@@ -289,7 +288,7 @@ export class SshGateway {
     accept: () => ServerChannel,
     refuse: Refuse,
   ): Promise<void> {
-    const { access, connections, keyLines } = this.#parts
+    const { access, connections } = this.#parts
     const { asker, key } = guest
     const id = host.toLowerCase()
     const target = { kind: 'ssh-key', id: key.id, name: key.fingerprint }
@@ -307,7 +306,7 @@ export class SshGateway {
         'ssh.connect',
         inWorkspace(id, { target }),
         async (_db, permit) => {
-          if (!connections.isHere(id)) throw new AppError('agent.not_connected')
+          if (!(await connections.isConnected(id))) throw new AppError('agent.not_connected')
           return { found: permit.level, records: [{ target }] }
         },
         async (_grant, level) =>
@@ -317,7 +316,6 @@ export class SshGateway {
             // `as`: the rule of ssh.connect has no View.
             level: level as 'owner' | 'admin' | 'edit',
             fingerprint: key.fingerprint,
-            keys: await keyLines(asker.caller.accountId),
             address: asker.origin.address ?? '',
           }),
       )

@@ -76,6 +76,8 @@ export interface Tables {
     root_fingerprint: string
     started_at: number
     seen_at: number
+    /** Where the other servers reach it; absent in rows of releases that did not say. */
+    internal_url: string | null
   }
   data_keys: {
     /** 32 hex digits. */

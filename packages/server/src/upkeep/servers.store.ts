@@ -18,7 +18,10 @@ export async function deleteServersNotSeenSince(tx: Transaction, time: number): 
   await tx.deleteFrom('servers').where('seen_at', '<', time).execute()
 }
 
-export async function listServersSeenSince(db: Queries, time: number): Promise<Tables['servers'][]> {
+export async function listServersSeenSince(
+  db: Queries,
+  time: number,
+): Promise<Omit<Tables['servers'], 'internal_url'>[]> {
   return db
     .selectFrom('servers')
     .select(['id', 'host', 'release', 'root_fingerprint', 'started_at', 'seen_at'])

@@ -34,6 +34,7 @@ export class Servers {
   /** Names this server among those that run. */
   readonly id = newId('srv')
   #startedAt = 0
+  #internalUrl = ''
   #timer: NodeJS.Timeout | undefined
 
   constructor(storage: Storage, vault: Vault, clock: Clock, release: string) {
@@ -43,8 +44,12 @@ export class Servers {
     this.#release = release
   }
 
-  /** Says that this server runs, from now on. @param failed is told when that cannot be written; it is tried again. */
-  async start(failed: (error: unknown) => void): Promise<void> {
+  /**
+   * Says that this server runs, from now on.
+   * @param internalUrl where the others reach it. @param failed is told when that cannot be written; it is tried again.
+   */
+  async start(internalUrl: string, failed: (error: unknown) => void): Promise<void> {
+    this.#internalUrl = internalUrl
     this.#startedAt = this.#clock.now().getTime()
     await this.#beat()
     this.#timer = setInterval(() => void this.#beat().catch(failed), BEAT_MS)
@@ -62,6 +67,7 @@ export class Servers {
         root_fingerprint: this.#vault.rootFingerprint,
         started_at: this.#startedAt,
         seen_at: now,
+        internal_url: this.#internalUrl,
       })
     })
   }

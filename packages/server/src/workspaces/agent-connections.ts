@@ -5,8 +5,10 @@ import { inWorkspace } from '../access/access.ts'
 import type { Asker, WorkspaceAgent } from '../access/caller.ts'
 import { AppError } from '../base/app-error.ts'
 import { newId } from '../base/ids.ts'
+import type { SealedMessages } from '../vault/sealed-messages.ts'
 import type { AgentFacts, AgentParts } from './agents.service.ts'
 import * as store from './agents.store.ts'
+import { answer, type DialledTunnel, ServerTunnels, type Wish } from './server-tunnels.ts'
 import { TunnelError, Tunnels, type Visitor } from './tunnels.ts'
 
 /** How often is looked whether agents may stay and have something to fetch: others may have said so on another server. */
@@ -41,6 +43,10 @@ interface Connection {
 export interface ConnectionParts extends Omit<AgentParts, 'certificateAuthority'> {
   /** Names this server among those that share the database. */
   readonly serverId: string
+  /** Between those servers. */
+  readonly messages: SealedMessages
+  /** Lines of the keys that let somebody into a workspace. */
+  readonly keyLines: (accountId: string) => Promise<readonly string[]>
 }
 
 /**
@@ -51,6 +57,7 @@ export class AgentConnections {
   readonly #parts: ConnectionParts
   readonly #byWorkspace = new Map<string, Connection>()
   readonly #tunnels = new Tunnels<WebSocket>()
+  readonly #servers: ServerTunnels
   readonly #failed: (error: unknown) => void
   #looking: NodeJS.Timeout | undefined
   #beatAt = 0
@@ -61,6 +68,7 @@ export class AgentConnections {
   /** @param failed is told when the database could not be asked; it is tried again. */
   constructor(parts: ConnectionParts, failed: (error: unknown) => void) {
     this.#parts = parts
+    this.#servers = new ServerTunnels(parts)
     this.#failed = failed
   }
 
@@ -126,29 +134,49 @@ export class AgentConnections {
     })
   }
 
-  /** Whether the agent of a workspace is connected to this server. */
-  isHere(workspaceId: string): boolean {
-    return this.#byWorkspace.has(workspaceId)
+  /** Whether the agent of a workspace is connected, to this server or to another one. */
+  async isConnected(workspaceId: string): Promise<boolean> {
+    return this.#byWorkspace.has(workspaceId) || this.#servers.isElsewhere(workspaceId)
   }
 
   /** Has the agent start an SSH server for somebody. @returns its bytes, not read yet. @throws TunnelError */
   async openTunnel(workspaceId: string, visitor: Visitor): Promise<WebSocket> {
+    return this.#byWorkspace.has(workspaceId)
+      ? this.#openHere(workspaceId, visitor)
+      : this.#servers.enter(workspaceId, visitor)
+  }
+
+  async #openHere(workspaceId: string, visitor: Visitor): Promise<WebSocket> {
+    const keys = [...(await this.#parts.keyLines(visitor.accountId))]
     const connection = this.#byWorkspace.get(workspaceId)
     if (!connection) throw new TunnelError(`workspace ${workspaceId} is stopped: its agent is not connected`)
     if (this.#tunnels.countOf(workspaceId) >= limits.sshTunnelsPerWorkspace)
       throw new TunnelError(`too many connections to workspace ${workspaceId} at once`)
     const { epoch } = connection.asker.caller
     return this.#tunnels.open({ workspaceId, epoch }, visitor, (tunnel) =>
-      this.#tell(connection, { type: 'open', ...tunnel, keys: [...tunnel.keys] }),
+      this.#tell(connection, { type: 'open', ...tunnel, keys }),
     )
   }
 
+  /** Reads what another server wants. @returns undefined when it is none of this instance, or not meant for this one. */
+  readWish(sealed: string): Wish | undefined {
+    return this.#servers.open(sealed)
+  }
+
+  /** Does what another server wants. @param socket to it, paused. */
+  grant(wish: Wish, socket: WebSocket): void {
+    if (wish.kind === 'enter') answer(socket, this.#openHere(wish.workspaceId, wish.visitor))
+    else this.#settle(wish.agent, wish.tunnel, socket)
+  }
+
   /** Takes what an agent has dialled because it was asked to. */
-  attachTunnel(
-    agent: WorkspaceAgent,
-    tunnel: { readonly id: string; readonly token: string; readonly failure: string | undefined },
-    socket: WebSocket,
-  ): void {
+  async attachTunnel(agent: WorkspaceAgent, tunnel: DialledTunnel, socket: WebSocket): Promise<void> {
+    // Its balancer may have brought it elsewhere than to who asked.
+    if (!this.#tunnels.isAsked(tunnel.id) && (await this.#servers.pass(agent, tunnel, socket))) return
+    this.#settle(agent, tunnel, socket)
+  }
+
+  #settle(agent: { workspaceId: string; epoch: number }, tunnel: DialledTunnel, socket: WebSocket): void {
     const answer = tunnel.failure === undefined ? socket : new TunnelError(failureText(tunnel.failure))
     const isAsked = this.#tunnels.attach(agent, tunnel.id, tunnel.token, answer)
     if (isAsked && tunnel.failure === undefined) return

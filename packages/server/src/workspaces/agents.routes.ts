@@ -4,6 +4,7 @@ import type { Machine, Person, WorkspaceAgent } from '../access/caller.ts'
 import type { Http } from '../http/http.ts'
 import type { AgentConnections } from './agent-connections.ts'
 import type { AgentFacts, Agents } from './agents.service.ts'
+import { SERVER_TUNNEL_HEADER, SERVER_TUNNEL_PATH } from './server-tunnels.ts'
 
 export function agentRoutes(
   http: Http<Person, Machine, WorkspaceAgent>,
@@ -40,8 +41,18 @@ export function agentRoutes(
     socket.pause()
     const token = header(api.tunnelHeaders.token) ?? ''
     const failure = header(api.tunnelHeaders.failure)
-    connections.attachTunnel(caller, { id: params.tunnelId ?? '', token, failure }, socket)
+    void connections
+      .attachTunnel(caller, { id: params.tunnelId ?? '', token, failure }, socket)
+      .catch(() => socket.terminate())
   })
+  http.serverSocket(
+    SERVER_TUNNEL_PATH,
+    (header) => connections.readWish(header(SERVER_TUNNEL_HEADER) ?? ''),
+    (wish, socket) => {
+      socket.pause()
+      connections.grant(wish, socket)
+    },
+  )
   http.socket(api.AGENT_CONNECTION_PATH, ({ socket, caller, origin, header }) => {
     void connections.attach({ caller, origin }, socket, factsOf(header))
   })

@@ -260,6 +260,20 @@ export async function keepHostKey(
   return row?.host_key ?? undefined
 }
 
+/** The server that the agent of a workspace is connected to, and where other servers reach it. */
+export async function findServer(
+  db: Queries,
+  workspaceId: string,
+): Promise<{ id: string; url: string | null } | undefined> {
+  return db
+    .selectFrom('workspace_agents')
+    .innerJoin('servers', 'servers.id', 'workspace_agents.server_id')
+    .select(['servers.id', 'servers.internal_url as url'])
+    .where('workspace_agents.workspace_id', '=', workspaceId)
+    .where('workspace_agents.enrolled_at', 'is not', null)
+    .executeTakeFirst()
+}
+
 /** How a workspace is entered. @returns undefined when it has no agent. */
 export async function findEntrance(
   db: Queries,

@@ -12,8 +12,6 @@ export interface Visitor {
   readonly level: 'owner' | 'admin' | 'edit'
   /** Of the key that was proven at the gateway. */
   readonly fingerprint: string
-  /** Lines of the keys that let this person in, and no others. */
-  readonly keys: readonly string[]
   readonly address: string
 }
 
@@ -38,6 +36,10 @@ export class Tunnels<Socket extends { once(event: 'close', listener: () => void)
   readonly #waiting = new Map<string, Waiting<Socket>>()
   /** How many are open or asked for, by workspace. */
   readonly #counts = new Map<string, number>()
+
+  isAsked(tunnelId: string): boolean {
+    return this.#waiting.has(tunnelId)
+  }
 
   countOf(workspaceId: string): number {
     return this.#counts.get(workspaceId) ?? 0
