@@ -26,6 +26,7 @@ import * as sshKeys from '@keyhold/contract/api/ssh-keys'
 import * as uses from '@keyhold/contract/api/uses'
 import * as workloadIdentities from '@keyhold/contract/api/workload-identities'
 import * as workspaceAgents from '@keyhold/contract/api/workspace-agents'
+import * as workspaceIdentity from '@keyhold/contract/api/workspace-identity'
 import * as workspaceSecrets from '@keyhold/contract/api/workspace-secrets'
 import * as workspaces from '@keyhold/contract/api/workspaces'
 import type { AnyRoute } from '@keyhold/contract/route'
@@ -58,6 +59,7 @@ const resources = {
   uses,
   'workload-identities': workloadIdentities,
   'workspace-agents': workspaceAgents,
+  'workspace-identity': workspaceIdentity,
   'workspace-secrets': workspaceSecrets,
   workspaces,
 }

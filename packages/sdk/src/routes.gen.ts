@@ -26,6 +26,7 @@ import type * as sshKeys from '@keyhold/contract/api/ssh-keys'
 import type * as uses from '@keyhold/contract/api/uses'
 import type * as workloadIdentities from '@keyhold/contract/api/workload-identities'
 import type * as workspaceAgents from '@keyhold/contract/api/workspace-agents'
+import type * as workspaceIdentity from '@keyhold/contract/api/workspace-identity'
 import type * as workspaceSecrets from '@keyhold/contract/api/workspace-secrets'
 import type * as workspaces from '@keyhold/contract/api/workspaces'
 
@@ -101,6 +102,12 @@ export const routeTable = {
   'agent.disconnect': { method: 'DELETE', path: '/api/v1/workspaces/{workspaceId}/agent', caller: 'person' },
   'agent.enroll': { method: 'POST', path: '/api/v1/workspaces/current/enrollment', caller: 'anyone' },
   'agent.get': { method: 'GET', path: '/api/v1/workspaces/current', caller: 'workspace' },
+  'agent.git_credential': {
+    method: 'POST',
+    path: '/api/v1/workspaces/current/git-credentials',
+    caller: 'workspace',
+  },
+  'agent.identity': { method: 'GET', path: '/api/v1/workspaces/current/identity', caller: 'workspace' },
   'agent.renew': { method: 'POST', path: '/api/v1/workspaces/current/credential', caller: 'workspace' },
   'api-key.create': { method: 'POST', path: '/api/v1/api-keys', caller: 'person' },
   'api-key.delete': { method: 'DELETE', path: '/api/v1/api-keys/{apiKeyId}', caller: 'person' },
@@ -493,6 +500,8 @@ export interface ContractRoutes {
   'agent.disconnect': typeof workspaceAgents.disconnectAgent
   'agent.enroll': typeof workspaceAgents.enrollAgent
   'agent.get': typeof workspaceAgents.getCurrentWorkspace
+  'agent.git_credential': typeof workspaceIdentity.readGitCredential
+  'agent.identity': typeof workspaceIdentity.readIdentity
   'agent.renew': typeof workspaceAgents.renewCredential
   'api-key.create': typeof apiKeys.createApiKey
   'api-key.delete': typeof apiKeys.deleteApiKey

@@ -580,8 +580,16 @@ describe.each(databases)('a server on %s', (database) => {
         delivers: true,
       })
       made(nextCredential.status)
-      for (const one of [canaries.add('next credential of an agent', nextCredential.body.token), agentToken])
-        await send('GET', current, { token: one })
+      const nextToken = canaries.add('next credential of an agent', nextCredential.body.token)
+      for (const one of [nextToken, agentToken]) await send('GET', current, { token: one })
+      for (const body of [
+        { host: value('a host') },
+        { host: `${value('a user')}@github.com` },
+        { host: 'github.com', isRejected: value('a flag') },
+      ])
+        expect(
+          (await send('POST', `${current}/git-credentials`, { token: nextToken, body })).status,
+        ).toBeGreaterThan(399)
 
       // Keys in the wrong place: a private one where a public one belongs, anything where a fingerprint does.
       const sshPath = '/api/ssh/keys'

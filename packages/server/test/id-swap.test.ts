@@ -215,6 +215,13 @@ const entries: Record<string, Entry> = {
   },
   'agent.delivery': { delivers: ['value'] },
   'agent.get': {},
+  'agent.identity': {},
+  // A token takes a provider: test/workspace-identity.test.ts.
+  'agent.git_credential': {
+    body: ({ provider }) => ({ host: provider.host }),
+    never: 'repository_connection.no_token',
+    delivers: ['password'],
+  },
   'agent.renew': { delivers: ['token'] },
   'workspace.variables': {},
   'workspace-secret.presets': {},

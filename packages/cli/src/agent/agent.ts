@@ -13,6 +13,7 @@ import type { Terminal } from '../terminal.ts'
 import { version } from '../version.ts'
 import { type AgentState, readState, stateDirectory, writeState } from './agent-state.ts'
 import { ControlConnection } from './control-connection.ts'
+import { WorkspaceIdentity } from './identity.ts'
 import { SecretFiles } from './secret-files.ts'
 import { WorkspaceSecrets } from './secrets.ts'
 import { SshServer } from './ssh-server.ts'
@@ -42,6 +43,8 @@ export interface AgentPart {
   tick?(keyhold: Keyhold): Promise<void>
   /** Takes what it calls when there is something to fetch that the server does not tell of. */
   whenWanted?(fetch: () => void): void
+  /** Takes what gives the client as it is by then: its credential is renewed. */
+  reach?(client: () => Keyhold): void
   /** Somebody comes in. */
   open?(at: AgentState, opening: Extract<ControlMessage, { type: 'open' }>): void
 }
@@ -51,12 +54,15 @@ export async function runAgent(options: AgentOptions): Promise<number> {
   const directory = stateDirectory(options.env, options.stateDirectory)
   const state = await join(options, directory)
   const { terminal } = options
+  const note = (text: string) => terminal.note(text)
   const files = new SecretFiles({ env: options.env, directory, allowed: options.allowedPaths })
-  const secrets = new WorkspaceSecrets(options.env, state.workspaceId, files, (text) => terminal.note(text))
+  const secrets = new WorkspaceSecrets(options.env, state.workspaceId, files, note)
+  const identity = new WorkspaceIdentity(options.env, note)
+  secrets.follow(identity)
   // Without a place for it, who comes in by SSH is still let in.
   await secrets.start()
   const ssh = new SshServer({ directory, loginName: loginName(), terminal })
-  const agent = new Agent(directory, state, terminal, [secrets, ssh])
+  const agent = new Agent(directory, state, terminal, [secrets, identity, ssh])
   const stopping = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stopping.abort())
   try {
@@ -130,10 +136,12 @@ class Agent {
     this.#parts = parts
     this.#state = state
     this.#keyhold = clientOf(state)
-    for (const part of parts)
+    for (const part of parts) {
+      part.reach?.(() => this.#keyhold)
       part.whenWanted?.(() =>
         this.#tellParts((one) => (one === part ? part.changed(this.#keyhold) : undefined)),
       )
+    }
   }
 
   /** Stays connected until `stopping`. @throws Failure when the credential is no longer good. */

@@ -13,6 +13,12 @@ const LOOK_MS = 1_000
 const ASK_AGAIN_MS = 30_000
 const ANSWER_MS = 5_000
 
+/** What else is at the place of the agent, and is there as long as it is ours. */
+export interface Follower {
+  /** Told every second, and when it ends. Fails for no reason that the next second would not. */
+  hold(isOurs: boolean): Promise<void>
+}
+
 type Delivery = CallAnswer<'agent.delivery'>
 
 /** Fetches what the workspace gets whenever it changes, and hands it to `keyhold run` on this machine, and to files. */
@@ -20,6 +26,7 @@ export class WorkspaceSecrets {
   readonly #path: string
   readonly #note: (text: string) => void
   readonly #files: SecretFiles
+  readonly #followers: Follower[] = []
   #delivery: Delivery | undefined
   #wantedFiles: readonly WantedFile[] = []
   /** What was said of files that could not be written. */
@@ -43,6 +50,11 @@ export class WorkspaceSecrets {
     this.#answer = { workspaceId }
   }
 
+  /** Has another one be there whenever the place is ours. */
+  follow(follower: Follower): void {
+    this.#followers.push(follower)
+  }
+
   /** Listens for programs of this user, now or as soon as the place is free, and again when the socket has gone. */
   async start(): Promise<void> {
     try {
@@ -58,6 +70,7 @@ export class WorkspaceSecrets {
         this.#note(`programs get no secrets from this agent: ${error.message}`)
       this.#said = error.message
     }
+    for (const one of this.#followers) await one.hold(this.#server !== undefined)
     if (!this.#isClosed) this.#timer = setTimeout(() => void this.start(), LOOK_MS)
   }
 
@@ -179,6 +192,7 @@ export class WorkspaceSecrets {
     clearTimeout(this.#timer)
     this.#files.close()
     this.#answer = { workspaceId: this.#answer.workspaceId }
+    for (const one of this.#followers) void one.hold(false)
     if (this.#ours !== undefined && fileAt(this.#path) === this.#ours) rmSync(this.#path, { force: true })
     this.#stopListening()
   }

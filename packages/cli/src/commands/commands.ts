@@ -129,6 +129,10 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
     summary: 'make this machine a workspace',
     load: () => import('./agent.ts'),
   },
+  'git-credential': {
+    summary: 'in a workspace, give git the token of a connected code host; git calls it',
+    load: () => import('./git-credential.ts'),
+  },
   'workspace-secret': {
     summary: 'secrets of one workspace',
     verbs: {

@@ -181,7 +181,7 @@ are enough; see keyhold workload-identity create --help.`,
       args,
       mask: options['no-mask'] ? 'none' : options.mask === 'label' ? 'label' : 'blank',
       allowedNames: options['allow-variable'],
-      env,
+      env: isOfWorkspace ? await withIdentity(env) : env,
       note,
       ...(isRecorded && { sendUses }),
     }
@@ -260,6 +260,11 @@ function assertForWorkspace(options: {
       'a workspace has its secrets from its agent: --watch, --offline, --max-age and --record-use are not for it',
       options.watch ? `restart it yourself, or ${project}` : `leave it out, or ${project}`,
     )
+}
+
+/** The environment in which git and ssh know whose workspace it is. */
+async function withIdentity(env: NodeJS.ProcessEnv): Promise<NodeJS.ProcessEnv> {
+  return { ...env, ...(await import('../agent/identity-variables.ts')).identityVariables(env) }
 }
 
 /** Whether this is a workspace. Asked only where nothing else says whose secrets are wanted. */

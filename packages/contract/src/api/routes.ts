@@ -26,6 +26,7 @@ import * as sshKeys from './ssh-keys.ts'
 import * as uses from './uses.ts'
 import * as workloadIdentities from './workload-identities.ts'
 import * as workspaceAgents from './workspace-agents.ts'
+import * as workspaceIdentity from './workspace-identity.ts'
 import * as workspaceSecrets from './workspace-secrets.ts'
 import * as workspaces from './workspaces.ts'
 
@@ -47,6 +48,7 @@ export const routes: readonly AnyRoute[] = [
   workspaceAgents,
   workspaceSecrets,
   deliveries,
+  workspaceIdentity,
   workloadIdentities,
   repositories,
   credentials,

@@ -19,9 +19,10 @@ import {
   listOwnWorkspaces,
   tellWorkspaces,
 } from './access.store.ts'
-import { type Asker, type Person, toActor, type WorkspaceAgent } from './caller.ts'
+import { type Asker, ownerIdOf, type Person, toActor, type WorkspaceAgent } from './caller.ts'
 import {
   agentActions,
+  agentOwnActions,
   instanceRules,
   machineRules,
   ownActions,
@@ -102,9 +103,9 @@ const needsFreshPassword: ReadonlySet<Action> = new Set([
   'workload-identity.update',
 ])
 
-/** What may change what workspaces get: secrets, their environments, who is a member, what is linked. */
+/** What may change what workspaces get: secrets, their environments, who is a member, what is linked, whom git knows. */
 const changesDelivery =
-  /^(?:(?:personal-|workspace-)?secret|environment|member|project|workspace)[.](?!list|read|use|compare)/
+  /^(?:(?:personal-|workspace-)?secret|environment|member|project|workspace|repository)[.](?!list|read|refresh|use|compare)/
 
 /** What is acted on, as far as rights go. */
 export type Scope =
@@ -252,8 +253,8 @@ export class Access {
       const done = await this.#storage.transaction(async (tx) => {
         // … and once more inside, where rights taken away meanwhile count.
         // Locked before: who waits for the removal of a member is decided on after it.
-        if (isOwn(scope) && asker.caller.kind === 'person')
-          await lockActiveAccount(tx, asker.caller.accountId)
+        const ownerId = isOwn(scope) ? ownerIdOf(asker.caller) : undefined
+        if (ownerId !== undefined) await lockActiveAccount(tx, ownerId)
         if (scope.kind === 'project') await lockProject(tx, scope.projectId)
         else if (scope.kind === 'workspace') await lockWorkspace(tx, scope.workspaceId)
         const current = await this.#find(tx, asker, action, scope)
@@ -457,9 +458,10 @@ async function findRightOfAgent(
   action: Action,
   scope: Scope,
 ): Promise<Permit | Refusal> {
+  const workspace = { id: agent.workspaceId, name: agent.name }
   if (scope.kind === 'own') {
-    const isAllowed = action === 'personal-secret.use' && (await isCurrentAgent(db, agent))
-    return isAllowed ? {} : { refused: 'access.refused' }
+    const isAllowed = agentOwnActions.has(action) && (await isCurrentAgent(db, agent))
+    return isAllowed ? { workspace } : { refused: 'access.refused', workspace }
   }
   if (scope.kind === 'project') {
     const linked = await findLinkedMembership(db, agent, scope.projectId)
@@ -470,7 +472,6 @@ async function findRightOfAgent(
   }
   if (scope.kind !== 'workspace') return { refused: 'access.refused' }
   if (scope.workspaceId !== agent.workspaceId) return { refused: 'workspace.not_found' }
-  const workspace = { id: agent.workspaceId, name: agent.name }
   if (!(await isCurrentAgent(db, agent))) return { refused: 'auth.required', workspace }
   return agentActions.has(action) ? { workspace } : { refused: 'access.refused', workspace }
 }
@@ -499,7 +500,7 @@ function placeOf(scope: Scope, { refused, project, workspace }: Refusal): Record
     const id = workspace?.id ?? (WORKSPACE_ID.test(scope.workspaceId) ? scope.workspaceId : undefined)
     return { ...(id !== undefined && { workspace: id }), ...about }
   }
-  return about
+  return { ...(workspace && { workspace: workspace.id }), ...about }
 }
 
 /** The project or the accounts whose watchers have to look: at what is delivered, or at whether they still may. */
@@ -519,8 +520,8 @@ function changedBy(
 /** Whose values a grant of this scope is for. */
 function ownerOf({ caller }: Asker, scope: Scope): Owner {
   if (isOwn(scope)) {
-    if (caller.kind === 'workspace') return `person:${caller.ownerId}`
-    return caller.kind === 'person' ? `person:${caller.accountId}` : 'instance'
+    const ownerId = ownerIdOf(caller)
+    return ownerId === undefined ? 'instance' : `person:${ownerId}`
   }
   if (scope.kind === 'project') return `project:${scope.projectId}`
   return scope.kind === 'workspace' ? `workspace:${scope.workspaceId}` : 'instance'

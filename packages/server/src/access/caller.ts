@@ -75,6 +75,14 @@ export interface Asker<C extends Caller = Caller> {
   readonly origin: Origin
 }
 
+/** Whose own things a caller acts on: a person's, and by the agent of a workspace its owner's. */
+export function ownerIdOf(caller: Person | WorkspaceAgent): string
+export function ownerIdOf(caller: Caller): string | undefined
+export function ownerIdOf(caller: Caller): string | undefined {
+  if (caller.kind === 'workspace') return caller.ownerId
+  return caller.kind === 'person' ? caller.accountId : undefined
+}
+
 /** How the audit log names a caller. */
 export function toActor(caller: Caller): AuditRecord['actor'] {
   switch (caller.kind) {

@@ -93,6 +93,13 @@ export const agentActions: ReadonlySet<Action> = new Set([
   'workspace-secret.use',
 ])
 
+/** What the agent of a workspace may do with what is its owner's, whose programs run there. */
+export const agentOwnActions: ReadonlySet<Action> = new Set([
+  'personal-secret.use',
+  'repository.refresh',
+  'repository.use',
+])
+
 /** What an access key may do in its project. No key deletes anything (acceptance KEY-5). */
 export const machineRules: Partial<Record<Action, readonly ('read' | 'read_write')[]>> = {
   'project.read': ['read', 'read_write'],

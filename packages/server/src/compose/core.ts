@@ -45,6 +45,7 @@ import { SshIdentities } from '../credentials/ssh-identity/ssh-identity.service.
 import { SshKeys } from '../credentials/ssh-key/ssh-key.service.ts'
 import { Uses } from '../credentials/use/use.service.ts'
 import { WorkloadIdentities } from '../credentials/workload-identity/workload-identity.service.ts'
+import { WorkspaceIdentities } from '../credentials/workspace-identity/workspace-identity.service.ts'
 import { WorkspaceSecrets } from '../credentials/workspace-secret/workspace-secret.service.ts'
 import { Projects } from '../projects/projects.service.ts'
 import { openStorage, type Storage } from '../storage/storage.ts'
@@ -78,6 +79,7 @@ export interface Core {
   readonly agents: Agents
   readonly workspaceSecrets: WorkspaceSecrets
   readonly deliveries: Deliveries
+  readonly workspaceIdentities: WorkspaceIdentities
   /** By which the SSH gateway is known, and what vouches for workspaces. */
   readonly sshKeysOfInstance: { readonly gateway: SshHostKey; readonly certificateAuthority: SshHostKey }
   readonly secrets: Secrets
@@ -287,6 +289,9 @@ export async function composeCore(
       workspaces,
       workspaceSecrets,
       deliveries,
+      workspaceIdentities: new WorkspaceIdentities(access, {
+        gitHosts: (ownerId) => repositories.gitHosts(ownerId),
+      }),
       agents: new Agents({ storage, access, audit, clock, certificateAuthority }),
       sshKeysOfInstance: {
         gateway: new SshHostKey(vault.deriveKey('ssh-gateway')),

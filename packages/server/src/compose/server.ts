@@ -31,6 +31,7 @@ import { sshIdentityRoutes } from '../credentials/ssh-identity/ssh-identity.rout
 import { sshKeyRoutes } from '../credentials/ssh-key/ssh-key.routes.ts'
 import { useRoutes } from '../credentials/use/use.routes.ts'
 import { workloadIdentityRoutes } from '../credentials/workload-identity/workload-identity.routes.ts'
+import { workspaceIdentityRoutes } from '../credentials/workspace-identity/workspace-identity.routes.ts'
 import { workspaceSecretRoutes } from '../credentials/workspace-secret/workspace-secret.routes.ts'
 import { FailedAttempts } from '../http/attempts.ts'
 import { Http } from '../http/http.ts'
@@ -137,6 +138,9 @@ export async function composeServer(
   workspaceRoutes(http, core.workspaces, clock)
   agentRoutes(http, core.agents, agentConnections)
   deliveryRoutes(http, core.deliveries)
+  workspaceIdentityRoutes(http, core.workspaceIdentities, {
+    gitCredential: (asker, host, isRejected) => core.repositoryTokens.tokenFor(asker, { host }, isRejected),
+  })
   workspaceSecretRoutes(http, core.workspaceSecrets, core.settings, clock)
   const entrance: Entrance = { gateway: undefined }
   sshRoutes(http, core.agents, access, entrance, core.sshKeysOfInstance)

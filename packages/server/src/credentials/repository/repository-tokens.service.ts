@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Secret } from '@keyhold/contract/secret'
 import { type Access, type Grant, own } from '../../access/access.ts'
-import type { Asker, Person } from '../../access/caller.ts'
+import { type Asker, ownerIdOf, type Person, type WorkspaceAgent } from '../../access/caller.ts'
 import { AppError } from '../../base/app-error.ts'
 import { type Clock, LAST_USED_STEP_MS } from '../../base/clock.ts'
 import { newId } from '../../base/ids.ts'
@@ -37,7 +37,7 @@ export interface GitCredential {
   readonly expiresAt: Date | null
 }
 
-/** Tokens of people's connections: handed to git, kept alive. */
+/** Tokens of people's connections: handed to git, by the agents of their workspaces, and kept alive. */
 export class RepositoryTokens {
   readonly #storage: Storage
   readonly #access: Access
@@ -63,7 +63,7 @@ export class RepositoryTokens {
    *   `.broken`, `repository_provider.unavailable`.
    */
   async tokenFor(
-    asker: Asker<Person>,
+    asker: Asker<Person | WorkspaceAgent>,
     by: { readonly host: string } | { readonly id: string },
     isRejected = false,
   ): Promise<GitCredential> {
@@ -76,12 +76,12 @@ export class RepositoryTokens {
 
   /** Does something with the tokens of a connection, recorded before and refreshed as {@link tokenFor} says. */
   async use<T>(
-    asker: Asker<Person>,
+    asker: Asker<Person | WorkspaceAgent>,
     by: { readonly host: string } | { readonly id: string },
     isRejected: boolean,
     work: (tokens: store.Tokens, connection: Connection) => Promise<T>,
   ): Promise<T> {
-    const { accountId } = asker.caller
+    const accountId = ownerIdOf(asker.caller)
     return this.#access.deliver(
       asker,
       'repository.use',
@@ -105,7 +105,7 @@ export class RepositoryTokens {
 
   /** The tokens as they are, or after a refresh, whoever does it. */
   async #liveTokens(
-    asker: Asker<Person>,
+    asker: Asker<Person | WorkspaceAgent>,
     grant: Grant<'repository.use'>,
     found: Connection,
     isRejected: boolean,
@@ -163,7 +163,11 @@ export class RepositoryTokens {
     throw new AppError('repository_connection.broken', { detail: reason })
   }
 
-  #refreshOnce(asker: Asker<Person>, grant: Grant<'repository.use'>, connection: Connection): Promise<void> {
+  #refreshOnce(
+    asker: Asker<Person | WorkspaceAgent>,
+    grant: Grant<'repository.use'>,
+    connection: Connection,
+  ): Promise<void> {
     const running = this.#refreshing.get(connection.id)
     if (running) return running
     const started = this.#refresh(asker, grant, connection).finally(() =>
@@ -182,7 +186,7 @@ export class RepositoryTokens {
    * it; GitHub does not, so the connection is broken and says to connect again.
    */
   async #refresh(
-    asker: Asker<Person>,
+    asker: Asker<Person | WorkspaceAgent>,
     grant: Grant<'repository.use'>,
     connection: Connection,
   ): Promise<void> {
@@ -222,7 +226,11 @@ export class RepositoryTokens {
     }
   }
 
-  async #storeRefreshed(asker: Asker<Person>, connection: Connection, pair: TokenPair): Promise<void> {
+  async #storeRefreshed(
+    asker: Asker<Person | WorkspaceAgent>,
+    connection: Connection,
+    pair: TokenPair,
+  ): Promise<void> {
     for (const retryMs of [...STORE_RETRIES_MS, undefined]) {
       try {
         return await this.#access.perform(

@@ -113,9 +113,9 @@ export class Repositories implements CredentialSource {
   }
 
   /** Which method git is to use for which host. Decides nothing: the workspace has. */
-  async methods(accountId: string): Promise<{ host: string; method: Method }[]> {
+  async gitHosts(accountId: string): Promise<{ connectionId: string; host: string; method: Method }[]> {
     const connections = await store.listConnections(this.#storage.db, accountId)
-    return connections.map(({ provider, method }) => ({ host: provider.host, method }))
+    return connections.map(({ id, provider, method }) => ({ connectionId: id, host: provider.host, method }))
   }
 
   /** Connects by SSH, or begins to connect by OAuth. What is begun leaves no record; what comes of it does. */

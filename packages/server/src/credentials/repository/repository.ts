@@ -194,12 +194,13 @@ export function parseBaseUrl(text: string): { baseUrl: string; host: string } | 
 
 /**
  * Host and port in the one form they are compared in: lower case, without the port that https has anyway. Exact, so that
- * a token for `github.com` goes to no `github.com.example`.
+ * a token for `github.com` goes to no `github.com.example`, and to nothing that only becomes it by decoding.
  */
 export function canonicalHost(text: string): string | undefined {
-  if (!/^[^\s/?#@\\\p{Cc}]{1,255}$/u.test(text)) return undefined
-  const url = URL.canParse(`https://${text}`) ? new URL(`https://${text}`) : undefined
-  return url && url.pathname === '/' ? url.host : undefined
+  const host = text.toLowerCase()
+  const url = URL.canParse(`https://${host}`) ? new URL(`https://${host}`) : undefined
+  const isPlain = url && (host === url.host || host === `${url.host}:443`)
+  return isPlain && url.pathname === '/' ? url.host : undefined
 }
 
 /** What the log says of a connection, or of the wish for one. */

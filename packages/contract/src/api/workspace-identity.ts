@@ -1,0 +1,66 @@
+import Type, { type Static } from 'typebox'
+import { route } from '../route.ts'
+import { RepositoryMethod } from './repositories.ts'
+import { Id, Nullable, Time } from './shapes.ts'
+
+/** A code host that the owner has connected. */
+export const GitHost = Type.Object({
+  connectionId: Id,
+  /** Host, and port where it is not 443: what git's addresses have to name exactly. */
+  host: Type.String(),
+  method: RepositoryMethod,
+})
+
+/** Who the programs of a workspace are elsewhere: its owner. Names and public halves, no values. */
+export const WorkspaceIdentity = Type.Object({
+  gitHosts: Type.Array(GitHost),
+})
+export type WorkspaceIdentity = Static<typeof WorkspaceIdentity>
+
+export const readIdentity = route({
+  id: 'agent.identity',
+  method: 'GET',
+  path: '/api/v1/workspaces/current/identity',
+  summary: 'See as whom the programs of the workspace are known elsewhere; never values',
+  caller: 'workspace',
+  action: 'agent.read',
+  status: 200,
+  answer: WorkspaceIdentity,
+})
+
+export const readGitCredential = route({
+  id: 'agent.git_credential',
+  method: 'POST',
+  path: '/api/v1/workspaces/current/git-credentials',
+  summary: "Get the token of the owner's connection to a code host, for git; recorded before it leaves",
+  caller: 'workspace',
+  action: 'repository.use',
+  body: Type.Object(
+    {
+      host: Type.String({
+        minLength: 1,
+        maxLength: 255,
+        description: 'Exactly as the address names it, with its port where that is not 443',
+      }),
+      isRejected: Type.Optional(
+        Type.Boolean({
+          description: 'The host did not accept the last one: refresh it, at most once a minute',
+        }),
+      ),
+    },
+    { additionalProperties: false },
+  ),
+  status: 200,
+  answer: Type.Object({
+    username: Type.String(),
+    password: Type.String(),
+    /** `null`: it does not end by itself. */
+    expiresAt: Nullable(Time),
+  }),
+  errors: [
+    'repository_connection.not_found',
+    'repository_connection.no_token',
+    'repository_connection.broken',
+    'repository_provider.unavailable',
+  ],
+})

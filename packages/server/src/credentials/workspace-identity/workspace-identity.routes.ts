@@ -1,0 +1,31 @@
+import * as api from '@keyhold/contract/api/workspace-identity'
+import type { Secret } from '@keyhold/contract/secret'
+import type { Asker, Machine, Person, WorkspaceAgent } from '../../access/caller.ts'
+import type { Http } from '../../http/http.ts'
+import type { WorkspaceIdentities } from './workspace-identity.service.ts'
+
+/** What is done as the owner of a workspace. Each decides and records. */
+export interface IdentityUses {
+  gitCredential(
+    asker: Asker<WorkspaceAgent>,
+    host: string,
+    isRejected: boolean,
+  ): Promise<{ username: string; token: Secret<string>; expiresAt: Date | null }>
+}
+
+export function workspaceIdentityRoutes(
+  http: Http<Person, Machine, WorkspaceAgent>,
+  identities: WorkspaceIdentities,
+  uses: IdentityUses,
+): void {
+  http.workspace(api.readIdentity, ({ caller, origin }) => identities.get({ caller, origin }))
+
+  http.workspace(api.readGitCredential, async ({ caller, origin, body }) => {
+    const { username, token, expiresAt } = await uses.gitCredential(
+      { caller, origin },
+      body.host,
+      body.isRejected ?? false,
+    )
+    return { username, password: token.reveal(), expiresAt: expiresAt?.toISOString() ?? null }
+  })
+}

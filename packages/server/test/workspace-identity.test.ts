@@ -1,0 +1,229 @@
+// What programs of a workspace do elsewhere, as its owner: what the agent asks the server for.
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { eventually, TestAgent } from './agent-kit.ts'
+import { type FakeProvider, FakeProviders } from './fake-providers.ts'
+import { databases, startServer, type TestPerson, type TestServer } from './kit.ts'
+
+const CURRENT = '/api/v1/workspaces/current'
+const CONNECTIONS = '/api/v1/repository-connections'
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+
+describe.each(databases)('the identity of a workspace, on %s', (database) => {
+  let server: TestServer
+  let stop: () => Promise<void>
+  let fakes: FakeProviders
+  let admin: TestPerson
+  let owner: TestPerson
+  let workspace: { id: string; name: string }
+  let agent: string
+  const providers = new Map<string, { id: string; fake: FakeProvider }>()
+  let count = 0
+
+  beforeAll(async () => {
+    fakes = await FakeProviders.start()
+    ;({ server, stop } = await startServer(database, {}, fakes.internet))
+    admin = await server.addPerson('admin')
+    await register('github', undefined)
+    await register('gitlab', 'https://git.corp.example:8443/gitlab')
+  })
+  afterAll(async () => {
+    await stop()
+    fakes.stop()
+  })
+  beforeEach(async () => {
+    owner = await server.addPerson()
+    workspace = await server.ok('POST', '/api/v1/workspaces', {
+      token: owner.token,
+      body: { name: `api ${++count}` },
+    })
+    agent = await server.addAgent(owner, workspace.id)
+  })
+
+  async function register(type: 'github' | 'gitlab', baseUrl: string | undefined): Promise<void> {
+    const fake = fakes.add(type, baseUrl)
+    const { clientId, clientSecret } = fake
+    const provider = await server.ok('POST', '/api/v1/repository-providers', {
+      token: admin.token,
+      body: {
+        ...{ type, clientId, clientSecret, kind: baseUrl === undefined ? 'default' : 'internal' },
+        ...(baseUrl !== undefined && { baseUrl }),
+      },
+    })
+    fake.redirectUri = provider.callbackUrl
+    providers.set(provider.host, { id: provider.id, fake })
+  }
+
+  /** Connects by OAuth, as the command line does. */
+  async function connect(host: string, who = owner): Promise<{ id: string }> {
+    const { id, fake } = providers.get(host)!
+    const { authorizationUrl } = await server.ok('POST', CONNECTIONS, {
+      token: who.token,
+      body: { providerId: id, method: 'oauth' },
+    })
+    const back = fake.authorize(authorizationUrl, 'octo')
+    const page = await server.request('GET', back.pathname + back.search)
+    const code = /<pre>([0-9A-Z]{4}-[0-9A-Z]{4})<\/pre>/.exec(page.text)![1]!
+    return server.ok('POST', `${CONNECTIONS}/confirm`, { token: who.token, body: { code } })
+  }
+
+  const identity = async () => server.ok('GET', `${CURRENT}/identity`, { token: agent })
+  const credential = (host: string, more: object = {}, token: string | undefined = agent) =>
+    server.request('POST', `${CURRENT}/git-credentials`, { ...(token && { token }), body: { host, ...more } })
+
+  /** What holds of everything that only the agent of this workspace gets, while it is the agent. */
+  async function isForTheAgentAlone(ask: (token?: string) => Promise<{ status: number }>) {
+    expect((await ask('')).status).toBe(401)
+    expect((await ask(`${agent.slice(0, -1)}x`)).status).toBe(401)
+    for (const person of [owner, admin]) expect((await ask(person.token)).status).toBe(403)
+    const disable = (isDisabled: boolean) =>
+      server.ok('PATCH', `/api/v1/accounts/${owner.id}`, { token: admin.token, body: { isDisabled } })
+    await disable(true)
+    expect((await ask()).status).toBe(401)
+    await disable(false)
+    expect((await ask()).status).toBe(200)
+    await server.ok('DELETE', `/api/v1/workspaces/${workspace.id}/agent`, { token: owner.token })
+    expect((await ask()).status).toBe(401)
+  }
+
+  describe('tokens for git', () => {
+    test('SDS-3, F10: the token of the owner’s connection, recorded with workspace and connection before it leaves', async () => {
+      const connection = await connect('github.com')
+      expect(await identity()).toMatchObject({
+        gitHosts: [{ connectionId: connection.id, host: 'github.com', method: 'oauth' }],
+      })
+      const { status, body } = await credential('github.com')
+      expect([status, body.username]).toEqual([200, 'x-access-token'])
+      expect(providers.get('github.com')!.fake.tokens.has(body.password)).toBe(true)
+      expect(Date.parse(body.expiresAt)).toBeGreaterThan(server.clock.now().getTime() + 7 * HOUR_MS)
+      expect((await server.records(1))[0]).toMatchObject({
+        action: 'repository.use',
+        outcome: 'success',
+        actor: { kind: 'workspace', id: workspace.id },
+        workspace: workspace.id,
+        target: { kind: 'repository-connection', id: connection.id, name: 'github.com' },
+      })
+    })
+
+    test('T20: hosts match to the letter, port included; 404 for all others, the same for those of other people', async () => {
+      await connect('github.com')
+      await connect('git.corp.example:8443')
+      const stranger = await server.addPerson()
+      for (const host of ['github.com', 'GitHub.com', 'github.com:443', 'git.corp.example:8443'])
+        expect([host, (await credential(host)).status]).toEqual([host, 200])
+      const nobodys = (await credential('nobodys.example')).body
+      for (const host of [
+        ...[
+          'github.com.evil.example',
+          'evil-github.com',
+          'www.github.com',
+          'github.com:8443',
+          'github.com:80',
+        ],
+        ...['git.corp.example', 'git.corp.example:443', 'github.com.', 'github.com/evil', 'github.com:'],
+        ...[
+          'github.com@evil.example',
+          'x:y@github.com',
+          'evil.example#github.com',
+          'evil.example?github.com',
+        ],
+        ...['github.com\n', 'github.com\r\n', ' github.com', 'git%68ub.com', 'github%2ecom'],
+        ...[
+          'ｇithub.com',
+          'gíthub.com',
+          'githu\u00adb.com',
+          'github。com',
+          'https://github.com',
+          '//github.com',
+        ],
+      ]) {
+        const { status, body } = await credential(host)
+        expect([host, status, body]).toEqual([host, 404, { ...nobodys, traceId: body.traceId }])
+      }
+      const other = await server.ok('POST', '/api/v1/workspaces', {
+        token: stranger.token,
+        body: { name: 'other' },
+      })
+      const otherAgent = await server.addAgent(stranger, other.id)
+      const foreign = await credential('github.com', {}, otherAgent)
+      expect([foreign.status, foreign.body]).toEqual([404, { ...nobodys, traceId: foreign.body.traceId }])
+      expect((await server.records(1))[0]).toMatchObject({
+        action: 'repository.use',
+        outcome: 'failed',
+        workspace: other.id,
+      })
+    })
+
+    test('400 that names the field', async () => {
+      for (const [body, field] of [
+        [{}, 'host'],
+        [{ host: '' }, 'host'],
+        [{ host: 'x'.repeat(256) }, 'host'],
+        [{ host: 'github.com', isRejected: 'yes' }, 'isRejected'],
+        [{ host: 'github.com\0' }, 'host'],
+        [{ host: 'github.com', accountId: admin.id }, 'body'],
+      ] as const) {
+        const answer = await server.request('POST', `${CURRENT}/git-credentials`, { token: agent, body })
+        expect([body, answer.status, answer.body.errors?.[0]?.field]).toEqual([body, 400, field])
+      }
+    })
+
+    test('for the agent alone: 401, 403 for people, nothing once the owner is disabled or the agent cut off', async () => {
+      await connect('github.com')
+      await isForTheAgentAlone((token) => credential('github.com', {}, token))
+    })
+
+    test('for the agent alone, as whom the workspace is known', async () => {
+      await isForTheAgentAlone((token = agent) =>
+        server.request('GET', `${CURRENT}/identity`, token === '' ? {} : { token }),
+      )
+    })
+
+    test('one that is about to end is refreshed by whoever asks, and recorded; one that was rejected too, once a minute', async () => {
+      const { fake } = providers.get('git.corp.example:8443')!
+      await connect('git.corp.example:8443')
+      const first = (await credential('git.corp.example:8443')).body.password
+      server.clock.advance(2 * HOUR_MS - 4 * MINUTE_MS)
+      const second = (await credential('git.corp.example:8443')).body.password
+      expect(second).not.toBe(first)
+      expect(fake.tokens.get(second)?.isRevoked).toBe(false)
+      const refreshed = (await server.records(5)).find(({ action }) => action === 'repository.refresh')
+      expect(refreshed).toMatchObject({
+        actor: { kind: 'workspace', id: workspace.id },
+        workspace: workspace.id,
+      })
+      server.clock.advance(2 * MINUTE_MS)
+      const third = (await credential('git.corp.example:8443', { isRejected: true })).body.password
+      expect(third).not.toBe(second)
+      const fourth = (await credential('git.corp.example:8443', { isRejected: true })).body.password
+      expect(fourth).toBe(third)
+    })
+
+    test('SDS-15: over SSH nothing is given; disconnected, the next request gets nothing, and the agent hears of each', async () => {
+      const connected = await TestAgent.connect(server.url, agent)
+      const heard = async (change: () => Promise<unknown>) => {
+        const before = connected.messages.length
+        await change()
+        await server.server.agentConnections.look()
+        await eventually(
+          () => connected.messages.length,
+          (seen) => expect(seen).toBeGreaterThan(before),
+        )
+      }
+      let id = ''
+      await heard(async () => {
+        ;({ id } = await connect('github.com'))
+      })
+      await heard(() =>
+        server.ok('PATCH', `${CONNECTIONS}/${id}`, { token: owner.token, body: { method: 'ssh' } }),
+      )
+      expect((await credential('github.com')).body.code).toBe('repository_connection.no_token')
+      expect((await identity()).gitHosts).toMatchObject([{ host: 'github.com', method: 'ssh' }])
+      await server.ok('PATCH', `${CONNECTIONS}/${id}`, { token: owner.token, body: { method: 'oauth' } })
+      expect((await credential('github.com')).status).toBe(200)
+      await heard(() => server.ok('DELETE', `${CONNECTIONS}/${id}`, { token: owner.token }))
+      expect((await credential('github.com')).status).toBe(404)
+      expect((await identity()).gitHosts).toEqual([])
+    })
+  })
+})
