@@ -9,6 +9,7 @@ import * as deliveries from '@keyhold/contract/api/deliveries'
 import * as deviceLogins from '@keyhold/contract/api/device-logins'
 import * as gpgKeys from '@keyhold/contract/api/gpg-keys'
 import * as identityProviders from '@keyhold/contract/api/identity-providers'
+import * as instance from '@keyhold/contract/api/instance'
 import * as invitations from '@keyhold/contract/api/invitations'
 import * as passkeys from '@keyhold/contract/api/passkeys'
 import * as personalSecrets from '@keyhold/contract/api/personal-secrets'
@@ -43,6 +44,7 @@ const resources = {
   'device-logins': deviceLogins,
   'gpg-keys': gpgKeys,
   'identity-providers': identityProviders,
+  instance,
   invitations,
   passkeys,
   'personal-secrets': personalSecrets,

@@ -38,6 +38,7 @@ const resources: Readonly<Record<string, string>> = {
   credential: 'All credentials of a person',
   'reminder-webhook': 'Reminders',
   settings: 'Settings',
+  instance: 'The instance',
   audit: 'Audit log',
   'audit-destination': 'Where the audit log is sent',
   setup: 'Set-up',

@@ -67,6 +67,7 @@ export const actions = {
   'identity-provider.list': { line: 'Identity providers listed' },
   'identity-provider.test': { line: 'Identity provider tested' },
   'identity-provider.update': { line: 'Identity provider updated' },
+  'instance.read': { line: 'Instance looked at' },
   'instance.setup': { line: 'Instance set up' },
   'invitation.accept': { line: 'Invitation accepted' },
   'invitation.create': { line: 'Invitation created' },

@@ -10,6 +10,7 @@ import type * as deliveries from '@keyhold/contract/api/deliveries'
 import type * as deviceLogins from '@keyhold/contract/api/device-logins'
 import type * as gpgKeys from '@keyhold/contract/api/gpg-keys'
 import type * as identityProviders from '@keyhold/contract/api/identity-providers'
+import type * as instance from '@keyhold/contract/api/instance'
 import type * as invitations from '@keyhold/contract/api/invitations'
 import type * as passkeys from '@keyhold/contract/api/passkeys'
 import type * as personalSecrets from '@keyhold/contract/api/personal-secrets'
@@ -199,6 +200,7 @@ export const routeTable = {
     path: '/api/v1/identity-providers/{providerId}',
     caller: 'person',
   },
+  'instance.get': { method: 'GET', path: '/api/v1/instance', caller: 'person' },
   'invitation.accept': { method: 'POST', path: '/api/v1/invitations/accept', caller: 'anyone' },
   'invitation.create': { method: 'POST', path: '/api/v1/invitations', caller: 'person' },
   'invitation.find': { method: 'POST', path: '/api/v1/invitations/find', caller: 'anyone' },
@@ -553,6 +555,7 @@ export interface ContractRoutes {
   'identity-provider.list': typeof identityProviders.listIdentityProviders
   'identity-provider.test': typeof identityProviders.testIdentityProvider
   'identity-provider.update': typeof identityProviders.updateIdentityProvider
+  'instance.get': typeof instance.getInstance
   'invitation.accept': typeof invitations.acceptInvitation
   'invitation.create': typeof invitations.createInvitation
   'invitation.find': typeof invitations.findInvitation

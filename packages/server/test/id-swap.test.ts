@@ -339,6 +339,7 @@ const entries: Record<string, Entry> = {
   'reminder-webhook.set': { body: () => ({ url: 'https://example.com/hook' }), delivers: ['secret'] },
   'reminder-webhook.test': {},
   'reminder-webhook.delete': {},
+  'instance.get': {},
   'settings.get': {},
   'settings.update': { body: () => ({ reminderDays: 14 }), foreignStatus: 403 },
   'personal-secret.list': {},

@@ -440,6 +440,10 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
       },
     },
   },
+  instance: {
+    summary: 'how the instance is: health, keys, servers, backup (administrators)',
+    load: () => import('./instance.ts'),
+  },
   settings: {
     summary: 'what holds for the whole instance',
     verbs: {

@@ -10,6 +10,7 @@ import * as deliveries from './deliveries.ts'
 import * as deviceLogins from './device-logins.ts'
 import * as gpgKeys from './gpg-keys.ts'
 import * as identityProviders from './identity-providers.ts'
+import * as instance from './instance.ts'
 import * as invitations from './invitations.ts'
 import * as passkeys from './passkeys.ts'
 import * as personalSecrets from './personal-secrets.ts'
@@ -57,6 +58,7 @@ export const routes: readonly AnyRoute[] = [
   passkeys,
   identityProviders,
   settings,
+  instance,
   personalSecrets,
   ssh,
   sshKeys,

@@ -143,6 +143,7 @@ export const instanceRules: Partial<Record<Action, 'member' | 'admin'>> = {
   'repository-provider.create': 'admin',
   'repository-provider.update': 'admin',
   'repository-provider.delete': 'admin',
+  'instance.read': 'admin',
   'settings.read': 'member',
   'ssh.read': 'member',
   'settings.update': 'admin',

@@ -44,6 +44,7 @@ import { Schedule } from '../schedule/schedule.ts'
 import { type Entrance, sshRoutes } from '../ssh-gateway/ssh.routes.ts'
 import { SshGateway } from '../ssh-gateway/ssh-gateway.ts'
 import type { Transaction } from '../storage/tables.ts'
+import { instanceRoutes } from '../upkeep/instance.routes.ts'
 import { AgentConnections } from '../workspaces/agent-connections.ts'
 import { agentRoutes } from '../workspaces/agents.routes.ts'
 import { workspaceRoutes } from '../workspaces/workspaces.routes.ts'
@@ -186,11 +187,23 @@ export async function composeServer(
     logger,
   })
   let isDraining = false
+  const ready = async () => {
+    const { isReady, checks } = await readiness(core)
+    return isDraining ? { isReady: false, checks: { ...checks, server: 'stopping' } } : { isReady, checks }
+  }
+  instanceRoutes(http, {
+    access,
+    audit: core.audit,
+    rootKeys: core.rootKeys,
+    url: config.publicUrl,
+    release: packageJson.version,
+    database: core.storage.dialect,
+    hasMail: config.mail !== undefined,
+    options: [...config.shown],
+    checks: async () => (await ready()).checks,
+  })
   operationRoutes(http.fastify, {
-    readiness: async () => {
-      const { isReady, checks } = await readiness(core)
-      return isDraining ? { isReady: false, checks: { ...checks, server: 'stopping' } } : { isReady, checks }
-    },
+    readiness: ready,
     metricsToken,
     metrics,
     openapi: () => openapi(packageJson.version),

@@ -46,8 +46,21 @@ export interface Config {
   /** Absent: no mail is sent. */
   readonly mail?: { readonly url: string; readonly from: string }
   readonly logLevel: string
+  /** Every option as it was given, for administrators to look at: never a value marked secret. */
+  readonly shown: readonly ShownOption[]
   /** Things worth a line in the log at start, such as an unknown variable. */
   readonly warnings: readonly string[]
+}
+
+/** An option as administrators see it. */
+export interface ShownOption {
+  readonly name: OptionName
+  /** Somebody chose it. */
+  readonly isSet: boolean
+  /** `null`: there is none, or it is not shown. */
+  readonly shown: string | null
+  readonly isSecret: boolean
+  readonly doc: string
 }
 
 /** A mistake in the configuration. The message names the variable and the next step, never a value marked secret. */
@@ -259,8 +272,23 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     },
     ...(mail && { mail }),
     logLevel: values.KEYHOLD_LOG_LEVEL!,
+    shown: (options as readonly Option[]).map((option) => toShown(option, env, values)),
     warnings: [...unknownVariables(env), ...tooManyProxies(trustedProxies)],
   })
+}
+
+function toShown(option: Option, env: NodeJS.ProcessEnv, values: Values): ShownOption {
+  const name = option.name as OptionName // `as`: rows of the table are its names.
+  const value = values[name]
+  const isSecret = option.isSecret ?? false
+  return {
+    name,
+    isSet: Boolean(env[name]) || env[`${name}_FILE`] !== undefined,
+    // Several lines are a certificate or the like, which says nothing to people.
+    shown: isSecret || value === undefined || value.includes('\n') ? null : value,
+    isSecret,
+    doc: option.doc,
+  }
 }
 
 function unknownVariables(env: NodeJS.ProcessEnv): string[] {
