@@ -117,6 +117,25 @@ export function bars(figures: readonly Figure[]): Bar[] {
     const over = figure.value - (figure.bare[0]?.value ?? Number.NaN)
     return [`${format(over)} ms over`, over <= 60]
   })
+  for (const direction of ['down', 'up']) {
+    const what = `ssh -J, ${direction}`
+    add(`ssh.${direction}.gigabit`, `${what}, at 1 Gbit/s`, '≥ 90 % of a jump host of OpenSSH', ofBare(0.9))
+    add(`ssh.${direction}.gcm`, `${what}, AES-GCM`, '≥ 50 % of a jump host of OpenSSH', ofBare(0.5))
+    add(
+      `ssh.${direction}.default`,
+      `${what}, the client's ciphers`,
+      '≥ 50 % of a jump host of OpenSSH',
+      ofBare(0.5),
+    )
+  }
+  add('ssh.connect', 'ssh -J … true', '≤ 1.5 × a jump host of OpenSSH', (figure) => [
+    `${format(share(figure))} ×`,
+    share(figure) <= 1.5,
+  ])
+  add('ssh.echo', 'echo of a keystroke, p99', '≤ 2 ms over a jump host of OpenSSH', (figure) => {
+    const over = figure.value - (figure.bare[0]?.value ?? Number.NaN)
+    return [`${format(over)} ms over`, over <= 2]
+  })
   for (const [language, name] of [
     ['node', 'Node'],
     ['python', 'Python'],

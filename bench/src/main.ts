@@ -1,7 +1,7 @@
 /*
  * `npm run bench [-- OPTION …]`: builds, measures, and prints a table.
  *
- *   --only PART                            one part: delivery, masking, start, usage, server; or one of those that take long,
+ *   --only PART                            one part: delivery, masking, ssh, start, usage, server; or one of those that take long,
  *                                          scale (100,000 secrets, 5 million records), soak (a day's requests) and
  *                                          log (every filter of a large audit log)
  *   --records 5000000                      how large that log is
@@ -23,10 +23,11 @@ import { markdown, type Report, table } from './report.ts'
 import { measureScale } from './scale.ts'
 import { measureServer } from './server.ts'
 import { measureSoak } from './soak.ts'
+import { measureSsh } from './ssh.ts'
 import { measureStart } from './start.ts'
 import { measureUsage } from './usage.ts'
 
-const PARTS = ['server', 'start', 'usage', 'masking', 'delivery'] as const
+const PARTS = ['server', 'start', 'usage', 'masking', 'ssh', 'delivery'] as const
 /** Measured when they are asked for, or for the page. */
 const LONG_PARTS = ['scale', 'soak', 'log'] as const
 const LOG_RECORDS = 5_000_000
@@ -62,6 +63,7 @@ const measure = {
   start: () => measureStart(progress),
   usage: () => measureUsage(progress),
   masking: () => measureMasking(progress),
+  ssh: () => measureSsh(progress),
   delivery: () => measureDelivery(databases, progress),
   scale: () => measureScale(databases, progress),
   soak: () => measureSoak(progress),

@@ -77,7 +77,7 @@ export function markdown(report: Report): string {
 
 \`npm run bench\` builds Keyhold, measures it for about seven minutes and prints these tables; \`npm run bench -- --markdown\`
 measures scale and a day's requests as well, for about half an hour in all, and writes this page. \`--json\` gives the same
-as JSON, \`--only delivery|masking|start|usage|server|scale|soak\` and \`--database sqlite|postgres\` measure a part.
+as JSON, \`--only delivery|masking|ssh|start|usage|server|scale|soak\` and \`--database sqlite|postgres\` measure a part.
 
 ${machineLine(report)}.
 
