@@ -44,7 +44,11 @@ async function buildServer(target: string): Promise<void> {
 /** The command line: a chunk for each command, so that one does not load the others. */
 async function buildCommandLine(target: string): Promise<void> {
   await build(target, {
-    input: { keyhold: join(root, 'packages/cli/src/main.ts') },
+    // The session is started by sshd, with each session of a workspace.
+    input: {
+      keyhold: join(root, 'packages/cli/src/main.ts'),
+      session: join(root, 'packages/cli/src/session/session.ts'),
+    },
     // node-pty has a compiled part; the server is another program.
     external: ['bufferutil', 'utf-8-validate', /^@lydell\//, /^@keyhold\/server/],
   })

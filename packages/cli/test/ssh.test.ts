@@ -1,145 +1,37 @@
 // The way into a workspace, with the programs of OpenSSH at both ends, the real server and the real agent.
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { keyhold, waitFor } from './kit.ts'
-import { type RealServer, startRealServer } from './real-server.ts'
+import { waitFor } from './kit.ts'
+import type { RealServer } from './real-server.ts'
+import { SshWorld, start } from './ssh-kit.ts'
 
+let world: SshWorld
 let server: RealServer
 let ada: Record<string, string>
-let eve: Record<string, string>
 let home: string
 /** Id of the workspace that runs. */
 let id: string
-let agent: ReturnType<typeof spawn>
-let agentText = ''
-
-interface Result {
-  readonly code: number | null
-  readonly stdout: Buffer
-  readonly stderr: string
-}
 
 beforeAll(async () => {
-  home = mkdtempSync(join(tmpdir(), 'keyhold-ssh-'))
-  server = await startRealServer()
-  ada = server.person('ada')
-  eve = server.person('eve')
-  await newKey('ada', ada)
-  await newKey('eve', eve)
-  id = (await done(['workspace', 'create', 'api'])).trim()
-  await startAgent()
-  await done(['ssh', 'setup', `--directory=${join(home, 'ada')}`])
-  expect((await run(['ssh', 'setup', `--directory=${join(home, 'eve')}`], eve)).code).toBe(0)
+  world = await SshWorld.start()
+  ;({ server, home, id } = world)
+  ada = world.people.ada!
+  await world.letIn('eve')
 }, 120_000)
-afterAll(async () => {
-  agent?.kill('SIGTERM')
-  await server?.stop()
-  rmSync(home, { recursive: true, force: true })
-})
+afterAll(() => world?.stop())
 
-async function startAgent(): Promise<void> {
-  const { KEYHOLD_TOKEN: _, ...env } = ada
-  const enrolled = existsSync(join(home, 'state/agent.json'))
-  const token = enrolled
-    ? {}
-    : { KEYHOLD_ENROLLMENT_TOKEN: (await done(['workspace', 'enroll', 'api'])).trim() }
-  agentText = ''
-  agent = spawn(keyhold, ['agent', `--state-dir=${join(home, 'state')}`], {
-    env: { ...env, ...token },
-    stdio: 'pipe',
-  })
-  agent.stderr!.on('data', (text: Buffer) => {
-    agentText += text.toString()
-  })
-  await waitFor(
-    () => existsSync(join(home, 'state/ssh_host_ed25519_key-cert.pub')) && /connected to/.test(agentText),
-    undefined,
-    () => agentText,
-  )
-}
-
-/** Runs keyhold to its end; also outside tests, which the kit's does not. */
-async function run(args: string[], env: Record<string, string>) {
-  const child = spawn(keyhold, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  let stdout = ''
-  let stderr = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text
-  })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text
-  })
-  const [code] = await once(child, 'close')
-  return { code: code as number | null, stdout, stderr } // `as`: what close tells first.
-}
-
-async function done(args: string[], env = ada): Promise<string> {
-  const result = await run(args, env)
-  expect(result, result.stderr).toMatchObject({ code: 0 })
-  return result.stdout
-}
-
-/** Makes a key of somebody and registers it. */
-async function newKey(name: string, env: Record<string, string>): Promise<void> {
-  mkdirSync(join(home, name), { recursive: true })
-  const path = join(home, name, 'id')
-  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', name, '-f', path])
-  await done(['ssh-key', 'add', `${path}.pub`], env)
-}
-
-/** What the person's programs are told: their key, and the file that `keyhold ssh setup` wrote. Nothing is asked. */
-const optionsOf = (name: string, key = 'id') => {
-  const config = join(home, name, `test_config_${key}`)
-  // ssh reads both hops' options from the file that -F names, and the inner ssh of -J is given the same.
-  writeFileSync(
-    config,
-    [
-      `Include ${join(home, name, 'keyhold_config')}`,
-      'Host *',
-      `  IdentityFile ${join(home, name, key)}`,
-      '  IdentitiesOnly yes',
-      '  StrictHostKeyChecking yes',
-      '  BatchMode yes',
-      '',
-    ].join('\n'),
-  )
-  return ['-F', config]
-}
-
-function start(program: string, args: readonly string[]) {
-  const child = spawn(program, args, { stdio: 'pipe' })
-  const stdout: Buffer[] = []
-  let stderr = ''
-  child.stdout.on('data', (piece: Buffer) => stdout.push(piece))
-  child.stderr.on('data', (piece: Buffer) => {
-    stderr += piece.toString()
-  })
-  child.stdin.on('error', () => {})
-  const ended = new Promise<Result>((resolve) =>
-    child.on('close', (code) => resolve({ code, stdout: Buffer.concat(stdout), stderr })),
-  )
-  onTestFinished(() => void child.kill('SIGKILL'))
-  return { child, ended, text: () => Buffer.concat(stdout).toString() }
-}
-
-function ssh(
-  command: readonly string[],
-  input: Buffer | string = '',
-  options: readonly string[] = [],
-): Promise<Result> {
-  const { child, ended } = start('ssh', [...optionsOf('ada'), ...options, id, ...command])
-  child.stdin.end(input)
-  return ended
-}
+const run = (args: string[], env: Record<string, string>) => world.run(args, env)
+const done = (args: string[], env = ada) => world.done(args, env)
+const optionsOf = (name: string, key?: string) => world.optionsOf(name, key)
+const ssh = (command: readonly string[], input: Buffer | string = '', options: readonly string[] = []) =>
+  world.ssh('ada', command, input, options)
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
-const target = () => `${userInfo().username}@${id}`
 
 describe('a workspace is entered with what everybody has', () => {
   test('the string that is shown, pasted: a command, its output, its exit status (SSH-15, SSH-16)', async () => {
@@ -270,7 +162,7 @@ describe('who gets in', () => {
       ['view', 255],
     ] as const) {
       await done(['share', 'add', 'api', 'eve@example.com', `--level=${level}`])
-      expect([level, (await through('eve', `${userInfo().username}@${id}`)).code]).toEqual([level, code])
+      expect([level, (await through('eve', world.target)).code]).toEqual([level, code])
       await done(['share', 'remove', 'api', 'eve@example.com', '--yes'])
     }
   })
@@ -331,14 +223,14 @@ describe('who gets in', () => {
         .toString()
         .split(' ')[1],
     })
-    agent.kill('SIGTERM')
-    await once(agent, 'exit')
+    world.agent!.kill('SIGTERM') // `!`: it runs.
+    await once(world.agent!, 'exit')
     expect(await through('ada', id)).toMatchObject({
       code: 255,
       stderr: expect.stringContaining(`workspace ${id} is stopped`),
     })
     await server.restart()
-    await startAgent()
+    await world.startAgent()
     const after = await shown()
     expect([after.gatewayFingerprint, after.workspaceFingerprint]).toEqual([
       before.gatewayFingerprint,
@@ -350,22 +242,19 @@ describe('who gets in', () => {
   })
 
   test.each([
-    ['the key', async () => done(['ssh-key', 'remove', fingerprintOf('mia'), '--yes'], people.mia!)],
+    ['the key', async () => done(['ssh-key', 'remove', fingerprintOf('mia'), '--yes'], world.people.mia!)],
     ['the share', async () => done(['share', 'remove', 'api', 'mia@example.com', '--yes'])],
     ['the agent', async () => done(['workspace', 'disconnect', 'api', '--yes'])],
   ])(
     '%s taken away ends what runs within two seconds, and nobody gets back in (SSH-13, T16)',
     async (_what, take) => {
-      people.mia ??= server.person('mia')
-      if (!existsSync(join(home, 'mia'))) {
-        await newKey('mia', people.mia)
-        await done(['ssh', 'setup', `--directory=${join(home, 'mia')}`], people.mia)
-      } else if (!(await done(['ssh-key', 'list'], people.mia)).includes('SHA256')) {
-        await done(['ssh-key', 'add', join(home, 'mia', 'id.pub')], people.mia)
-      }
+      const mia = world.people.mia
+      if (!mia) await world.letIn('mia')
+      else if (!(await done(['ssh-key', 'list'], mia)).includes('SHA256'))
+        await done(['ssh-key', 'add', join(home, 'mia', 'id.pub')], mia)
       if (!(await done(['share', 'list', 'api', '--json'])).includes('mia'))
         await done(['share', 'add', 'api', 'mia@example.com', '--level=admin'])
-      const inside = start('ssh', [...optionsOf('mia'), target(), 'echo in; exec sleep 600'])
+      const inside = start('ssh', [...optionsOf('mia'), world.target, 'echo in; exec sleep 600'])
       await waitFor(
         () => inside.text().includes('in'),
         undefined,
@@ -375,12 +264,11 @@ describe('who gets in', () => {
       const takenAt = Date.now()
       expect((await inside.ended).code).toBe(255)
       expect(Date.now() - takenAt).toBeLessThan(2_500)
-      expect((await through('mia', target())).code).toBe(255)
+      expect((await through('mia', world.target)).code).toBe(255)
     },
   )
 })
 
-const people: Record<string, Record<string, string>> = {}
 const fingerprintOf = (name: string) =>
   execFileSync('ssh-keygen', ['-lf', join(home, name, 'id.pub')])
     .toString()

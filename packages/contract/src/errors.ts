@@ -28,6 +28,7 @@ export const errors = {
   },
   'agent.not_connected': { status: 409, title: 'The workspace is stopped: its agent is not connected' },
   'agent.not_enrolled': { status: 409, title: 'The workspace has no agent' },
+  'agent.pass_invalid': { status: 403, title: 'Who came in is no longer let in like this; connect again' },
   'api_key.expired': { status: 403, title: 'The API key has expired' },
   'api_key.limit': { status: 409, title: 'A person has at most 100 API keys for outside services' },
   'api_key.name_taken': { status: 409, title: 'You already have an API key of this name' },

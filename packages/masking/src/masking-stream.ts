@@ -58,6 +58,11 @@ export class MaskingStream {
     return this.#released < this.#carry.length
   }
 
+  /** Whether a value may have begun, shown in part or not, that the next bytes go on with. */
+  get isAmidValue(): boolean {
+    return this.#carry.length > 0
+  }
+
   /**
    * Takes the next bytes of the stream.
    * @returns what may go out now, as views of `chunk` where possible: do not reuse its memory before that is written.

@@ -72,24 +72,35 @@ const SHORT_IDLE_MS = 20
 /** Time without output after which a terminal gets what is under half of a value. */
 const LONG_IDLE_MS = 250
 
+export type MaskingTransform = Transform & {
+  /** Masks with another masker from here on, which should have the values of the one before: they may still be printed. */
+  use(next: Masker): void
+}
+
 /**
- * Makes a Node stream around one MaskingStream.
+ * Makes a Node stream around a MaskingStream.
  * @param options.terminal arms the two idle timers: a prompt that ends like the beginning of a value appears
  *   after 20 or 250 ms. Without it such bytes wait for more output or the end, which is safer: use it for pipes.
  */
-export function maskingTransform(masker: Masker, options: { terminal?: boolean } = {}): Transform {
-  const stream = masker.stream()
+export function maskingTransform(masker: Masker, options: { terminal?: boolean } = {}): MaskingTransform {
+  // Usually one. Who takes the place of another follows it until that one is not amid a value.
+  let streams = [masker.stream()]
   let idle: NodeJS.Timeout | undefined
 
-  const push = (pieces: readonly Uint8Array[]) => {
+  /** Has one stream after the other do something, after it has taken what the one before it lets through. */
+  const push = (act: (stream: MaskingStream) => Uint8Array[], chunk?: Uint8Array) => {
+    let pieces = chunk === undefined ? [] : [chunk]
+    for (const stream of streams) pieces = [...pieces.flatMap((piece) => stream.write(piece)), ...act(stream)]
     for (const piece of pieces) transform.push(piece)
+    while (streams.length > 1 && streams[0]?.isAmidValue === false) streams = streams.slice(1)
   }
+  const isHolding = () => streams.some((stream) => stream.isHolding)
   const armTimers = () => {
-    if (!options.terminal || !stream.isHolding) return
+    if (!options.terminal || !isHolding()) return
     idle = setTimeout(() => {
-      push(stream.releaseShort())
-      if (!stream.isHolding) return
-      idle = setTimeout(() => push(stream.releaseLong()), LONG_IDLE_MS - SHORT_IDLE_MS)
+      push((stream) => stream.releaseShort())
+      if (!isHolding()) return
+      idle = setTimeout(() => push((stream) => stream.releaseLong()), LONG_IDLE_MS - SHORT_IDLE_MS)
     }, SHORT_IDLE_MS)
   }
   const transform = new Transform({
@@ -98,13 +109,13 @@ export function maskingTransform(masker: Masker, options: { terminal?: boolean }
     writableHighWaterMark: BUFFER_BYTES,
     transform(chunk: Uint8Array, _encoding, done) {
       clearTimeout(idle)
-      push(stream.write(chunk))
+      push(() => [], chunk)
       armTimers()
       done()
     },
     flush(done) {
       clearTimeout(idle)
-      push(stream.end())
+      push((stream) => stream.end())
       done()
     },
     destroy(error, done) {
@@ -112,5 +123,9 @@ export function maskingTransform(masker: Masker, options: { terminal?: boolean }
       done(error)
     },
   })
-  return transform
+  return Object.assign(transform, {
+    use(next: Masker) {
+      streams = [...streams.filter((stream) => stream.isAmidValue), next.stream()]
+    },
+  })
 }

@@ -110,6 +110,7 @@ export const routeTable = {
   },
   'agent.identity': { method: 'GET', path: '/api/v1/workspaces/current/identity', caller: 'workspace' },
   'agent.renew': { method: 'POST', path: '/api/v1/workspaces/current/credential', caller: 'workspace' },
+  'agent.session': { method: 'POST', path: '/api/v1/workspaces/current/sessions', caller: 'workspace' },
   'api-key.create': { method: 'POST', path: '/api/v1/api-keys', caller: 'person' },
   'api-key.delete': { method: 'DELETE', path: '/api/v1/api-keys/{apiKeyId}', caller: 'person' },
   'api-key.get': { method: 'GET', path: '/api/v1/api-keys/{apiKeyId}', caller: 'person' },
@@ -505,6 +506,7 @@ export interface ContractRoutes {
   'agent.git_credential': typeof workspaceIdentity.readGitCredential
   'agent.identity': typeof workspaceIdentity.readIdentity
   'agent.renew': typeof workspaceAgents.renewCredential
+  'agent.session': typeof deliveries.beginSession
   'api-key.create': typeof apiKeys.createApiKey
   'api-key.delete': typeof apiKeys.deleteApiKey
   'api-key.get': typeof apiKeys.getApiKey

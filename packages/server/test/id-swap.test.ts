@@ -214,6 +214,7 @@ const entries: Record<string, Entry> = {
     delivers: ['token'],
   },
   'agent.delivery': { delivers: ['value'] },
+  'agent.session': { body: () => ({ pass: 'nobody.gave-it' }), never: 'agent.pass_invalid' },
   'agent.get': {},
   'agent.identity': {},
   // A token takes a provider: test/workspace-identity.test.ts.

@@ -10,6 +10,7 @@ import { limits } from '@keyhold/contract/limits'
 import ssh2 from 'ssh2'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { fingerprintOf } from '../src/base/ssh-public-key.ts'
 import { sshStrings } from '../src/base/ssh-wire.ts'
 import { isProven } from '../src/ssh-gateway/verify-signature.ts'
 import { eventually, TestAgent } from './agent-kit.ts'
@@ -291,6 +292,105 @@ describe.each(databases)('the SSH gateway on %s', (database) => {
     await closed(client)
     expect(Date.now() - disabledAt).toBeLessThan(2_500)
     await expect(signIn(own.privateKey)).rejects.toThrow('refused')
+  })
+
+  describe('sessions', () => {
+    const begin = (body: object, token: string | undefined = credential) =>
+      server.request('POST', '/api/v1/workspaces/current/sessions', { token, body })
+    const shares = `/api/v1/workspaces`
+    const share = (person: TestPerson, level: string) =>
+      server.ok('POST', `${shares}/${workspace.id}/shares`, {
+        token: owner.token,
+        body: { email: person.email, level },
+      })
+    const change = (person: TestPerson, level: string) =>
+      server.ok('PATCH', `${shares}/${workspace.id}/shares/${person.id}`, {
+        token: owner.token,
+        body: { level },
+      })
+    /** Somebody who has come in, and the pass that the agent got. */
+    const admitted = async (level: string) => {
+      const person = await server.addPerson()
+      const own = newPair()
+      const body = { publicKey: own.line }
+      await server.ok('POST', '/api/ssh/keys', { token: person.token, body })
+      await share(person, level)
+      agent.messages.length = 0
+      const client = await signIn(own.privateKey)
+      const opened = forward(client)
+      const opening = await eventually(
+        () => agent.messages.map((text) => JSON.parse(text)).findLast(({ type }) => type === 'open'),
+        (seen) => expect(seen).toBeDefined(),
+      )
+      await dial()
+      await opened
+      return { person, own, client, pass: opening.pass as string }
+    }
+
+    test('what a session gets is recorded as used by whoever came in, from their address; nothing of it is answered (SEC-26, SEC-40)', async () => {
+      await server.ok('POST', `${shares}/${workspace.id}/secrets`, {
+        token: owner.token,
+        body: { name: 'TOKEN', type: 'token', value: 'value of a session' },
+      })
+      await server.ok('POST', '/api/v1/personal-secrets', {
+        token: owner.token,
+        body: { name: 'mine', type: 'token', value: 'personal value of a session', envName: 'MINE' },
+      })
+      const { person, pass } = await admitted('admin')
+      const answer = await begin({ pass })
+      expect(answer.status).toBe(201)
+      expect(Object.keys(answer.body)).toEqual(['version'])
+      expect(JSON.stringify(answer.body)).not.toContain('value of a session')
+      const { version } = await server.ok('GET', '/api/v1/workspaces/current/delivery', { token: credential })
+      expect(answer.body.version).toBe(version)
+      const records = (await server.records(20)).filter(({ actor }) => actor.id === person.id)
+      expect(records.map(({ action, target }) => `${action} ${target?.name}`)).toEqual(
+        expect.arrayContaining(['workspace-secret.use TOKEN', 'personal-secret.use mine']),
+      )
+      for (const record of records.filter(({ action }) => action.endsWith('secret.use')))
+        expect(record).toMatchObject({
+          outcome: 'success',
+          actor: { kind: 'person', name: person.name },
+          workspace: workspace.id,
+          address: '127.0.0.1',
+        })
+    })
+
+    test('a pass is good for the agent that got it, and as long as its person may be there as what they came in', async () => {
+      const stranger = await server.addPerson()
+      const box = await server.ok('POST', shares, { token: stranger.token, body: { name: 'box' } })
+      const theirs = await server.addAgent(stranger, box.id)
+      const { person, own, pass } = await admitted('admin')
+      const refused = async (one: string, token?: string) => {
+        const answer = await begin({ pass: one }, token)
+        expect([answer.status, answer.body.code]).toEqual([403, 'agent.pass_invalid'])
+        return answer
+      }
+      expect((await begin({ pass })).status).toBe(201)
+      await refused(pass, theirs)
+      const cut = pass.slice(0, -2)
+      for (const forged of ['x', cut, `${cut}AA`, pass.slice(4), 'x'.repeat(2048)]) await refused(forged)
+      await change(person, 'view')
+      const answer = await refused(pass)
+      const record = (await server.records(10)).find(({ traceId }) => traceId === answer.body.traceId)
+      expect(record).toMatchObject({
+        action: 'agent.deliver',
+        outcome: 'refused',
+        actor: { kind: 'workspace', id: workspace.id },
+      })
+      await change(person, 'admin')
+      expect((await begin({ pass })).status).toBe(201)
+      await server.ok('DELETE', '/api/ssh/keys', {
+        token: person.token,
+        body: { publicKeyFingerprint: fingerprintOf(own.blob) },
+      })
+      await refused(pass)
+      for (const wrong of [{}, { pass: 7 }, { pass: '' }, { pass, more: 1 }])
+        expect((await begin(wrong)).status).toBe(400)
+      expect((await server.request('POST', '/api/v1/workspaces/current/sessions', { body: {} })).status).toBe(
+        401,
+      )
+    })
   })
 
   describe('certificates of host keys', () => {

@@ -17,6 +17,7 @@ import { WorkspaceIdentity } from './identity.ts'
 import { SecretFiles } from './secret-files.ts'
 import { WorkspaceSecrets } from './secrets.ts'
 import { SshServer } from './ssh-server.ts'
+import { type Visitor, VisitorSessions } from './visitor-sessions.ts'
 
 /** Reconnecting: twice as long after each failure, and not all agents at once. */
 const BACKOFF_MS_MIN = 500
@@ -47,6 +48,10 @@ export interface AgentPart {
   reach?(client: () => Keyhold): void
   /** Somebody comes in. */
   open?(at: AgentState, opening: Extract<ControlMessage, { type: 'open' }>): void
+  /** Variables for a session by SSH. One that the session has of its own stays; those of secrets go before. */
+  sessionVariables?(
+    visitor: Visitor,
+  ): Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>
 }
 
 /** Runs the agent. @returns the exit code, when it is stopped. @throws Failure when it was cut off, or never joined. */
@@ -61,8 +66,17 @@ export async function runAgent(options: AgentOptions): Promise<number> {
   secrets.follow(identity)
   // Without a place for it, who comes in by SSH is still let in.
   await secrets.start()
-  const ssh = new SshServer({ directory, loginName: loginName(), terminal })
-  const agent = new Agent(directory, state, terminal, [secrets, identity, ssh])
+  const sessions = new VisitorSessions({
+    env: options.env,
+    secrets,
+    additions: async (visitor) => {
+      const all = await Promise.all(parts.map((part) => part.sessionVariables?.(visitor)))
+      return Object.assign({}, ...all)
+    },
+  })
+  const ssh = new SshServer({ directory, loginName: loginName(), terminal, sessions })
+  const parts: readonly AgentPart[] = [secrets, identity, ssh]
+  const agent = new Agent(directory, state, terminal, parts)
   const stopping = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stopping.abort())
   try {

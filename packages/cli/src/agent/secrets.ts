@@ -42,6 +42,8 @@ export class WorkspaceSecrets {
   #isClosed = false
   #timer: NodeJS.Timeout | undefined
   #fetch: () => void = () => {}
+  /** Told of what comes, before programs can have it. */
+  beforeChange: (delivery: NonNullable<AgentAnswer['delivery']>) => Promise<void> = async () => {}
 
   constructor(env: NodeJS.ProcessEnv, workspaceId: string, files: SecretFiles, note: (text: string) => void) {
     this.#path = agentSocketPath(env)
@@ -138,6 +140,18 @@ export class WorkspaceSecrets {
     return true
   }
 
+  /** What programs get now, and which it is. */
+  get inEffect(): { version: string; delivery: NonNullable<AgentAnswer['delivery']> } | undefined {
+    const { delivery } = this.#answer
+    const version = this.#delivery?.version
+    return version === undefined || delivery === undefined ? undefined : { version, delivery }
+  }
+
+  /** So that programs of a session find this agent, wherever it listens. */
+  sessionVariables(): Readonly<Record<string, string>> {
+    return { KEYHOLD_AGENT_SOCKET: this.#path }
+  }
+
   async changed(keyhold: Keyhold): Promise<void> {
     // What nobody can ask for here is not fetched: it would be recorded as used.
     if (this.#server === undefined) return
@@ -146,6 +160,8 @@ export class WorkspaceSecrets {
     // Stopped meanwhile: nothing is written after it was removed.
     if (this.#isClosed) return
     if (!delivery.isUnchanged) {
+      await this.beforeChange(delivery)
+      if (this.#isClosed) return
       this.#delivery = delivery
       this.#wantedFiles = delivery.secrets.flatMap(({ path, value, encoding }) =>
         path === null ? [] : [{ path, value: Buffer.from(value, encoding) }],

@@ -14,6 +14,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import {
   AGENT_TUNNEL_PATH,
@@ -24,8 +25,11 @@ import {
 import type { Keyhold } from '@keyhold/sdk'
 import { WebSocket } from 'ws'
 import { userAgent } from '../client.ts'
+import { codeOf, Failure } from '../failure.ts'
+import { NO_SFTP, SFTP_SERVERS } from '../session/session-answer.ts'
 import type { Terminal } from '../terminal.ts'
 import { pipeTunnel } from './pipe-tunnel.ts'
+import type { VisitorSessions } from './visitor-sessions.ts'
 
 const HOST_KEY = 'ssh_host_ed25519_key'
 const SERVER_PLACES = ['/usr/sbin/sshd', '/usr/local/sbin/sshd', '/sbin/sshd', '/usr/bin/sshd']
@@ -43,6 +47,7 @@ export interface SshServerOptions {
   readonly directory: string
   readonly loginName: string
   readonly terminal: Terminal
+  readonly sessions: VisitorSessions
 }
 
 export class SshServer {
@@ -53,6 +58,10 @@ export class SshServer {
     this.#options = options
     if (findServer() === undefined)
       options.terminal.note('nobody can enter by SSH: install the package openssh-server')
+  }
+
+  reach(client: () => Keyhold): void {
+    this.#options.sessions.reach(client)
   }
 
   /** Sees that there is a host key, and a certificate that is good for a while. */
@@ -79,7 +88,9 @@ export class SshServer {
     if (program === undefined) return
     const { terminal } = this.#options
     try {
-      const place = this.#prepare(opening)
+      const door = this.#admit(opening)
+      socket.on('close', () => door?.close())
+      const place = this.#prepare(opening, door?.path ?? '')
       const server = startServer(program, place)
       terminal.note(`${opening.name} (${opening.level}) comes in from ${opening.address}`)
       server.stderr.setEncoding('utf8').on('data', (text: string) => terminal.note(`sshd: ${text.trim()}`))
@@ -91,6 +102,17 @@ export class SshServer {
       const code = error instanceof Error && 'code' in error ? String(error.code) : 'unexpected failure'
       terminal.note(`the SSH server cannot be started (${code})`)
       socket.terminate()
+    }
+  }
+
+  /** @returns undefined where there is no place for it: then sessions are without secrets, and with Edit there is none. */
+  #admit(opening: Opening): ReturnType<VisitorSessions['admit']> | undefined {
+    try {
+      return this.#options.sessions.admit(opening)
+    } catch (error) {
+      const reason = error instanceof Failure ? error.message : codeOf(error)
+      this.#options.terminal.note(`sessions by SSH get no secrets: ${reason}`)
+      return undefined
     }
   }
 
@@ -121,7 +143,7 @@ export class SshServer {
   }
 
   /** Writes what one server reads. @returns the directory, which only this account can enter. */
-  #prepare({ keys }: Opening): string {
+  #prepare({ keys, level }: Opening, socketPath: string): string {
     const { directory, loginName } = this.#options
     const place = mkdtempSync(join(directory, 'ssh-'))
     const hostKey = join(directory, HOST_KEY)
@@ -143,7 +165,13 @@ export class SshServer {
       'UsePAM no',
       'PermitUserEnvironment no',
       'AcceptEnv LANG LC_* COLORTERM GIT_PROTOCOL TZ',
-      'Subsystem sftp internal-sftp',
+      `Subsystem sftp ${level === 'edit' ? NO_SFTP : sftpServer()}`,
+      `ForceCommand ${sessionCommand(socketPath, level)}`,
+      // Start-up files are for what was asked for, and not for the shell that starts the session: bash reads them where it
+      // believes to be the first one, zsh in this folder. The session takes both away again.
+      `SetEnv SHLVL=1 ${quoted(`ZDOTDIR=${place}`)}`,
+      // What leads past a session cannot be blanked: forwarded ports and sockets, and what sshd runs before it.
+      ...(level === 'edit' ? ['DisableForwarding yes', 'PermitUserRC no'] : []),
       'X11Forwarding no',
       'UseDNS no',
       'PidFile none',
@@ -158,6 +186,18 @@ export class SshServer {
 }
 
 const quoted = (path: string) => `"${path}"`
+
+/** What sshd runs for each session, as a line for any shell. */
+function sessionCommand(socketPath: string, level: Opening['level']): string {
+  const isSource = import.meta.url.endsWith('.ts')
+  const entry = fileURLToPath(new URL(isSource ? '../session/session.ts' : '../session.js', import.meta.url))
+  // That process.execve is still being tried out is of no interest to who sits at the terminal.
+  const words = [process.execPath, '--disable-warning=ExperimentalWarning', entry, socketPath, level]
+  return `exec ${words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ')}`
+}
+
+/** A program, and not sshd itself, since that does it for no session with a command of ours. */
+const sftpServer = () => SFTP_SERVERS.find((path) => existsSync(path)) ?? NO_SFTP
 
 function findServer(): string | undefined {
   return SERVER_PLACES.find((path) => {

@@ -124,7 +124,7 @@ export class Run {
     const isInteractive = isatty(0) && isatty(1) && isatty(2) && isInForeground()
     if (isInteractive) {
       const { startInTerminal } = await import('./terminal-child.ts')
-      return startInTerminal(start, makeMasker(), maskingTransform)
+      return startInTerminal(start, maskingTransform(makeMasker(), { terminal: true }))
     }
     return spawnMasked(start, makeMasker, maskingTransform, pipes)
   }

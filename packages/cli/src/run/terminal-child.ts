@@ -7,8 +7,8 @@
 // Ctrl-Z as a key and then stops itself (vim) goes on instead; shells inside do their own job control.
 import { spawnSync } from 'node:child_process'
 import { closeSync, constants, openSync } from 'node:fs'
+import type { Transform } from 'node:stream'
 import { ReadStream } from 'node:tty'
-import type { Masker } from '@keyhold/masking'
 import { pumpOutput } from './output.ts'
 import { findProcess, isInForeground } from './process-table.ts'
 import { forkWithTerminal, resizeTerminal } from './pseudo-terminal.ts'
@@ -22,11 +22,8 @@ const FOREGROUND_POLL_MS = 200
 /** How long a stop signal may take to stop us before we take it that nobody could continue us. */
 const STOP_MS = 50
 
-export function startInTerminal(
-  start: ChildStart,
-  masker: Masker,
-  maskingTransform: typeof import('@keyhold/masking').maskingTransform,
-): StartedChild {
+/** @param masking what the output goes through. */
+export function startInTerminal(start: ChildStart, masking: Transform): StartedChild {
   const ours = new RawTerminal()
   const { promise: ended, resolve } = Promise.withResolvers<Ending>()
   const { master, pid, path } = forkWithTerminal(
@@ -37,7 +34,7 @@ export function startInTerminal(
     (exitCode, signal) => resolve(signal ? { signalNumber: signal } : { exitCode }),
   )
   const inner = new ReadStream(master)
-  const pump = pumpOutput(inner, maskingTransform(masker, { terminal: true }), 1)
+  const pump = pumpOutput(inner, masking, 1)
   ours.enter()
 
   const suspend = () => {

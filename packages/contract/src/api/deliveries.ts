@@ -82,6 +82,32 @@ export const fileProblems = [
 ] as const
 export type FileProblem = (typeof fileProblems)[number]
 
+export const beginSession = route({
+  id: 'agent.session',
+  method: 'POST',
+  path: '/api/v1/workspaces/current/sessions',
+  summary:
+    'Say that somebody who came in by SSH gets what the workspace has, before they get it; each value is recorded as used by them',
+  caller: 'workspace',
+  action: 'agent.deliver',
+  body: Type.Object(
+    {
+      pass: Type.String({
+        minLength: 1,
+        maxLength: 2048,
+        description: 'As the agent got it when they came in',
+      }),
+    },
+    { additionalProperties: false },
+  ),
+  status: 201,
+  answer: Type.Object({
+    /** Of the delivery that was recorded; with another one, the agent fetches first, and asks again. */
+    version: Type.String(),
+  }),
+  errors: ['agent.pass_invalid'],
+})
+
 export const readDelivery = route({
   id: 'agent.delivery',
   method: 'GET',

@@ -147,6 +147,8 @@ export const ControlMessage = Type.Union([
     /** Lines of `authorized_keys`: all keys of this person, and of nobody else. */
     keys: Type.Array(Type.String()),
     address: Type.String(),
+    /** Says whose sessions they are that begin in this connection: for `agent.session`. */
+    pass: Type.String(),
   }),
 ])
 export type ControlMessage = Static<typeof ControlMessage>

@@ -334,7 +334,13 @@ export class Access {
    * is delivered or left out is recorded with the delivery that asks.
    */
   async permits(asker: Asker, action: Action, scope: Scope): Promise<boolean> {
-    return !('refused' in (await this.#find(this.#storage.db, asker, action, scope)))
+    return (await this.permit(asker, action, scope)) !== undefined
+  }
+
+  /** The same, and as what: undefined when they may not. */
+  async permit(asker: Asker, action: Action, scope: Scope): Promise<Permit | undefined> {
+    const decision = await this.#find(this.#storage.db, asker, action, scope)
+    return 'refused' in decision ? undefined : decision
   }
 
   /** Records that a caller was refused before anything could be decided, and gives the error to throw. */

@@ -60,6 +60,8 @@ export interface WorkspaceAgent {
   readonly epoch: number
   readonly credentialId: string
   readonly credentialCreatedAt: Date
+  /** Whose session by SSH it asks for: what it gets is recorded as theirs. What may leave is decided as for the agent. */
+  readonly visitor?: Person
 }
 
 /** Whoever may run commands on the server's machine. */
@@ -98,6 +100,7 @@ export function toActor(caller: Caller): AuditRecord['actor'] {
           }
         : { kind: 'access-key', id: caller.accessKeyId }
     case 'workspace':
+      if (caller.visitor) return toActor(caller.visitor)
       return { kind: 'workspace', id: caller.workspaceId, credential: caller.credentialId }
     case 'operator':
       return { kind: 'operator' }

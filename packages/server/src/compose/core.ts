@@ -58,7 +58,9 @@ import { SealedMessages } from '../vault/sealed-messages.ts'
 import { SshHostKey } from '../vault/ssh-host-keys.ts'
 import { Vault } from '../vault/vault.ts'
 import { Agents } from '../workspaces/agents.service.ts'
+import { VisitorPasses } from '../workspaces/visitor-pass.ts'
 import { Workspaces } from '../workspaces/workspaces.service.ts'
+import { findPerson } from './callers.ts'
 import { unusable } from './unusable.ts'
 
 /** Everything below HTTP, joined. */
@@ -80,6 +82,7 @@ export interface Core {
   readonly workspaceSecrets: WorkspaceSecrets
   readonly deliveries: Deliveries
   readonly workspaceIdentities: WorkspaceIdentities
+  readonly visitorPasses: VisitorPasses
   /** By which the SSH gateway is known, and what vouches for workspaces. */
   readonly sshKeysOfInstance: { readonly gateway: SshHostKey; readonly certificateAuthority: SshHostKey }
   readonly secrets: Secrets
@@ -176,7 +179,14 @@ export async function composeCore(
     const personalSecrets = new PersonalSecrets(storage, access, vault, clock)
     const workspaces = new Workspaces(storage, access, accounts, projects, clock)
     const workspaceSecrets = new WorkspaceSecrets({ storage, access, vault, clock }, workspaces)
+    const sshKeys = new SshKeys(storage, access, clock)
+    const visitorPasses = new VisitorPasses(new SealedMessages(vault.deriveKey('visitor-pass')))
     const deliveries = new Deliveries(access, {
+      readPass: (pass) => visitorPasses.read(pass, clock.now()),
+      findByKey: async (accountId, fingerprint) => {
+        const key = await sshKeys.findForLogin(fingerprint)
+        return key?.accountId === accountId ? findPerson(accounts, accountId, key.id) : undefined
+      },
       findWorkspace: (id) => workspaces.findForDelivery(id),
       workspaceOffers: (workspace) => workspaceSecrets.offers(workspace),
       projectOffers: ({ projectId, id, environment }) => secretOffers(storage, projectId, id, environment),
@@ -188,7 +198,6 @@ export async function composeCore(
       personalOffers: ({ id, owner }) => personalSecrets.offers(owner, id),
     })
     const sshIdentities = new SshIdentities(storage, access, accounts, vault, clock)
-    const sshKeys = new SshKeys(storage, access, clock)
     const apiKeys = new ApiKeys(storage, access, vault, clock)
     const vendorClient = new VendorClient(outgoing)
     const repositoryTokens = new RepositoryTokens(storage, access, vault, clock, vendorClient)
@@ -292,6 +301,7 @@ export async function composeCore(
       workspaceIdentities: new WorkspaceIdentities(access, {
         gitHosts: (ownerId) => repositories.gitHosts(ownerId),
       }),
+      visitorPasses,
       agents: new Agents({ storage, access, audit, clock, certificateAuthority }),
       sshKeysOfInstance: {
         gateway: new SshHostKey(vault.deriveKey('ssh-gateway')),

@@ -104,6 +104,7 @@ export async function composeServer(
       serverId: core.servers.id,
       messages: core.serverMessages,
       keyLines: (accountId) => core.sshKeys.linesForLogin(accountId),
+      passes: core.visitorPasses,
     },
     (error) => logger.warn({ err: error }, 'cannot keep the connection of an agent'),
   )

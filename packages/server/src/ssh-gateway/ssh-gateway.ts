@@ -11,7 +11,7 @@ import { newTraceId } from '../base/ids.ts'
 import type { Origin } from '../base/origin.ts'
 import { fingerprintOf } from '../base/ssh-public-key.ts'
 import type { AgentConnections } from '../workspaces/agent-connections.ts'
-import { TunnelError } from '../workspaces/tunnels.ts'
+import { TunnelError, type VisitorLevel } from '../workspaces/tunnels.ts'
 import { harden, OpenFailure, type Refuse } from './outer-client.ts'
 import { type HalfClosable, pipeTunnel } from './pipe-tunnel.ts'
 import { isProven } from './verify-signature.ts'
@@ -57,14 +57,20 @@ export interface GatewayParts {
   readonly loginMs?: number
 }
 
+/** A way into a workspace, and as what its person came. */
+interface Tunnel {
+  readonly workspaceId: string
+  readonly level: VisitorLevel
+  end(): void
+}
+
 /** Somebody inside. */
 interface Guest {
   readonly client: Connection
   readonly socket: Socket
   readonly asker: Asker<Person>
   readonly key: LoginKey
-  /** Workspaces with an open tunnel; how often. */
-  readonly tunnels: Set<{ readonly workspaceId: string; end(): void }>
+  readonly tunnels: Set<Tunnel>
   idleSince: number
   rekeyedAt: number
   rekeyedBytes: number
@@ -301,7 +307,7 @@ export class SshGateway {
           'only workspaces can be reached from here, by id and on port 22',
         )
       }
-      const socket = await access.deliver(
+      const { socket, level } = await access.deliver(
         asker,
         'ssh.connect',
         inWorkspace(id, { target }),
@@ -309,20 +315,22 @@ export class SshGateway {
           if (!(await connections.isConnected(id))) throw new AppError('agent.not_connected')
           return { found: permit.level, records: [{ target }] }
         },
-        async (_grant, level) =>
-          connections.openTunnel(id, {
+        async (_grant, found) => {
+          const level = found as VisitorLevel // `as`: the rule of ssh.connect has no View.
+          const socket = await connections.openTunnel(id, {
             accountId: asker.caller.accountId,
             name: asker.caller.name,
-            // `as`: the rule of ssh.connect has no View.
-            level: level as 'owner' | 'admin' | 'edit',
+            level,
             fingerprint: key.fingerprint,
             address: asker.origin.address ?? '',
-          }),
+          })
+          return { socket, level }
+        },
       )
       if (!this.#guests.has(guest)) return socket.terminate()
       // `as`: ssh2's channels have both.
       const channel = accept() as unknown as HalfClosable
-      this.#track(guest, id, () => socket.terminate(), channel)
+      this.#track(guest, { workspaceId: id, level, end: () => socket.terminate() }, channel)
       pipeTunnel(channel, socket)
     } catch (error) {
       refuse(OpenFailure.connectFailed, textOf(error, id))
@@ -331,8 +339,7 @@ export class SshGateway {
     }
   }
 
-  #track(guest: Guest, workspaceId: string, end: () => void, channel: HalfClosable): void {
-    const tunnel = { workspaceId, end }
+  #track(guest: Guest, tunnel: Tunnel, channel: HalfClosable): void {
     guest.tunnels.add(tunnel)
     channel.once('close', () => {
       guest.tunnels.delete(tunnel)
@@ -345,7 +352,7 @@ export class SshGateway {
           action: 'ssh.disconnect',
           outcome: 'success',
           actor: { kind: 'person', id: accountId, name, credential: key.id },
-          workspace: workspaceId,
+          workspace: tunnel.workspaceId,
           target: { kind: 'ssh-key', id: key.id, name: key.fingerprint },
           origin: asker.origin,
         })
@@ -376,8 +383,13 @@ export class SshGateway {
     const { findKey, access } = this.#parts
     if (tunnels.size === 0 && Date.now() - idleSince > IDLE_MS) return false
     if ((await findKey(key.fingerprint))?.id !== key.id) return false
-    for (const workspaceId of new Set([...tunnels].map((tunnel) => tunnel.workspaceId)))
-      if (!(await access.permits(asker, 'ssh.connect', inWorkspace(workspaceId)))) return false
+    for (const workspaceId of new Set([...tunnels].map((tunnel) => tunnel.workspaceId))) {
+      const permit = await access.permit(asker, 'ssh.connect', inWorkspace(workspaceId))
+      if (permit === undefined) return false
+      // What a session shows was settled when it began: as something else they come in anew (acceptance SEC-42).
+      for (const tunnel of tunnels)
+        if (tunnel.workspaceId === workspaceId && tunnel.level !== permit.level) return false
+    }
     return true
   }
 

@@ -10,6 +10,7 @@ import type { AgentFacts, AgentParts } from './agents.service.ts'
 import * as store from './agents.store.ts'
 import { answer, type DialledTunnel, ServerTunnels, type Wish } from './server-tunnels.ts'
 import { TunnelError, Tunnels, type Visitor } from './tunnels.ts'
+import type { VisitorPasses } from './visitor-pass.ts'
 
 /** How often is looked whether agents may stay and have something to fetch: others may have said so on another server. */
 const LOOK_MS = 1_000
@@ -47,6 +48,7 @@ export interface ConnectionParts extends Omit<AgentParts, 'certificateAuthority'
   readonly messages: SealedMessages
   /** Lines of the keys that let somebody into a workspace. */
   readonly keyLines: (accountId: string) => Promise<readonly string[]>
+  readonly passes: VisitorPasses
 }
 
 /**
@@ -153,8 +155,11 @@ export class AgentConnections {
     if (this.#tunnels.countOf(workspaceId) >= limits.sshTunnelsPerWorkspace)
       throw new TunnelError(`too many connections to workspace ${workspaceId} at once`)
     const { epoch } = connection.asker.caller
-    return this.#tunnels.open({ workspaceId, epoch }, visitor, (tunnel) =>
-      this.#tell(connection, { type: 'open', ...tunnel, keys }),
+    const { accountId, level, fingerprint, address } = visitor
+    const { passes, clock } = this.#parts
+    const pass = passes.issue({ workspaceId, epoch, accountId, level, fingerprint, address }, clock.now())
+    return this.#tunnels.open({ workspaceId, epoch }, (tunnel) =>
+      this.#tell(connection, { type: 'open', ...visitor, ...tunnel, keys, pass }),
     )
   }
 

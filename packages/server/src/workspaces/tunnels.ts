@@ -5,11 +5,14 @@ const TOKEN_PREFIX = 'kh_tun_'
 /** How long an agent may take to dial. */
 const DIALLING_MS = 10_000
 
+/** As what somebody may enter. */
+export type VisitorLevel = 'owner' | 'admin' | 'edit'
+
 /** Who enters, and with which keys: what the SSH server in the workspace has to know. */
 export interface Visitor {
   readonly accountId: string
   readonly name: string
-  readonly level: 'owner' | 'admin' | 'edit'
+  readonly level: VisitorLevel
   /** Of the key that was proven at the gateway. */
   readonly fingerprint: string
   readonly address: string
@@ -26,7 +29,7 @@ interface Waiting<Socket> {
 }
 
 /** What goes to the agent: it dials back with the token, which is good once. */
-export interface TunnelCall extends Visitor {
+export interface TunnelCall {
   readonly tunnelId: string
   readonly token: string
 }
@@ -57,7 +60,6 @@ export class Tunnels<Socket extends { once(event: 'close', listener: () => void)
    */
   open(
     at: { readonly workspaceId: string; readonly epoch: number },
-    visitor: Visitor,
     call: (tunnel: TunnelCall) => void,
   ): Promise<Socket> {
     const tunnelId = newId('tun')
@@ -79,7 +81,7 @@ export class Tunnels<Socket extends { once(event: 'close', listener: () => void)
         resolve(socket)
       }
       this.#waiting.set(tunnelId, { ...at, tokenHash: hashToken(token), settle })
-      call({ ...visitor, tunnelId, token })
+      call({ tunnelId, token })
     })
   }
 

@@ -7,6 +7,9 @@ export function deliveryRoutes(http: Http<Person, Machine, WorkspaceAgent>, deli
   http.person(api.listWorkspaceVariables, async ({ caller, origin, params }) =>
     deliveries.variables({ caller, origin }, params.workspaceId),
   )
+  http.workspace(api.beginSession, async ({ caller, origin, body }) =>
+    deliveries.beginSession({ caller, origin }, body.pass),
+  )
   http.workspace(api.readDelivery, async ({ caller, origin, query }) =>
     deliveries.deliver({ caller, origin }, query.have),
   )

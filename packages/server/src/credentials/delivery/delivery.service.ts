@@ -4,6 +4,7 @@ import type { AnswerOf } from '@keyhold/contract/route'
 import { type Access, inWorkspace } from '../../access/access.ts'
 import type { Asker, Person, WorkspaceAgent } from '../../access/caller.ts'
 import { hashToken } from '../../base/ids.ts'
+import type { Admitted } from '../../workspaces/visitor-pass.ts'
 import type { DeliveredWorkspace, LinkedEnvironment } from '../../workspaces/workspace.ts'
 import type { Offer } from '../offer.ts'
 import type { DeliveredSecret } from '../targeted-secret.ts'
@@ -13,6 +14,9 @@ import { type Placement, place, toVariables } from './delivery.ts'
 export interface DeliverySources {
   /** @throws AppError `workspace.not_found` */
   findWorkspace(workspaceId: string): Promise<DeliveredWorkspace>
+  readPass(pass: string): Admitted | undefined
+  /** @returns whoever has this key, as long as it lets them in. */
+  findByKey(accountId: string, fingerprint: string): Promise<Person | undefined>
   workspaceOffers(workspace: DeliveredWorkspace): Promise<readonly Offer[]>
   /** What an environment of a project has itself, and what it takes from `All`. */
   projectOffers(
@@ -127,6 +131,33 @@ export class Deliveries {
       leftOut,
       referenced: referenced.map(({ value, encoding }) => ({ value, encoding })),
     }
+  }
+
+  /**
+   * Records all that a session by SSH is about to get, by the name of whoever it is of. Each kind decides once more.
+   * @returns the version of what was recorded. @throws AppError `agent.pass_invalid`
+   */
+  async beginSession(asker: Asker<WorkspaceAgent>, pass: string): Promise<{ version: string }> {
+    const visitor = await this.#findVisitor(asker, pass)
+    if (!visitor) throw await this.#access.refuse(asker, 'agent.deliver', 'agent.pass_invalid')
+    const caller = { ...asker.caller, visitor: visitor.caller }
+    const { version } = await this.deliver({ caller, origin: visitor.origin }, undefined)
+    return { version }
+  }
+
+  /** @returns who came in by SSH, if they may still be there as what they came in as. */
+  async #findVisitor(
+    { caller, origin }: Asker<WorkspaceAgent>,
+    pass: string,
+  ): Promise<Asker<Person> | undefined> {
+    const admitted = this.#sources.readPass(pass)
+    if (admitted?.workspaceId !== caller.workspaceId || admitted.epoch !== caller.epoch) return undefined
+    const { accountId, fingerprint, address, level } = admitted
+    const person = await this.#sources.findByKey(accountId, fingerprint)
+    if (!person) return undefined
+    const visitor = { caller: person, origin: { ...origin, address } }
+    const permit = await this.#access.permit(visitor, 'ssh.connect', inWorkspace(caller.workspaceId))
+    return permit?.level === level ? visitor : undefined
   }
 
   /** Names a placement: another one as soon as anything of it is another. */

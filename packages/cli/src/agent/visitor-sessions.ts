@@ -1,0 +1,211 @@
+// What sessions by SSH get. Each connection has a socket of its own, which names whose it is: nothing that a client can set
+// does. Before a session gets anything, the server has written down that this person gets it.
+import { chmodSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
+import { dirname, join } from 'node:path'
+import type { ControlMessage } from '@keyhold/contract/api/workspace-agents'
+import { type Keyhold, KeyholdError } from '@keyhold/sdk'
+import { failureOf } from '../client.ts'
+import { Failure } from '../failure.ts'
+import { type AgentAnswer, agentSocketPath, assertPrivate } from '../run/agent-socket.ts'
+import { childEnvironment } from '../run/environment.ts'
+import type { MaskedValue, SessionAnswer, SessionRefusal } from '../session/session-answer.ts'
+import type { WorkspaceSecrets } from './secrets.ts'
+
+type Opening = Extract<ControlMessage, { type: 'open' }>
+type WorkspaceDelivery = NonNullable<AgentAnswer['delivery']>
+
+/** Whose session it is. */
+export type Visitor = Pick<Opening, 'accountId' | 'name' | 'level' | 'address'>
+
+/** How long the server may take to write down who gets the secrets. */
+const RECORDING_MS = 5_000
+/** How often is asked again when what there is changes at the same moment. */
+const TRIES = 3
+/** How long a session may take to hear of other values; one that has stopped must not keep them from programs. */
+const HEARING_MS = 1_000
+
+export interface VisitorSessionsParts {
+  readonly env: NodeJS.ProcessEnv
+  readonly secrets: WorkspaceSecrets
+  /** What parts of the agent add to a session. */
+  readonly additions: (visitor: Visitor) => Promise<Readonly<Record<string, string>>>
+}
+
+/** A connection, as far as its sessions are concerned. */
+interface Visit {
+  readonly opening: Opening
+  /** Version of what was last written down for it. */
+  recorded: string | undefined
+  /** Sessions that blank values, as long as they last. */
+  readonly masking: Set<Socket>
+}
+
+export class VisitorSessions {
+  readonly #parts: VisitorSessionsParts
+  readonly #directory: string
+  readonly #visits = new Set<Visit>()
+  #count = 0
+  #client: (() => Keyhold) | undefined
+
+  constructor(parts: VisitorSessionsParts) {
+    this.#parts = parts
+    this.#directory = dirname(agentSocketPath(parts.env))
+    parts.secrets.beforeChange = (delivery) => this.#tellMasking(delivery)
+  }
+
+  /** @param client gives the client as it is by then. */
+  reach(client: () => Keyhold): void {
+    this.#client = client
+  }
+
+  /** Listens for the sessions of one connection. @returns where, and how to end it. @throws Failure and system errors */
+  admit(opening: Opening): { readonly path: string; close(): void } {
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
+    assertPrivate(this.#directory)
+    if (this.#count === 0) this.#sweep()
+    this.#count += 1
+    // Short: a path of a socket has at most 107 bytes (unix(7)).
+    const path = join(this.#directory, `s-${process.pid}.${this.#count}`)
+    rmSync(path, { force: true })
+    const visit: Visit = { opening, recorded: undefined, masking: new Set() }
+    const server = createServer((socket) => {
+      // Whoever has gone does not miss the answer.
+      socket.on('error', () => {})
+      void this.#answer(visit, socket)
+    })
+    server.on('error', () => {})
+    server.listen(path, () => chmodSync(path, 0o600))
+    this.#visits.add(visit)
+    return {
+      path,
+      close: () => {
+        this.#visits.delete(visit)
+        server.close()
+        for (const socket of visit.masking) socket.destroy()
+        rmSync(path, { force: true })
+      },
+    }
+  }
+
+  /** Removes the sockets of agents that were killed. */
+  #sweep(): void {
+    for (const name of readdirSync(this.#directory)) {
+      const pid = /^s-(\d+)\.\d+$/.exec(name)?.[1]
+      if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(this.#directory, name), { force: true })
+    }
+  }
+
+  async #answer(visit: Visit, socket: Socket): Promise<void> {
+    const answer = await this.#begin(visit)
+    const line = `${JSON.stringify(answer)}\n`
+    if ('refused' in answer || answer.masked === undefined) return void socket.end(line)
+    visit.masking.add(socket)
+    socket.on('close', () => visit.masking.delete(socket))
+    socket.write(line)
+  }
+
+  async #begin(visit: Visit): Promise<SessionAnswer | SessionRefusal> {
+    const { level, address } = visit.opening
+    try {
+      const delivery = await this.#recorded(visit)
+      const { variables, notes } = variablesOf(delivery)
+      const additions = await this.#parts.additions(visit.opening)
+      const masked = level === 'edit' ? { masked: maskedOf(delivery) } : {}
+      return { variables, additions, notes, address, ...masked }
+    } catch (error) {
+      const reason = reasonOf(error)
+      if (level === 'edit') return { refused: `nothing could be blanked in this session: ${reason}` }
+      const additions = await this.#parts.additions(visit.opening).catch(() => ({}))
+      return { variables: {}, additions, notes: [`no secrets in this session: ${reason}`], address }
+    }
+  }
+
+  /** What there is, once the server has written down that this person gets it. Once for a connection and a version. */
+  async #recorded(visit: Visit): Promise<WorkspaceDelivery> {
+    const { secrets } = this.#parts
+    const keyhold = this.#client! // `!`: nobody comes in before the agent has connected.
+    for (let tries = 0; tries < TRIES; tries++) {
+      const { inEffect } = secrets
+      if (inEffect !== undefined && inEffect.version === visit.recorded) return inEffect.delivery
+      const signal = AbortSignal.timeout(RECORDING_MS)
+      const { version } = await keyhold().call('agent.session', {
+        body: { pass: visit.opening.pass },
+        signal,
+      })
+      visit.recorded = version
+      if (secrets.inEffect?.version !== version) await secrets.changed(keyhold())
+    }
+    throw new Failure('the agent of this workspace has none, or they change just now')
+  }
+
+  /** Has those who blank values know the next ones, before any program can have them. */
+  async #tellMasking(delivery: WorkspaceDelivery): Promise<void> {
+    const line = `${JSON.stringify({ masked: maskedOf(delivery) })}\n`
+    const sockets = [...this.#visits].flatMap(({ masking }) => [...masking])
+    await Promise.all(sockets.map((socket) => told(socket, line)))
+  }
+}
+
+function told(socket: Socket, line: string): Promise<void> {
+  return new Promise((resolve) => {
+    const deadline = setTimeout(resolve, HEARING_MS)
+    const heard = () => {
+      clearTimeout(deadline)
+      resolve()
+    }
+    socket.once('data', heard)
+    socket.once('close', heard)
+    socket.write(line)
+  })
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}
+
+/** Variables as `keyhold run` makes them, but what cannot be one is left out: a session has to begin. */
+function variablesOf({ secrets, leftOut }: WorkspaceDelivery): {
+  variables: Record<string, string>
+  notes: string[]
+} {
+  const variables: Record<string, string> = {}
+  const missing = leftOut.map(({ name }) => name)
+  for (const { name, type, value, encoding, file } of secrets) {
+    if (name === null) continue
+    // A file that nobody has put somewhere is there for as long as a program runs, with keyhold run.
+    if (type === 'file' && file === undefined) continue
+    const ofType = type === 'key' && file === undefined ? 'token' : type
+    const secret = { name, type: ofType, value: Buffer.from(value, encoding), ...(file && { file }) }
+    try {
+      Object.assign(variables, childEnvironment({}, [secret], [], noFiles).env)
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      missing.push(name)
+    }
+  }
+  const names = missing.join(', ')
+  const notes = missing.length > 0 ? [`not in this session: ${names}; see: keyhold workspace variables`] : []
+  return { variables, notes }
+}
+
+const noFiles = () => {
+  throw new Failure('no file is made for a session')
+}
+
+function maskedOf({ secrets, referenced }: WorkspaceDelivery): MaskedValue[] {
+  return [...secrets, ...referenced.map((one) => ({ name: null, ...one }))].map((one) => ({
+    name: one.name ?? 'reference',
+    value: Buffer.from(one.value, one.encoding).toString('base64'),
+  }))
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof KeyholdError) return failureOf(error).message
+  return error instanceof Failure ? error.message : 'the agent could not ask Keyhold'
+}

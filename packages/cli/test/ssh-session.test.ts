@@ -1,0 +1,165 @@
+// What a session by SSH gets: the variables of the workspace, and otherwise exactly what sshd alone would have given it.
+import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { TerminalRun, waitFor } from './kit.ts'
+import { SshWorld, start } from './ssh-kit.ts'
+
+let world: SshWorld
+
+beforeAll(async () => {
+  world = await SshWorld.start()
+  await set('GITHUB_TOKEN', 'ghp_canary-of-sessions')
+  await set('PEM', 'first line\nsecond "line"\n$HOME `x`\n')
+}, 120_000)
+afterAll(() => world?.stop())
+
+const set = (name: string, value: string, ...more: string[]) =>
+  world.done(['workspace-secret', 'set', 'api', name, ...more], undefined, value)
+const ssh = (command: string[], input = '', options: string[] = []) =>
+  world.ssh('ada', command, input, options)
+const terminal = (command: string[], options: string[] = []) =>
+  new TerminalRun('ssh', [...world.optionsOf('ada'), '-tt', ...options, world.target, ...command], {
+    PATH: process.env.PATH ?? '',
+    HOME: world.home,
+    TERM: 'xterm-256color',
+  })
+
+describe('variables', () => {
+  test('SEC-10, U14: a session has them, whole, whichever way it begins, and programs can ask the agent', async () => {
+    await waitFor(
+      () => world.agentText.includes('connected'),
+      undefined,
+      () => world.agentText,
+    )
+    const one = await ssh(['printf %s "$GITHUB_TOKEN"; printf %s "$PEM"; printf %s "$KEYHOLD_AGENT_SOCKET"'])
+    expect(one.stderr).toBe('')
+    expect(one.stdout.toString()).toBe(
+      `ghp_canary-of-sessionsfirst line\nsecond "line"\n$HOME \`x\`\n${join(world.home, 'run/agent.sock')}`,
+    )
+    // As VS Code comes in: a shell without a terminal, with a script on its input.
+    const script = await ssh([], 'printf "%s|" "$GITHUB_TOKEN" "$0"\n', ['-T'])
+    expect([script.stderr, script.stdout.toString().split('|')[0]]).toEqual(['', 'ghp_canary-of-sessions'])
+    const inTerminal = terminal(['printf "<%s>" "$GITHUB_TOKEN"'])
+    await inTerminal.sees(/<ghp_canary-of-sessions>/)
+    expect((await inTerminal.ended).exitCode).toBe(0)
+  })
+
+  test('SEC-28: a new session has the new value, also on a connection that is there already', async () => {
+    const control = join(world.home, 'c1')
+    const master = start('ssh', [...world.optionsOf('ada'), '-M', '-S', control, '-N', world.target])
+    const ask = () => ssh(['printf %s "$ROTATED"'], '', ['-S', control])
+    for (const value of ['value-one', 'value-two']) {
+      await set('ROTATED', value)
+      for (let tries = 0; ; tries++) {
+        const { stdout, stderr } = await ask()
+        if (stdout.toString() === value) break
+        if (tries > 60) throw new Error(`${value} was not seen, but ${stdout}${stderr}`)
+      }
+    }
+    master.child.kill()
+    await master.ended
+  })
+
+  test('SEC-40, SEC-26: what a session gets is recorded as used by its person, before it begins', async () => {
+    await world.letIn('bob')
+    await world.done(['share', 'add', 'api', 'bob@example.com', '--level=admin'])
+    const { stdout } = await world.ssh('bob', ['printf %s "$GITHUB_TOKEN"'])
+    expect(stdout.toString()).toBe('ghp_canary-of-sessions')
+    const used = (await world.records('--action=workspace-secret.use', '--person=bob@example.com')).find(
+      ({ target }) => target?.name === 'GITHUB_TOKEN',
+    )
+    expect(used).toMatchObject({
+      outcome: 'success',
+      actor: { kind: 'person', name: 'bob' },
+      workspace: world.id,
+      address: '127.0.0.1',
+    })
+    await world.done(['share', 'remove', 'api', 'bob@example.com', '--yes'])
+  })
+
+  test('T24: no value is in what the agent says, keeps, or tells sshd', async () => {
+    const inside = start('ssh', [...world.optionsOf('ada'), world.target, 'echo in; exec sleep 60'])
+    await waitFor(() => inside.text().includes('in'))
+    const { stdout: processes } = spawnSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
+    expect(processes).not.toContain('canary-of-sessions')
+    expect(world.agentText).not.toContain('canary-of-sessions')
+    const kept = readdirSync(join(world.home, 'state'), { recursive: true, withFileTypes: true })
+    for (const file of kept.filter((one) => one.isFile()))
+      expect(readFileSync(join(file.parentPath, file.name), 'utf8')).not.toContain('canary-of-sessions')
+    inside.child.kill()
+    await inside.ended
+  })
+})
+
+describe('a session is as sshd alone would have it', () => {
+  test('the same process, terminal, limits and signals; nothing of how it was started is left', async () => {
+    const { stdout, stderr } = await ssh([
+      'cat /proc/self/status | grep Sig; echo $SHLVL/${ZDOTDIR-none}/${SSH_ORIGINAL_COMMAND-none}; ls /proc/$$/fd | tr "\\n" " "; cat /proc/$PPID/comm',
+    ])
+    const lines = stdout.toString().split('\n')
+    expect([stderr, lines.find((line) => line.startsWith('SigIgn'))]).toEqual([
+      '',
+      'SigIgn:\t0000000000000000',
+    ])
+    expect(lines.find((line) => line.startsWith('SigBlk'))).toBe('SigBlk:\t0000000000000000')
+    expect(stdout.toString()).toContain('/none/none\n')
+    expect(stdout.toString()).toContain('\n0 1 2 sshd\n')
+  })
+
+  test('a login shell in a terminal, with its window, and an end of its own', async () => {
+    const shell = terminal([])
+    shell.type('echo "[$0]" "$SSH_TTY"; stty size\r')
+    await shell.sees(/\[-\w+\] \/dev\/pts\/\d+\r\n24 80/)
+    shell.pty.resize(100, 30)
+    // Asked again until the new size has come through both hops.
+    shell.type('until [ "$(stty size)" = "30 100" ]; do sleep 0.05; done; echo "wi""dened"\r')
+    await shell.sees(/widened/)
+    shell.type('echo "wai""ting"; sleep 100\r')
+    await shell.sees(/waiting/)
+    shell.type('\x03')
+    shell.type('echo "ended by" $?\r')
+    await shell.sees(/ended by 130/)
+    shell.type('exit 7\r')
+    expect((await shell.ended).exitCode).toBe(7)
+  })
+
+  test.each([
+    ['kill -TERM $$', 255],
+    ['kill -KILL $$', 255],
+    ['exit 3', 3],
+    ['nosuchcommand', 127],
+  ])('%s ends with %i', async (command, code) => {
+    expect((await ssh([command])).code).toBe(code)
+  })
+
+  test('without its agent a session begins, and says so only to a terminal', async () => {
+    const control = join(world.home, 'c2')
+    const master = start('ssh', [...world.optionsOf('ada'), '-M', '-S', control, '-N', world.target])
+    await waitFor(() => readdirSync(world.home).includes('c2'))
+    const sockets = readdirSync(join(world.home, 'run')).filter((name) => name.startsWith('s-'))
+    expect(sockets.length).toBeGreaterThan(0)
+    for (const name of sockets) rmSync(join(world.home, 'run', name))
+    const quiet = await ssh(['echo "<$GITHUB_TOKEN>"'], '', ['-S', control])
+    expect([quiet.code, quiet.stdout.toString(), quiet.stderr]).toEqual([0, '<>\n', ''])
+    const loud = terminal(['echo "<$GITHUB_TOKEN>"'], ['-S', control])
+    await loud.sees(/keyhold: no secrets in this session: the agent of this workspace does not answer\r\n<>/)
+    // Bytes of a copy are not disturbed.
+    const bytes = randomBytes(100_000)
+    writeFileSync(join(world.home, 'from'), bytes)
+    const copy = start('scp', [
+      ...world.optionsOf('ada'),
+      '-O',
+      '-o',
+      `ControlPath=${control}`,
+      join(world.home, 'from'),
+      `${world.target}:${join(world.home, 'there')}`,
+    ])
+    expect(await copy.ended).toMatchObject({ code: 0, stderr: '' })
+    expect(readFileSync(join(world.home, 'there')).equals(bytes)).toBe(true)
+    master.child.kill()
+    await master.ended
+  })
+})
