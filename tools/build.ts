@@ -35,9 +35,19 @@ async function buildServer(target: string): Promise<void> {
   const home = join(root, 'packages/server/src')
   await build(target, {
     input: { main: join(home, 'main.ts'), 'audit-writer-thread': join(home, 'audit/audit-writer-thread.ts') },
-    // Optional parts of libraries that are not installed; ssh2, which looks for files beside its own; and openpgp, which its licence (LGPL) wants replaceable: it stays
-    // a package of its own beside the bundle.
-    external: ['pg-native', 'pino-pretty', 'openpgp', 'ssh2', 'bufferutil', 'utf-8-validate'],
+    // Optional parts of libraries that are not installed; ssh2, which looks for files beside its own; openpgp, which its licence
+    // (LGPL) wants replaceable: it stays a package of its own beside the bundle; and the libraries of outside stores, which are
+    // large and loaded by few.
+    external: [
+      'pg-native',
+      'pino-pretty',
+      'openpgp',
+      'ssh2',
+      'bufferutil',
+      'utf-8-validate',
+      /^@aws-sdk\//,
+      /^@azure\//,
+    ],
   })
 }
 

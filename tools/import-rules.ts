@@ -36,6 +36,7 @@ export const cryptoUsers: Readonly<Record<string, string>> = {
   'packages/server/src/audit/audit-log.ts': 'Ed25519 signatures of checkpoints',
   'packages/server/src/base/webhook.ts': 'HMAC-SHA-256 of what is sent to webhooks',
   'packages/server/src/credentials/ssh-identity/ssh-signer.ts': 'key pairs and signatures of SSH identities',
+  'packages/server/src/credentials/outside-store/outside-store.service.ts': 'whether a CA is certificates',
   'packages/server/src/credentials/repository/repository-provider.service.ts': 'whether a CA is certificates',
   'packages/server/src/credentials/repository/repository.service.ts': 'PKCE (SHA-256), its verifier (HMAC)',
   'packages/server/src/ssh-gateway/verify-signature.ts': 'signatures of SSH logins',

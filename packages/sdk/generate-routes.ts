@@ -24,6 +24,7 @@ import * as settings from '@keyhold/contract/api/settings'
 import * as ssh from '@keyhold/contract/api/ssh'
 import * as sshIdentity from '@keyhold/contract/api/ssh-identity'
 import * as sshKeys from '@keyhold/contract/api/ssh-keys'
+import * as stores from '@keyhold/contract/api/stores'
 import * as uses from '@keyhold/contract/api/uses'
 import * as workloadIdentities from '@keyhold/contract/api/workload-identities'
 import * as workspaceAgents from '@keyhold/contract/api/workspace-agents'
@@ -58,6 +59,7 @@ const resources = {
   ssh,
   'ssh-identity': sshIdentity,
   'ssh-keys': sshKeys,
+  stores,
   uses,
   'workload-identities': workloadIdentities,
   'workspace-agents': workspaceAgents,

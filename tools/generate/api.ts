@@ -15,6 +15,8 @@ const resources: Readonly<Record<string, string>> = {
   'workspace-secret': 'Secrets of workspaces',
   share: 'Shares of workspaces',
   agent: 'Agents of workspaces',
+  store: 'Outside stores',
+  'store-source': 'What workspaces take of outside stores',
   ssh: 'The way into workspaces by SSH',
   'access-key': 'Access keys',
   'workload-identity': 'Workload identities',

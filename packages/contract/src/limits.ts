@@ -111,6 +111,15 @@ export const limits = {
   /** Days that audit records are kept at least (acceptance C27). */
   auditRetentionDaysMin: 365,
   auditRetentionDaysMax: 36_500,
+  stores: 50,
+  pathsPerStore: 50,
+  storePathLength: 500,
+  /** Characters of a token, client secret or the like. */
+  storeCredentialLength: 8_192,
+  /** Characters of the name of one value in a store. */
+  storeKeyLength: 256,
+  sourcesPerWorkspace: 20,
+  variablesPerSource: 100,
   identityProviders: 20,
   auditDestinations: 20,
   repositoryProviders: 200,

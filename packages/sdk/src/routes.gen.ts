@@ -24,6 +24,7 @@ import type * as settings from '@keyhold/contract/api/settings'
 import type * as ssh from '@keyhold/contract/api/ssh'
 import type * as sshIdentity from '@keyhold/contract/api/ssh-identity'
 import type * as sshKeys from '@keyhold/contract/api/ssh-keys'
+import type * as stores from '@keyhold/contract/api/stores'
 import type * as uses from '@keyhold/contract/api/uses'
 import type * as workloadIdentities from '@keyhold/contract/api/workload-identities'
 import type * as workspaceAgents from '@keyhold/contract/api/workspace-agents'
@@ -111,6 +112,7 @@ export const routeTable = {
   'agent.identity': { method: 'GET', path: '/api/v1/workspaces/current/identity', caller: 'workspace' },
   'agent.renew': { method: 'POST', path: '/api/v1/workspaces/current/credential', caller: 'workspace' },
   'agent.session': { method: 'POST', path: '/api/v1/workspaces/current/sessions', caller: 'workspace' },
+  'agent.start': { method: 'POST', path: '/api/v1/workspaces/current/start', caller: 'workspace' },
   'api-key.create': { method: 'POST', path: '/api/v1/api-keys', caller: 'person' },
   'api-key.delete': { method: 'DELETE', path: '/api/v1/api-keys/{apiKeyId}', caller: 'person' },
   'api-key.get': { method: 'GET', path: '/api/v1/api-keys/{apiKeyId}', caller: 'person' },
@@ -389,6 +391,26 @@ export const routeTable = {
   'ssh-key.list': { method: 'GET', path: '/api/ssh/keys', caller: 'person' },
   'ssh.get': { method: 'GET', path: '/api/v1/ssh', caller: 'person' },
   'ssh.workspace': { method: 'GET', path: '/api/v1/workspaces/{workspaceId}/ssh', caller: 'person' },
+  'store-source.create': {
+    method: 'POST',
+    path: '/api/v1/workspaces/{workspaceId}/store-sources',
+    caller: 'person',
+  },
+  'store-source.delete': {
+    method: 'DELETE',
+    path: '/api/v1/workspaces/{workspaceId}/store-sources/{sourceId}',
+    caller: 'person',
+  },
+  'store-source.list': {
+    method: 'GET',
+    path: '/api/v1/workspaces/{workspaceId}/store-sources',
+    caller: 'person',
+  },
+  'store.check': { method: 'POST', path: '/api/v1/stores/{storeId}/check', caller: 'person' },
+  'store.create': { method: 'POST', path: '/api/v1/stores', caller: 'person' },
+  'store.delete': { method: 'DELETE', path: '/api/v1/stores/{storeId}', caller: 'person' },
+  'store.list': { method: 'GET', path: '/api/v1/stores', caller: 'person' },
+  'store.update': { method: 'PATCH', path: '/api/v1/stores/{storeId}', caller: 'person' },
   'workload-identity.create': {
     method: 'POST',
     path: '/api/v1/projects/{projectId}/workload-identities',
@@ -507,6 +529,7 @@ export interface ContractRoutes {
   'agent.identity': typeof workspaceIdentity.readIdentity
   'agent.renew': typeof workspaceAgents.renewCredential
   'agent.session': typeof deliveries.beginSession
+  'agent.start': typeof deliveries.startWorkspace
   'api-key.create': typeof apiKeys.createApiKey
   'api-key.delete': typeof apiKeys.deleteApiKey
   'api-key.get': typeof apiKeys.getApiKey
@@ -649,6 +672,14 @@ export interface ContractRoutes {
   'ssh-key.list': typeof sshKeys.listSshKeys
   'ssh.get': typeof ssh.getSshGateway
   'ssh.workspace': typeof ssh.getWorkspaceSsh
+  'store-source.create': typeof stores.createStoreSource
+  'store-source.delete': typeof stores.deleteStoreSource
+  'store-source.list': typeof stores.listStoreSources
+  'store.check': typeof stores.checkStore
+  'store.create': typeof stores.createStore
+  'store.delete': typeof stores.deleteStore
+  'store.list': typeof stores.listStores
+  'store.update': typeof stores.updateStore
   'workload-identity.create': typeof workloadIdentities.createWorkloadIdentity
   'workload-identity.delete': typeof workloadIdentities.deleteWorkloadIdentity
   'workload-identity.exchange': typeof workloadIdentities.exchangeIdentityToken

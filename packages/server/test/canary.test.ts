@@ -498,6 +498,64 @@ describe.each(databases)('a server on %s', (database) => {
         `/api/v1/workspaces/${value('a workspace')}/secrets`,
       ])
         expect((await send('GET', one, { token })).status).toBe(404)
+      // An outside store: a token, and a value that is fetched and never kept.
+      const stored = canaries.make('value in an outside store')
+      const vault = createHttpServer((request, response) => {
+        const answer = { data: { data: { VAULTED: stored } } }
+        request.resume().on('end', () => response.end(JSON.stringify(answer)))
+      }).listen(0, '127.0.0.1')
+      await once(vault, 'listening')
+      const { port: vaultPort } = vault.address() as { port: number } // `as`: it listens on TCP.
+      const outside = { name: 'corp', kind: 'vault', address: `http://127.0.0.1:${vaultPort}`, paths: ['*'] }
+      for (const body of [
+        { ...outside, credential: value('a token'), kind: value('a kind') },
+        { ...outside, credential: value('a token'), paths: [`${value('a path')}*x`] },
+        {
+          ...outside,
+          credential: value('a token'),
+          address: `https://u:${value('an address')}@vault.example`,
+        },
+        { ...outside, credential: value('a token'), ca: value('a CA') },
+        {
+          ...outside,
+          credential: value('a token'),
+          vault: { auth: 'token', mount: `../${value('a mount')}` },
+        },
+      ])
+        expect((await send('POST', '/api/v1/stores', { token, body })).status).toBe(400)
+      const registered = await send('POST', '/api/v1/stores', {
+        token,
+        body: { ...outside, credential: canaries.make('token of an outside store') },
+      })
+      made(registered.status)
+      const storePath = `/api/v1/stores/${registered.body.id}`
+      const anotherToken = { credential: canaries.make('second token of an outside store') }
+      made((await send('PATCH', storePath, { token, body: anotherToken })).status)
+      made((await send('POST', `${storePath}/check`, { token, body: { path: 'shop' } })).status)
+      const taking = await send('POST', '/api/v1/workspaces', { token, body: { name: 'taking' } })
+      const sourcePath = `/api/v1/workspaces/${taking.body.id}/store-sources`
+      const source = { storeId: registered.body.id, path: 'shop' }
+      made((await send('POST', sourcePath, { token, body: source })).status)
+      for (const body of [
+        { ...source, path: `/${value('a path')}` },
+        { ...source, variables: [{ name: `!${value('a variable')}` }] },
+        { ...source, storeId: value('a store') },
+      ])
+        expect((await send('POST', sourcePath, { token, body })).status).toBeGreaterThanOrEqual(400)
+      const joining = await send('POST', `/api/v1/workspaces/${taking.body.id}/enrollments`, {
+        token,
+        delivers: true,
+      })
+      const agent = await send('POST', '/api/v1/workspaces/current/enrollment', {
+        body: { enrollmentToken: joining.body.token, loginName: 'user', release: '0.1.0' },
+        delivers: true,
+      })
+      const began = await send('POST', '/api/v1/workspaces/current/start', {
+        token: agent.body.token,
+        delivers: true,
+      })
+      expect(began.body.secrets).toMatchObject([{ name: 'VAULTED', value: stored }])
+      vault.close()
       // Code repositories: a client secret, a code, two tokens, a state, and a code of the browser.
       const git = { code: canaries.make('authorization code'), secret: canaries.make('client secret') }
       const pair = {

@@ -41,6 +41,8 @@ interface Tenant {
   readonly provider: { readonly id: string; readonly host: string }
   readonly connection: { readonly id: string }
   readonly destination: { readonly id: string }
+  readonly store: { readonly id: string; readonly name: string }
+  readonly storeSource: { readonly id: string }
 }
 
 interface Entry {
@@ -213,6 +215,7 @@ const entries: Record<string, Entry> = {
     never: 'agent.enrollment_invalid',
     delivers: ['token'],
   },
+  'agent.start': {},
   'agent.delivery': { delivers: ['value'] },
   'agent.session': { body: () => ({ pass: 'nobody.gave-it' }), never: 'agent.pass_invalid' },
   'agent.get': {},
@@ -373,6 +376,22 @@ const entries: Record<string, Entry> = {
   'api-key.get': {},
   'api-key.update': { body: () => ({ value: 'another-key-that-nobody-knows' }) },
   'api-key.delete': {},
+  'store.list': {},
+  'store.create': {
+    body: () => ({
+      name: `store ${Math.random()}`,
+      kind: 'vault',
+      address: `https://vault-${Math.random()}.example`,
+      credential: 'token',
+      paths: ['*'],
+    }),
+  },
+  'store.update': { body: () => ({ paths: ['a'] }), foreignStatus: 403 },
+  'store.delete': { query: ({ store }) => `confirm=${encodeURIComponent(store.name)}`, foreignStatus: 403 },
+  'store.check': { body: () => ({}), foreignStatus: 403 },
+  'store-source.list': {},
+  'store-source.create': { body: ({ store }) => ({ storeId: store.id, path: `path ${Math.random()}` }) },
+  'store-source.delete': {},
   'audit-destination.list': {},
   'audit-destination.create': {
     body: () => ({ target: `https://siem-${Math.random()}.example/log` }),
@@ -453,6 +472,11 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
     token: owner.token,
     body: { name: 'deploy', preset: 'github', claims: { repository: 'ada/shop' }, permission: 'read' },
   })
+  const store = await addStore(server, `store ${tenants}`)
+  const storeSource = await server.ok('POST', `/api/v1/workspaces/${workspace.id}/store-sources`, {
+    token: owner.token,
+    body: { storeId: store.id, path: 'a path' },
+  })
   const { userCode } = await server.ok('POST', '/api/v1/device-logins', { body: { name: 'laptop' } })
   return {
     owner,
@@ -483,6 +507,8 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
     provider,
     connection: { id: connection.id },
     destination: await addDestination(server, `https://siem-${tenants}.example/log`),
+    store,
+    storeSource,
   }
 }
 
@@ -492,6 +518,8 @@ async function keepOnly({ core }: TestServer, tenants: readonly Tenant[]): Promi
     const providers = tenants.map(({ identityProvider }) => identityProvider.id)
     await tx.deleteFrom('identity_providers').where('id', 'not in', providers).execute()
     const destinations = tenants.map(({ destination }) => destination.id)
+    const stores = tenants.map(({ store }) => store.id)
+    await tx.deleteFrom('outside_stores').where('id', 'not in', stores).execute()
     await tx.deleteFrom('audit_destinations').where('id', 'not in', destinations).execute()
   })
 }
@@ -599,6 +627,19 @@ async function addDestination({ core }: TestServer, target: string): Promise<{ i
   return { id }
 }
 
+/** As an operator: owners of tenants are no administrators. */
+async function addStore({ core }: TestServer, name: string): Promise<{ id: string; name: string }> {
+  // `as`: an operator may do everything.
+  const operator = { caller: { kind: 'operator' }, origin: { traceId: 'test' } } as never
+  return core.outsideStores.create(operator, {
+    name,
+    kind: 'vault',
+    address: 'https://vault.example',
+    credential: new Secret('token'),
+    paths: ['*'],
+  })
+}
+
 const paramNames = (row: AnyRoute): string[] => Object.keys(row.params?.properties ?? {})
 
 function idOf(param: string, own: Tenant, row?: AnyRoute): string {
@@ -620,6 +661,8 @@ function idOf(param: string, own: Tenant, row?: AnyRoute): string {
     connectionId: connection.id,
     providerId: provider.id,
     destinationId: destination.id,
+    storeId: own.store.id,
+    sourceId: own.storeSource.id,
     name: secret.name,
     index: String(own.recordIndex),
     sessionId: own.sessionId,
@@ -678,6 +721,8 @@ async function state({ core }: TestServer): Promise<string> {
     'workspace_credentials',
     'workspace_secrets',
     'workspace_secret_versions',
+    'outside_stores',
+    'store_sources',
     'project_members',
     'environments',
     'secrets',

@@ -477,4 +477,25 @@ export const seeds: Readonly<Record<string, (seed: Seeding) => Promise<void>>> =
   '0030-ssh-host-keys': (seed) => seed.update('workspace_agents', { host_key: 'ssh-ed25519 AAAA' }),
   // Forgotten by the first start.
   '0031-server-addresses': (seed) => seed.update('servers', { internal_url: 'http://127.0.0.1:8080' }),
+  '0032-outside-stores': async (seed) => {
+    const store_id = id('ost')
+    await seed.insert('outside_stores', {
+      id: store_id,
+      name: 'corp',
+      name_key: 'corp',
+      kind: 'vault',
+      address: 'https://vault.corp.example',
+      settings: '{"auth":"token","mount":"secret","kvVersion":2}',
+      paths: '["teams/*"]',
+      credential_version: 1,
+    })
+    await seed.insert('store_sources', {
+      id: id('oss'),
+      workspace_id: 'ws-seeded00',
+      store_id,
+      path: 'teams/shop',
+      on_failure: 'stop',
+    })
+    await seed.append('store.create')
+  },
 }

@@ -4,7 +4,7 @@
 import { userInfo } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ControlMessage, closeCodes } from '@keyhold/contract/api/workspace-agents'
-import { Keyhold, KeyholdError } from '@keyhold/sdk'
+import { type CallAnswer, Keyhold, KeyholdError } from '@keyhold/sdk'
 import { explained, failureOf, userAgent } from '../client.ts'
 import { readSettings } from '../connection.ts'
 import { ExitCode } from '../exit-codes.ts'
@@ -42,6 +42,8 @@ export interface AgentPart {
   changed(keyhold: Keyhold): Promise<void>
   /** Every minute: what is due by the clock. */
   tick?(keyhold: Keyhold): Promise<void>
+  /** What the workspace got when it started, before anything else is told. */
+  begin?(fromStores: CallAnswer<'agent.start'>['secrets']): void
   /** Takes what it calls when there is something to fetch that the server does not tell of. */
   whenWanted?(fetch: () => void): void
   /** Takes what gives the client as it is by then: its credential is renewed. */
@@ -140,6 +142,7 @@ class Agent {
   #state: AgentState
   #keyhold: Keyhold
   #renewAt = 0
+  #hasBegun = false
   #wasConnected = false
   /** What is told to the parts, one after the other. */
   #work: Promise<void> = Promise.resolve()
@@ -165,6 +168,7 @@ class Agent {
       const startedAt = performance.now()
       try {
         await this.#renewIfDue()
+        await this.#begin()
         await this.#stayConnected(stopping)
       } catch (error) {
         if (error instanceof Failure) throw error
@@ -176,6 +180,23 @@ class Agent {
       const most = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** Math.min(failures, 10))
       await sleep(most * (0.5 + Math.random() / 2), undefined, { signal: stopping }).catch(() => {})
     }
+  }
+
+  /**
+   * Has the server fetch what comes of outside stores: once, so that what changes there is seen at the next start.
+   * @throws Failure when something stops the start.
+   */
+  async #begin(): Promise<void> {
+    if (this.#hasBegun) return
+    const { secrets, problems } = await this.#keyhold.call('agent.start')
+    const [stopping] = problems.filter(({ stopsStart }) => stopsStart)
+    for (const problem of problems) if (problem !== stopping) this.#terminal.note(problem.text)
+    if (stopping !== undefined)
+      throw new Failure(`the workspace does not start: ${stopping.text}`, {
+        hints: ['put that right, and start the agent again'],
+      })
+    for (const part of this.#parts) part.begin?.(secrets)
+    this.#hasBegun = true
   }
 
   /** @returns when the connection ended. @throws Failure when the server said that it is over. */

@@ -6,6 +6,7 @@ import type { CallAnswer, Keyhold } from '@keyhold/sdk'
 import { codeOf, Failure } from '../failure.ts'
 import { type AgentAnswer, agentSocketPath, assertPrivate } from '../run/agent-socket.ts'
 import { problemTexts, type SecretFiles, type WantedFile } from './secret-files.ts'
+import { besideOthers } from './store-secrets.ts'
 
 /** How often is looked whether the socket is still there. */
 const LOOK_MS = 1_000
@@ -28,6 +29,7 @@ export class WorkspaceSecrets {
   readonly #files: SecretFiles
   readonly #followers: Follower[] = []
   #delivery: Delivery | undefined
+  #fromStores: Delivery['secrets'] = []
   #wantedFiles: readonly WantedFile[] = []
   /** What was said of files that could not be written. */
   readonly #saidOfFiles = new Map<string, string>()
@@ -152,6 +154,11 @@ export class WorkspaceSecrets {
     return { KEYHOLD_AGENT_SOCKET: this.#path }
   }
 
+  /** Takes what was fetched from outside stores when the workspace started. */
+  begin(fromStores: Delivery['secrets']): void {
+    this.#fromStores = fromStores
+  }
+
   async changed(keyhold: Keyhold): Promise<void> {
     // What nobody can ask for here is not fetched: it would be recorded as used.
     if (this.#server === undefined) return
@@ -190,9 +197,14 @@ export class WorkspaceSecrets {
       const outcome = isChosen(secret.path) ? outcomes.get(secret.path) : undefined
       return outcome && 'file' in outcome ? { ...secret, file: outcome.file } : secret
     }
+    const stored = besideOthers(secrets, this.#fromStores)
     this.#answer = {
       ...this.#answer,
-      delivery: { secrets: secrets.map(withFile), leftOut, referenced },
+      delivery: {
+        secrets: [...secrets.map(withFile), ...stored.secrets],
+        leftOut: [...leftOut, ...stored.leftOut],
+        referenced,
+      },
     }
   }
 
@@ -209,6 +221,7 @@ export class WorkspaceSecrets {
     this.#files.close()
     this.#answer = { workspaceId: this.#answer.workspaceId }
     for (const one of this.#followers) void one.hold(false)
+    this.#fromStores = []
     if (this.#ours !== undefined && fileAt(this.#path) === this.#ours) rmSync(this.#path, { force: true })
     this.#stopListening()
   }

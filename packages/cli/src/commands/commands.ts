@@ -360,6 +360,28 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
       },
     },
   },
+  store: {
+    summary: 'outside stores, of which workspaces take values when they start',
+    verbs: {
+      list: { summary: 'list outside stores, and what may be taken', load: () => import('./store/list.ts') },
+      sources: { summary: 'list what a workspace takes', load: () => import('./store/sources.ts') },
+      connect: { summary: 'let a workspace take something', load: () => import('./store/connect.ts') },
+      disconnect: {
+        summary: 'let a workspace take something no longer',
+        load: () => import('./store/disconnect.ts'),
+      },
+      check: { summary: 'find out what is wrong (administrators)', load: () => import('./store/check.ts') },
+      add: { summary: 'register an outside store (administrators)', load: () => import('./store/add.ts') },
+      edit: {
+        summary: 'change credential, paths, name or CA of a store (administrators)',
+        load: () => import('./store/edit.ts'),
+      },
+      remove: {
+        summary: 'remove an outside store (administrators)',
+        load: () => import('./store/remove.ts'),
+      },
+    },
+  },
   'identity-provider': {
     summary: 'where people sign in besides here, by OpenID Connect (administrators)',
     verbs: {

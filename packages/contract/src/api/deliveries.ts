@@ -34,6 +34,19 @@ export const WorkspaceVariables = Type.Object({
   files: Type.Array(Type.Object({ path: Type.String(), from: VariableSource, hides: Hides })),
   /** Too large together with what goes before: nothing of these is delivered. */
   tooLarge: Type.Array(Type.Object({ variable: Type.String(), from: VariableSource, bytes: Type.Integer() })),
+  /** What is fetched from outside stores when the agent starts. Counts after everything else. */
+  fromStores: Type.Array(
+    Type.Object({
+      /** `null`: each of the values at the path, which are not known before they are fetched. */
+      name: Nullable(Type.String()),
+      store: Type.String(),
+      path: Type.String(),
+      /** Something that goes before, so that this one is not set. */
+      hiddenBy: Nullable(VariableSource),
+      /** False: administrators do not let the workspace take it. */
+      isAllowed: Type.Boolean(),
+    }),
+  ),
   /** Linked environments of projects that the owner is no longer a member of: nothing of these is delivered. */
   unavailable: Type.Array(Type.Object({ project: Type.String(), environment: Type.String() })),
 })
@@ -130,5 +143,28 @@ export const readDelivery = route({
     leftOut: Type.Array(Type.Object({ name: Type.String(), reason: Type.String() })),
     /** Values that are in others by reference: for masking. */
     referenced: Type.Array(Type.Object({ value: Type.String(), encoding: Encoding })),
+  }),
+})
+
+export const startWorkspace = route({
+  id: 'agent.start',
+  method: 'POST',
+  path: '/api/v1/workspaces/current/start',
+  summary:
+    'Begin: what the workspace takes of outside stores, fetched now and kept nowhere, and what stops the start. Called once by each agent',
+  caller: 'workspace',
+  action: 'agent.start',
+  status: 200,
+  answer: Type.Object({
+    /** None when something stops the start. */
+    secrets: Type.Array(DeliveredToWorkspace),
+    problems: Type.Array(
+      Type.Object({
+        /** Names the store, never what Keyhold signs in with. */
+        text: Type.String(),
+        /** Else it is a warning. */
+        stopsStart: Type.Boolean(),
+      }),
+    ),
   }),
 })

@@ -24,6 +24,7 @@ import * as settings from './settings.ts'
 import * as ssh from './ssh.ts'
 import * as sshIdentity from './ssh-identity.ts'
 import * as sshKeys from './ssh-keys.ts'
+import * as stores from './stores.ts'
 import * as uses from './uses.ts'
 import * as workloadIdentities from './workload-identities.ts'
 import * as workspaceAgents from './workspace-agents.ts'
@@ -50,6 +51,7 @@ export const routes: readonly AnyRoute[] = [
   workspaceSecrets,
   deliveries,
   workspaceIdentity,
+  stores,
   workloadIdentities,
   repositories,
   credentials,

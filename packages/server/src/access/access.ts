@@ -97,6 +97,11 @@ const needsFreshPassword: ReadonlySet<Action> = new Set([
   'share.create',
   'share.update',
   'ssh-key.create',
+  // What Keyhold sends a credential to, and what of it workspaces may take.
+  'store.create',
+  'store.update',
+  // Whoever the workspace is shared with gets what comes of it.
+  'store-source.create',
   // It links environments of projects, and whoever the workspace is shared with gets their values.
   'workspace.update',
   'workload-identity.create',
@@ -347,6 +352,16 @@ export class Access {
   async refuse(asker: Asker, action: Action, reason: ErrorCode): Promise<AppError> {
     await this.#recordRefusal(asker, action, {}, reason)
     return new AppError(reason)
+  }
+
+  /** Records that what was allowed could not be done, where the answer itself says so. */
+  async recordFailed(
+    { caller, origin }: Asker,
+    action: Action,
+    about: RecordDetail,
+    reason: ErrorCode,
+  ): Promise<void> {
+    await this.#audit.append({ action, outcome: 'failed', reason, actor: toActor(caller), ...about, origin })
   }
 
   async #decide(db: Queries, asker: Asker, action: Action, scope: Scope): Promise<Permit> {

@@ -76,6 +76,10 @@ export const workspaceRules: Partial<Record<Action, readonly WorkspaceLevel[]>> 
   // Edit too (acceptance 6.1), as soon as a session can blank values: until then a terminal would show them (SEC-39).
   'ssh.connect': trusted,
   'ssh.read': trusted,
+  'store-source.list': runners,
+  // What comes of it goes into every process of the workspace.
+  'store-source.create': owners,
+  'store-source.delete': owners,
   'share.list': trusted,
   'share.create': owners,
   'share.update': owners,
@@ -90,6 +94,9 @@ export const agentActions: ReadonlySet<Action> = new Set([
   'agent.deliver',
   'agent.read',
   'agent.renew',
+  'agent.start',
+  'store-secret.use',
+  'store.fetch',
   'workspace-secret.use',
 ])
 
@@ -144,6 +151,11 @@ export const instanceRules: Partial<Record<Action, 'member' | 'admin'>> = {
   'repository-provider.update': 'admin',
   'repository-provider.delete': 'admin',
   'instance.read': 'admin',
+  'store.list': 'member',
+  'store.create': 'admin',
+  'store.update': 'admin',
+  'store.delete': 'admin',
+  'store.check': 'admin',
   'settings.read': 'member',
   'ssh.read': 'member',
   'settings.update': 'admin',

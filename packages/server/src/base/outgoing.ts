@@ -98,6 +98,8 @@ export interface OutgoingRequest {
   readonly form?: Readonly<Record<string, string | Secret<string>>>
   /** Sent as application/json. */
   readonly json?: unknown
+  /** Sent as they are, with the type that `headers` name. */
+  readonly bytes?: Uint8Array
   /** Certificates (PEM) to trust instead of the system's. */
   readonly ca?: string | undefined
   /** Lets private ranges through, for what an administrator says is self-hosted. */
@@ -233,7 +235,8 @@ export class Outgoing {
           'user-agent': 'keyhold',
           ...request.headers,
           ...(request.authorization && { authorization: request.authorization.reveal() }),
-          ...(body && { 'content-type': body.type, 'content-length': body.bytes.length }),
+          ...(body?.type && { 'content-type': body.type }),
+          ...(body && { 'content-length': body.bytes.length }),
         },
       })
     } catch {
@@ -320,7 +323,8 @@ function parseUrl(given: string | URL): URL | undefined {
   return isPlain && /^https?:$/.test(url.protocol) ? url : undefined
 }
 
-function bodyOf({ form, json }: OutgoingRequest): { type: string; bytes: Buffer } | undefined {
+function bodyOf({ form, json, bytes }: OutgoingRequest): { type?: string; bytes: Uint8Array } | undefined {
+  if (bytes) return { bytes }
   if (form) {
     const fields = new URLSearchParams()
     for (const [name, value] of Object.entries(form))

@@ -26,9 +26,12 @@ import { AccessTokens } from '../credentials/access-token/access-token.service.t
 import { DeviceLogins } from '../credentials/access-token/device-login.service.ts'
 import { ApiKeys } from '../credentials/api-key/api-key.service.ts'
 import { Deliveries } from '../credentials/delivery/delivery.service.ts'
+import { WorkspaceStarts } from '../credentials/delivery/start.service.ts'
 import { GpgKeys } from '../credentials/gpg-key/gpg-key.service.ts'
 import { Inventory } from '../credentials/inventory/inventory.service.ts'
 import { Reminders } from '../credentials/inventory/reminders.service.ts'
+import { OutsideStores } from '../credentials/outside-store/outside-store.service.ts'
+import { StoreSources } from '../credentials/outside-store/store-source.service.ts'
 import { PersonalSecrets } from '../credentials/personal-secret/personal-secret.service.ts'
 import { Repositories } from '../credentials/repository/repository.service.ts'
 import { RepositoryGpgKeys } from '../credentials/repository/repository-gpg.service.ts'
@@ -83,6 +86,9 @@ export interface Core {
   readonly deliveries: Deliveries
   readonly workspaceIdentities: WorkspaceIdentities
   readonly visitorPasses: VisitorPasses
+  readonly workspaceStarts: WorkspaceStarts
+  readonly outsideStores: OutsideStores
+  readonly storeSources: StoreSources
   /** By which the SSH gateway is known, and what vouches for workspaces. */
   readonly sshKeysOfInstance: { readonly gateway: SshHostKey; readonly certificateAuthority: SshHostKey }
   readonly secrets: Secrets
@@ -181,6 +187,8 @@ export async function composeCore(
     const workspaceSecrets = new WorkspaceSecrets({ storage, access, vault, clock }, workspaces)
     const sshKeys = new SshKeys(storage, access, clock)
     const visitorPasses = new VisitorPasses(new SealedMessages(vault.deriveKey('visitor-pass')))
+    const storeParts = { storage, access, vault, clock, outgoing }
+    const storeSources = new StoreSources(storeParts)
     const deliveries = new Deliveries(access, {
       readPass: (pass) => visitorPasses.read(pass, clock.now()),
       findByKey: async (accountId, fingerprint) => {
@@ -190,6 +198,7 @@ export async function composeCore(
       findWorkspace: (id) => workspaces.findForDelivery(id),
       workspaceOffers: (workspace) => workspaceSecrets.offers(workspace),
       projectOffers: ({ projectId, id, environment }) => secretOffers(storage, projectId, id, environment),
+      storeVariables: (workspaceId) => storeSources.variablesOf(workspaceId),
       projectState: (projectId) => secretsState(storage, projectId),
       deliverProject: (asker, projectId, environment, ids) =>
         secrets.readFor(asker, projectId, environment, ids),
@@ -302,6 +311,11 @@ export async function composeCore(
         gitHosts: (ownerId) => repositories.gitHosts(ownerId),
       }),
       visitorPasses,
+      workspaceStarts: new WorkspaceStarts(access, {
+        fetchFromStores: (asker) => storeSources.fetch(asker),
+      }),
+      outsideStores: new OutsideStores(storeParts),
+      storeSources,
       agents: new Agents({ storage, access, audit, clock, certificateAuthority }),
       sshKeysOfInstance: {
         gateway: new SshHostKey(vault.deriveKey('ssh-gateway')),

@@ -22,6 +22,7 @@ import { deliveryRoutes } from '../credentials/delivery/delivery.routes.ts'
 import { gpgKeyRoutes } from '../credentials/gpg-key/gpg-key.routes.ts'
 import { inventoryRoutes } from '../credentials/inventory/inventory.routes.ts'
 import { reminderRoutes } from '../credentials/inventory/reminders.routes.ts'
+import { outsideStoreRoutes } from '../credentials/outside-store/outside-store.routes.ts'
 import { personalSecretRoutes } from '../credentials/personal-secret/personal-secret.routes.ts'
 import { repositoryRoutes } from '../credentials/repository/repository.routes.ts'
 import { secretRoutes } from '../credentials/secret/secret.routes.ts'
@@ -139,10 +140,11 @@ export async function composeServer(
   projectRoutes(http, core.projects)
   workspaceRoutes(http, core.workspaces, clock)
   agentRoutes(http, core.agents, agentConnections)
-  deliveryRoutes(http, core.deliveries)
   workspaceIdentityRoutes(http, core.workspaceIdentities, {
     gitCredential: (asker, host, isRejected) => core.repositoryTokens.tokenFor(asker, { host }, isRejected),
   })
+  deliveryRoutes(http, core.deliveries, core.workspaceStarts)
+  outsideStoreRoutes(http, core.outsideStores, core.storeSources)
   workspaceSecretRoutes(http, core.workspaceSecrets, core.settings, clock)
   const entrance: Entrance = { gateway: undefined }
   sshRoutes(http, core.agents, access, entrance, core.sshKeysOfInstance)

@@ -575,6 +575,37 @@ export interface Tables {
     expires_at: number | null
     last_used_at: number | null
   }
+  /** Where values are that Keyhold fetches and does not keep. */
+  outside_stores: {
+    id: string
+    name: string
+    /** Case-folded, NFKC; unique. */
+    name_key: string
+    kind: 'vault' | 'aws' | 'azure'
+    /** Without a slash at its end. Never changes: the credential would go to another address. */
+    address: string
+    /** JSON object. */
+    settings: string
+    /** PEM. */
+    ca: string | null
+    /** JSON array. */
+    paths: string
+    sealed_credential: Uint8Array
+    credential_version: number
+    created_at: number
+    updated_at: number
+  }
+  /** What workspaces take of outside stores. */
+  store_sources: {
+    id: string
+    workspace_id: string
+    store_id: string
+    path: string
+    /** JSON array; null: each value in a variable of its own name. */
+    variables: string | null
+    on_failure: 'stop' | 'warn'
+    created_at: number
+  }
   repository_providers: {
     id: string
     type: 'github' | 'gitlab' | 'bitbucket'

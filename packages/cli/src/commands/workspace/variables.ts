@@ -9,7 +9,7 @@ export const command = defineCommand({
   description:
     'Lists the variables and files that the workspace gets, where each comes from, and what it hides; never values. Of several\n' +
     'with one name the first counts: those of the workspace, of its linked environments in their order, of All of these projects,\n' +
-    'of its owner.',
+    'of its owner, of outside stores.',
   arguments: [{ name: 'WORKSPACE', summary: 'name or id' }],
   options: { json: jsonOption },
   examples: [{ does: 'see what programs in a workspace get', command: 'keyhold workspace variables api' }],
@@ -24,6 +24,9 @@ export const command = defineCommand({
         terminal.note(
           `$${variable} of ${shownSource(from)} is left out: with its ${bytes} bytes the environment would be too large`,
         )
+      for (const { store, path, isAllowed } of found.fromStores)
+        if (!isAllowed)
+          terminal.note(`nothing of ${path} of outside store ${store}: administrators do not allow it`)
       const rows = [
         ...found.variables.map(
           (one) =>
@@ -34,7 +37,8 @@ export const command = defineCommand({
           .filter(({ path }) => !found.variables.some((one) => one.path === path))
           .map((one) => [shownFile(one.path), 'file', one] as const),
       ]
-      if (rows.length === 0)
+      const fromStores = found.fromStores.filter(({ isAllowed, hiddenBy }) => isAllowed && hiddenBy === null)
+      if (rows.length === 0 && fromStores.length === 0)
         return sayEmpty(
           terminal,
           `workspace ${name} gets no secrets`,
@@ -42,13 +46,27 @@ export const command = defineCommand({
         )
       terminal.printTable(
         ['WHERE', 'HOLDS', 'SECRET', 'FROM', 'HIDES'],
-        rows.map(([where, holds, { from, hides }]) => [
-          where,
-          holds,
-          from.secretName,
-          shownSource(from),
-          hides.map(shownSource).join(', '),
-        ]),
+        [
+          ...rows.map(([where, holds, { from, hides }]) => [
+            where,
+            holds,
+            from.secretName,
+            shownSource(from),
+            [
+              ...hides.map(shownSource),
+              ...found.fromStores
+                .filter(({ name, hiddenBy }) => hiddenBy !== null && `$${name}` === where)
+                .map(shownStore),
+            ].join(', '),
+          ]),
+          ...fromStores.map((one) => [
+            one.name === null ? 'each value by its name' : `$${one.name}`,
+            'value, fetched at the start',
+            one.path,
+            shownStore(one),
+            '',
+          ]),
+        ],
       )
     }),
 })
@@ -56,6 +74,8 @@ export const command = defineCommand({
 /** For a program, a file that nobody chose a path for is made anew. */
 const shownFile = (path: string | undefined) =>
   path === undefined || path.startsWith('~/.keyhold/') ? 'of a file, while a program runs' : path
+
+const shownStore = ({ store }: { readonly store: string }) => `outside store ${store}`
 
 function shownSource({ kind, name }: VariableSource): string {
   return kind === 'personal' ? `personal secrets of ${name}` : `${kind} ${name}`

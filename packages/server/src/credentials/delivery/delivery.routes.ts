@@ -2,8 +2,13 @@ import * as api from '@keyhold/contract/api/deliveries'
 import type { Machine, Person, WorkspaceAgent } from '../../access/caller.ts'
 import type { Http } from '../../http/http.ts'
 import type { Deliveries } from './delivery.service.ts'
+import type { WorkspaceStarts } from './start.service.ts'
 
-export function deliveryRoutes(http: Http<Person, Machine, WorkspaceAgent>, deliveries: Deliveries): void {
+export function deliveryRoutes(
+  http: Http<Person, Machine, WorkspaceAgent>,
+  deliveries: Deliveries,
+  starts: WorkspaceStarts,
+): void {
   http.person(api.listWorkspaceVariables, async ({ caller, origin, params }) =>
     deliveries.variables({ caller, origin }, params.workspaceId),
   )
@@ -13,4 +18,5 @@ export function deliveryRoutes(http: Http<Person, Machine, WorkspaceAgent>, deli
   http.workspace(api.readDelivery, async ({ caller, origin, query }) =>
     deliveries.deliver({ caller, origin }, query.have),
   )
+  http.workspace(api.startWorkspace, async ({ caller, origin }) => starts.start({ caller, origin }))
 }

@@ -8,7 +8,7 @@ import type { Admitted } from '../../workspaces/visitor-pass.ts'
 import type { DeliveredWorkspace, LinkedEnvironment } from '../../workspaces/workspace.ts'
 import type { Offer } from '../offer.ts'
 import type { DeliveredSecret } from '../targeted-secret.ts'
-import { type Placement, place, toVariables } from './delivery.ts'
+import { type Placement, place, type StoreVariable, toVariables } from './delivery.ts'
 
 /** What the delivery needs of workspaces, and of the kinds whose secrets go there. None of these decides anything. */
 export interface DeliverySources {
@@ -23,6 +23,8 @@ export interface DeliverySources {
     linked: LinkedEnvironment,
   ): Promise<{ readonly own: readonly Offer[]; readonly fromAll: readonly Offer[] }>
   personalOffers(workspace: DeliveredWorkspace): Promise<readonly Offer[]>
+  /** What is fetched from outside stores at the start. */
+  storeVariables(workspaceId: string): Promise<readonly StoreVariable[]>
   /** Another text as soon as what references of the project stand for may be another. */
   projectState(projectId: string): Promise<string>
   /* These decide, record, and only then open. */
@@ -61,7 +63,8 @@ export class Deliveries {
     return this.#access.check(asker, 'workspace.variables', inWorkspace(workspaceId), async () => {
       const workspace = await this.#sources.findWorkspace(workspaceId)
       const unavailable = workspace.environments.filter(({ isAvailable }) => !isAvailable)
-      return toVariables(await this.#place(workspace), unavailable)
+      const fromStores = await this.#sources.storeVariables(workspaceId)
+      return toVariables(await this.#place(workspace), unavailable, fromStores)
     })
   }
 

@@ -98,9 +98,18 @@ const toSource = ({ source, id, name, version }: Offer): VariableSource => ({
   version,
 })
 
+/** A variable that comes of an outside store; `null`: each of the values at the path. */
+export interface StoreVariable {
+  readonly name: string | null
+  readonly store: string
+  readonly path: string
+  readonly isAllowed: boolean
+}
+
 export function toVariables(
   { placed, variables, files, tooLarge }: Placement,
   unavailable: readonly { readonly project: string; readonly environment: string }[],
+  fromStores: readonly StoreVariable[],
 ): WorkspaceVariables {
   const of = (taken: ReadonlyMap<string, Taken>, key: string) => {
     const { offer, hides } = taken.get(key)! // `!`: what is placed took it.
@@ -116,6 +125,10 @@ export function toVariables(
     variables: shown.sort((a, b) => (a.name < b.name ? -1 : 1)),
     files: [...files.keys()].sort().map((path) => ({ path, ...of(files, path) })),
     tooLarge: tooLarge.map(({ variable, offer, bytes }) => ({ variable, from: toSource(offer), bytes })),
+    fromStores: fromStores.map((one) => {
+      const taken = one.name === null ? undefined : variables.get(one.name)
+      return { ...one, hiddenBy: taken ? toSource(taken.offer) : null }
+    }),
     unavailable: unavailable.map(({ project, environment }) => ({ project, environment })),
   }
 }
