@@ -162,13 +162,17 @@ async function open(context: BrowserContext, path: string): Promise<Visit> {
 /** Names of secrets may be in an address; values look like this only where a test has chosen them badly. */
 const NAME = /^[A-Z][A-Z0-9_]*$/
 
+/** Ids of what a page is about: they are in its address, and name things without telling anything. */
+const ADDRESSED = /^(?:prj|sec)_[0-9a-z]{20}$|^ws-[0-9a-z]+$/
+
 /** Every text in an answer that says something. */
 function collect(value: unknown, into: Set<string>): void {
   if (
     typeof value === 'string' &&
     value.length >= TELLING_LENGTH_MIN &&
     !/^[a-z-]+$/.test(value) &&
-    !NAME.test(value)
+    !NAME.test(value) &&
+    !ADDRESSED.test(value)
   )
     into.add(value)
   else if (typeof value === 'object' && value !== null)

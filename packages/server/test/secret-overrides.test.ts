@@ -64,6 +64,18 @@ describe.each(databases)('own values for secrets on %s', (database) => {
       ({ project_id }) => project_id === project.id,
     )
 
+  test('the list names the caller’s own values of the whole project, also where an environment takes the name from All, and nobody else’s', async () => {
+    await set(shared.id, { value: 'mine', environment: 'staging' })
+    await set(own.id, { value: 'mine' })
+    const list = (person: TestPerson) =>
+      server.ok('GET', `/api/v1/projects/${project.id}/secrets`, { token: person.token })
+    expect((await list(ann)).overrides).toEqual([
+      { name: 'OWN', environment: 'staging' },
+      { name: 'SHARED', environment: 'staging' },
+    ])
+    expect((await list(admin)).overrides).toEqual([])
+  })
+
   test('C3: a member, Read Only too, sets their own value; the list says where each of their values comes from', async () => {
     const answer = await set(shared.id, { value: 'mine', environment: 'staging' })
     expect([answer.status, answer.body]).toEqual([

@@ -1,4 +1,4 @@
-import { Alert, type CSSVariablesResolver, createTheme, MantineProvider, Modal } from '@mantine/core'
+import { Alert, type CSSVariablesResolver, createTheme, MantineProvider, Menu, Modal } from '@mantine/core'
 import { QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { queryClient } from './query-client.ts'
@@ -19,6 +19,13 @@ const theme = createTheme({
   components: {
     // In its color, the heading has too little contrast on its ground (WCAG 1.4.3); the icon says it as well.
     Alert: Alert.extend({ styles: { title: { color: 'var(--mantine-color-text)' } } }),
+    Menu: Menu.extend({
+      defaultProps: {
+        // A menu has items and nothing else, and is a part of the page's content.
+        withInitialFocusPlaceholder: false,
+        portalProps: { target: '#content' },
+      },
+    }),
     Modal: Modal.extend({
       defaultProps: {
         closeButtonProps: { 'aria-label': shared.close },

@@ -44,6 +44,17 @@ const withNext = { validateSearch: (search: Record<string, unknown>) => ({ next:
 
 const tokenOrders = ['createdAt', 'lastUsedAt', 'expiresAt'] as const
 
+const textOf = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' ? value : undefined
+
+/** What is looked for in the grid of secrets, and which cell of it is open. */
+const secretSearch = ({ find, missing, secret, environment }: Record<string, unknown>) => ({
+  find: textOf(find),
+  missing: missing === true ? true : undefined,
+  secret: textOf(secret),
+  environment: textOf(environment),
+})
+
 const routeTree = root.addChildren([
   createRoute({
     ...atRoot,
@@ -99,6 +110,37 @@ const routeTree = root.addChildren([
         sort: tokenOrders.find((one) => one === sort) ?? 'createdAt',
       }),
       component: lazyRouteComponent(() => import('./pages/access-token/access-token.tsx'), 'AccessToken'),
+    }),
+    createRoute({
+      ...within,
+      path: '/projects',
+      component: lazyRouteComponent(() => import('./pages/projects/projects.tsx'), 'Projects'),
+    }),
+    createRoute({
+      ...within,
+      path: '/projects/$projectId/access-keys',
+      component: lazyRouteComponent(() => import('./pages/projects/access-keys.tsx'), 'AccessKeys'),
+    }),
+    createRoute({
+      ...within,
+      path: '/projects/$projectId/environments',
+      component: lazyRouteComponent(() => import('./pages/projects/environments.tsx'), 'Environments'),
+    }),
+    createRoute({
+      ...within,
+      path: '/projects/$projectId/members',
+      component: lazyRouteComponent(() => import('./pages/projects/members.tsx'), 'Members'),
+    }),
+    createRoute({
+      ...within,
+      path: '/projects/$projectId/settings',
+      component: lazyRouteComponent(() => import('./pages/projects/settings.tsx'), 'ProjectSettings'),
+    }),
+    createRoute({
+      ...within,
+      path: '/projects/$projectId',
+      validateSearch: (search: Record<string, unknown>) => secretSearch(search),
+      component: lazyRouteComponent(() => import('./pages/projects/secrets.tsx'), 'Secrets'),
     }),
     createRoute({
       ...within,

@@ -159,7 +159,11 @@ export const listSecrets = route({
   params: ProjectParams,
   query: EnvironmentQuery,
   status: 200,
-  answer: Type.Object({ secrets: Type.Array(ListedSecret) }),
+  answer: Type.Object({
+    secrets: Type.Array(ListedSecret),
+    /** For which names the caller has a value of their own, and in which environment: of the whole project. */
+    overrides: Type.Array(Type.Object({ name: Type.String(), environment: Type.String() })),
+  }),
   errors: ['project.not_found', 'environment.not_found'],
 })
 

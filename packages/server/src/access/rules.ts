@@ -89,7 +89,6 @@ export const workspaceRules: Partial<Record<Action, readonly WorkspaceLevel[]>> 
 
 /** What the agent of a workspace may do in it. */
 export const agentActions: ReadonlySet<Action> = new Set([
-  'agent.apply',
   'agent.certify',
   'agent.connect',
   'agent.deliver',

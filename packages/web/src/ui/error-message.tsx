@@ -47,7 +47,9 @@ function Details({ error }: { error: KeyholdError }) {
   )
 }
 
-/** The message that an error has for one field of a form. */
+/** The message that an error has for one field of a form, or for an element of its list. */
 export function fieldError(error: unknown, field: string): string | undefined {
-  return error instanceof KeyholdError ? error.errors.find((one) => one.field === field)?.message : undefined
+  return error instanceof KeyholdError
+    ? error.errors.find((one) => one.field === field || one.field.startsWith(`${field}[`))?.message
+    : undefined
 }

@@ -60,12 +60,14 @@ export function LongTextField({ field, action, onValue, ...rest }: Props<Textare
 }
 
 interface ChoiceProps<Value extends string> {
-  readonly label: string
+  readonly label?: string
+  /** Where a heading says what it is. */
+  readonly 'aria-label'?: string
   readonly description?: string
   readonly value: Value
   readonly onValue: (value: Value) => void
   readonly choices: readonly { readonly value: Value; readonly label: string }[]
-  readonly disabled?: boolean
+  readonly maw?: string
 }
 
 /** One of a few. */

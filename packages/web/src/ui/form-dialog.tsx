@@ -8,12 +8,14 @@ interface Props {
   readonly title: string
   readonly submit: string
   readonly action: Action<[], unknown>
+  /** What is typed cannot be sent as it is; the form says why. */
+  readonly isBlocked?: boolean
   readonly onClose: () => void
   readonly children: ReactNode
 }
 
 /** A form in a dialog: what went wrong above its buttons, and one that gives up. */
-export function FormDialog({ title, submit, action, onClose, children }: Props) {
+export function FormDialog({ title, submit, action, isBlocked = false, onClose, children }: Props) {
   return (
     <Modal opened onClose={onClose} title={title} size="lg">
       <form
@@ -29,7 +31,7 @@ export function FormDialog({ title, submit, action, onClose, children }: Props) 
             <Button variant="default" onClick={onClose}>
               {shared.cancel}
             </Button>
-            <Button type="submit" loading={action.isRunning}>
+            <Button type="submit" loading={action.isRunning} disabled={isBlocked}>
               {submit}
             </Button>
           </Group>

@@ -7,6 +7,11 @@ export const shared = {
   home: 'Home',
   projects: 'Projects',
   activity: 'Activity',
+  secrets: 'Secrets',
+  environments: 'Environments',
+  accessKeys: 'Access Keys',
+  members: 'Members',
+  crumbs: 'Where this is',
   security: 'Security',
   settings: 'Settings',
   accessToken: 'Access Token',
@@ -108,4 +113,22 @@ export const revealWords = {
   show: (name: string) => `Show ${name}`,
   hide: (name: string) => `Hide ${name}`,
   value: (name: string) => `value of ${name}`,
+} as const
+
+export const secretValueWords = {
+  type: 'Type',
+  types: { token: 'Token', password: 'Password', key: 'Key', file: 'File' },
+  typeHelps: {
+    token: 'API tokens and keys of services, such as GITHUB_TOKEN or STRIPE_API_KEY',
+    password: 'Passwords, and addresses that have one in them, such as DATABASE_URL',
+    key: 'SSH private keys and RSA keys: looked at before it is saved, and made a file as well',
+    file: 'Binary data, certificates, or SSH key content pasted here: the variable holds the path of the file',
+  },
+  value: 'Value',
+  choose: 'Choose a file',
+  chosen: (name: string, bytes: number) => `${name}, ${bytes} bytes`,
+  binary: 'The value is the file that you chose: bytes that are no text.',
+  warning: 'A clearer name would help:',
+  unmasked:
+    'Values shorter than 4 characters and ordinary words such as true or production are not taken out of logs: they would blank ordinary text.',
 } as const

@@ -7,6 +7,7 @@ import {
   Group,
   Menu,
   NavLink,
+  ScrollArea,
   Text,
   useMantineColorScheme,
 } from '@mantine/core'
@@ -21,17 +22,17 @@ import {
   SunIcon,
 } from '@primer/octicons-react'
 import { useQuery } from '@tanstack/react-query'
-import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router'
+import { Link, Outlet, useNavigate, useParams } from '@tanstack/react-router'
+import { Fragment } from 'react'
 import { callPlainly } from '../api.ts'
 import { forgetSession, sessionQuery } from '../session.ts'
 import { CommandPalette } from './command-palette.tsx'
 import { shared } from './messages.ts'
-import { type Place, places } from './places.ts'
+import { type Place, places, projectPlaces } from './places.ts'
 
 /** What is around every page of somebody who is signed in. */
 export function Shell() {
   const [isOpen, navigation] = useDisclosure()
-  const { pathname } = useLocation()
   return (
     <AppShell
       header={{ height: 56 }}
@@ -62,14 +63,14 @@ export function Shell() {
         </Group>
       </AppShell.Header>
       <AppShell.Navbar p="sm" component="nav" aria-label={shared.navigation}>
-        {places.map((place) => (
-          <NavPlace
-            key={place.to}
-            {...place}
-            onGo={navigation.close}
-            isActive={place.to === '/' ? pathname === '/' : pathname.startsWith(place.to)}
-          />
-        ))}
+        <AppShell.Section grow component={ScrollArea}>
+          {places.map((place) => (
+            <Fragment key={place.to}>
+              <NavPlace {...place} onGo={navigation.close} />
+              {place.to === '/projects' && <ProjectPlaces onGo={navigation.close} />}
+            </Fragment>
+          ))}
+        </AppShell.Section>
       </AppShell.Navbar>
       <AppShell.Main id="content" tabIndex={-1} data-focus-target>
         <Box maw="72rem" mx="auto">
@@ -81,15 +82,40 @@ export function Shell() {
   )
 }
 
-function NavPlace({
-  to,
-  label,
-  icon: Icon,
-  isActive,
-  onGo,
-  isSetting,
-}: Place & { isActive: boolean; onGo: () => void }) {
+/** The color of its own has too little contrast under the pointer; the ground says which one it is. */
+const readable = { label: { color: 'var(--mantine-color-text)' } }
+
+/** The link to where one is looks like it: only there, whatever else is in the address. */
+const exactly = { exact: true, includeSearch: false }
+
+/** The pages of the project that one is in. */
+function ProjectPlaces({ onGo }: { onGo: () => void }) {
+  const { projectId } = useParams({ strict: false })
+  if (projectId === undefined) return null
+  return (
+    <Box pl="lg">
+      {projectPlaces.map(({ to, label }) => (
+        <NavLink
+          key={to}
+          renderRoot={(props) => <Link to={to} params={{ projectId }} {...props} activeOptions={exactly} />}
+          label={label}
+          styles={readable}
+          onClick={onGo}
+        />
+      ))}
+      <NavLink
+        renderRoot={(props) => <Link to="/activity" search={{ project: projectId }} {...props} />}
+        label={shared.activity}
+        onClick={onGo}
+      />
+    </Box>
+  )
+}
+
+function NavPlace({ to, label, icon: Icon, onGo, isSetting }: Place & { onGo: () => void }) {
   const isFirstSetting = to === places.find((place) => place.isSetting)?.to
+  // What has pages below it in the navigation is marked only where it is itself.
+  const hasPages = to === '/projects'
   return (
     <>
       {isSetting && isFirstSetting && (
@@ -98,15 +124,14 @@ function NavPlace({
         </Text>
       )}
       <NavLink
-        renderRoot={(props) => <Link to={to} {...props} aria-current={isActive ? 'page' : undefined} />}
+        renderRoot={(props) => (
+          <Link to={to} {...props} activeOptions={hasPages ? exactly : { includeSearch: false }} />
+        )}
         label={label}
         leftSection={<Icon />}
-        active={isActive}
-        // The color of its own has too little contrast under the pointer; the ground says which one it is.
-        styles={{ label: { color: 'var(--mantine-color-text)' } }}
+        styles={readable}
         // On a narrow screen the navigation covers the page that it leads to.
         onClick={onGo}
-        variant="light"
       />
     </>
   )

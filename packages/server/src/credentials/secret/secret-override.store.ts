@@ -26,12 +26,15 @@ export async function listOverridden(
   db: Queries,
   projectId: string,
   accountId: string,
-): Promise<{ environmentId: string; name: string }[]> {
+): Promise<{ environmentId: string; environment: string; name: string }[]> {
   return db
     .selectFrom('secret_overrides')
-    .select(['environment_id as environmentId', 'name'])
-    .where('project_id', '=', projectId)
+    .innerJoin('environments', 'environments.id', 'secret_overrides.environment_id')
+    .select(['environment_id as environmentId', 'environments.name as environment', 'secret_overrides.name'])
+    .where('secret_overrides.project_id', '=', projectId)
     .where('account_id', '=', accountId)
+    .orderBy('secret_overrides.name')
+    .orderBy('environments.name')
     .execute()
 }
 

@@ -29,9 +29,10 @@ export function secretRoutes(
   }
   const toOneInfo = async (secret: StoredSecret) => toInfo(secret, await settings.current(), clock.now())
 
-  http.person(api.listSecrets, async ({ caller, origin, params, query }) => ({
-    secrets: await toListed(await secrets.list({ caller, origin }, params.projectId, query.environment)),
-  }))
+  http.person(api.listSecrets, async ({ caller, origin, params, query }) => {
+    const found = await secrets.list({ caller, origin }, params.projectId, query.environment)
+    return { secrets: await toListed(found.secrets), overrides: found.overrides }
+  })
   http.person(api.createSecret, async ({ caller, origin, params, body }) =>
     toOneInfo(await changes.create({ caller, origin }, params.projectId, body)),
   )
@@ -97,7 +98,9 @@ export function secretRoutes(
   )
 
   http.machine(api.listCurrentSecrets, async ({ caller, origin, query }) => ({
-    secrets: await toListed(await secrets.list({ caller, origin }, caller.project.id, query.environment)),
+    secrets: await toListed(
+      (await secrets.list({ caller, origin }, caller.project.id, query.environment)).secrets,
+    ),
   }))
   http.machine(api.readCurrentSecrets, async ({ caller, origin, query }) => ({
     project: caller.project,

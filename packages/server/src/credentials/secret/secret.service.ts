@@ -83,13 +83,13 @@ export class Secrets {
 
   /**
    * Names and facts, no values. With an environment: its own, and those it takes from `All`. Each says where the caller's
-   * value comes from; of values of people's own only the caller's count.
+   * value comes from; of values of people's own only the caller's count. `overrides` are those of the whole project.
    */
   async list(
     asker: Asker<Person | Machine>,
     projectId: string,
     environment: string | undefined,
-  ): Promise<ListedSecret[]> {
+  ): Promise<{ secrets: ListedSecret[]; overrides: { name: string; environment: string }[] }> {
     const { db } = this.#storage
     return this.#access.check(
       asker,
@@ -100,11 +100,12 @@ export class Secrets {
         const { caller } = asker
         const mine = caller.kind === 'person' ? await listOverridden(db, projectId, caller.accountId) : []
         const overridden = new Set(mine.map((one) => `${one.environmentId} ${one.name}`))
-        return found.secrets.map((secret) => {
+        const secrets = found.secrets.map((secret): ListedSecret => {
           const places = [secret.environmentId, found.environmentId ?? secret.environmentId]
           const isMine = places.some((id) => overridden.has(`${id} ${secret.name}`))
           return { ...secret, source: isMine ? 'override' : secret.isInDefault ? 'All' : 'environment' }
         })
+        return { secrets, overrides: mine.map(({ name, environment: of }) => ({ name, environment: of })) }
       },
     )
   }
