@@ -68,6 +68,16 @@ async function seen(program: string, expected: string): Promise<void> {
   }
 }
 
+/** Looks until `workspace show` or `variables` say it: the agent tells what is in effect once it is. */
+async function shownWhen(command: string, pattern: RegExp): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    const { stdout } = await done(['workspace', command, workspace])
+    if (pattern.test(stdout)) return
+    if (tries > 60) throw new Error(`${pattern} was not seen in ${stdout}`)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
 test('SEC-10, SEC-28, SEC-35: programs get what the workspace has, new ones what it has now, without a token', async () => {
   await done(['workspace-secret', 'set', workspace, 'GITHUB_TOKEN'], 'ghp_canary-one')
   const agent = await startAgent()
@@ -144,12 +154,26 @@ test('T23: a file that is there is not written over, and the agent says so until
   const agent = await startAgent()
   await waitFor(() => agent.stderr.includes('~/.netrc is not written: something is there'))
   expect(readFileSync(path, 'utf8')).toBe('mine')
+  await shownWhen(
+    'variables',
+    /^\$NETRC\tpath ~\/.netrc\tNETRC\tworkspace \S+\tnot written: something is there/m,
+  )
+  await shownWhen(
+    'show',
+    /^Secrets {6}0 in effect, 1 not in effect, see keyhold workspace variables, as the/m,
+  )
+  const { files } = JSON.parse((await done(['workspace', 'variables', workspace, '--json'])).stdout)
+  expect(files).toMatchObject([{ path: '~/.netrc', effect: { state: 'refused', problem: 'taken' } }])
   // A program that keyhold run starts has it all the same.
   await seen('require("fs").readFileSync(process.env.NETRC)', 'canary')
   rmSync(path)
   await done(['workspace-secret', 'set', workspace, 'OTHER'], 'canary-other')
   await waitFor(() => agent.stderr.includes('~/.netrc is written now'))
   expect(readFileSync(path, 'utf8')).toBe('canary')
+  await shownWhen('show', /^Secrets {6}2 in effect, as the agent said/m)
+  agent.child.kill('SIGTERM')
+  await agent.ended
+  await shownWhen('variables', /^\$NETRC\t.*\tpending\t$/m)
   expect(agent.stderr).not.toContain('canary')
 })
 

@@ -146,7 +146,7 @@ test('workspace variables: what programs get, where it comes from and what it hi
   const { stdout } = await done(['workspace', 'variables', 'api'])
   const me = `personal secrets of person${people}`
   expect(stdout).toBe(
-    `$GITHUB_TOKEN\tvalue\tGITHUB_TOKEN\tworkspace api\t${me}\n~/.config/gh\tfile\tGITHUB_TOKEN\t${me}\t\n`,
+    `$GITHUB_TOKEN\tvalue\tGITHUB_TOKEN\tworkspace api\tpending\t${me}\n~/.config/gh\tfile\tGITHUB_TOKEN\t${me}\tpending\t\n`,
   )
   expect((await json('workspace', 'variables', 'api')).variables).toMatchObject([{ name: 'GITHUB_TOKEN' }])
   await done([noun, 'set', 'api', 'CONFIG', '--type=file'], 'canary-f')

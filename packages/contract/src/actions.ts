@@ -20,6 +20,7 @@ export const actions = {
   'account.password': { line: 'Password changed' },
   'account.reset-second-factor': { line: 'Second factor of an account turned off' },
   'account.update': { line: 'Account updated' },
+  'agent.apply': { line: 'Secrets in effect in a workspace' },
   'agent.certify': { line: 'Host key of a workspace certified' },
   'agent.connect': { line: 'Agent connected' },
   'agent.create-enrollment': { line: 'Enrollment token made' },

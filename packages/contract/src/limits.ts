@@ -64,6 +64,8 @@ export const limits = {
   /** Bytes of one variable of a workspace with its name (Linux, MAX_ARG_STRLEN), and of all of them together. */
   variableBytes: 128 * 1024,
   variablesBytes: 1024 * 1024,
+  /** Secrets of one delivery that an agent says are not in effect. */
+  deliveryProblems: 500,
   /** Versions of a secret of a person or a workspace that are kept: older ones go. */
   versionsKept: 100,
   /** Values of a person's own for secrets of a project. */

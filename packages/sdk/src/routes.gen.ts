@@ -90,6 +90,7 @@ export const routeTable = {
     caller: 'person',
   },
   'account.update': { method: 'PATCH', path: '/api/v1/accounts/{accountId}', caller: 'person' },
+  'agent.applied': { method: 'PUT', path: '/api/v1/workspaces/current/applied', caller: 'workspace' },
   'agent.certify': {
     method: 'POST',
     path: '/api/v1/workspaces/current/host-certificate',
@@ -519,6 +520,7 @@ export interface ContractRoutes {
   'account.password': typeof accounts.changePassword
   'account.reset_second_factor': typeof accounts.resetSecondFactor
   'account.update': typeof accounts.updateAccount
+  'agent.applied': typeof deliveries.reportApplied
   'agent.certify': typeof workspaceAgents.certifyHostKey
   'agent.create_enrollment': typeof workspaceAgents.createEnrollment
   'agent.delivery': typeof deliveries.readDelivery

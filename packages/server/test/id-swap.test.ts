@@ -207,6 +207,7 @@ const entries: Record<string, Entry> = {
   'workspace.get': {},
   'workspace.update': { body: () => ({ description: 'changed' }) },
   'workspace.delete': { query: ({ workspace }) => `confirm=${encodeURIComponent(workspace.name)}` },
+  'agent.applied': { body: () => ({ version: null, problems: [] }) },
   'agent.create_enrollment': { delivers: ['token'] },
   'agent.disconnect': {},
   // The way to a right token leads through the owner: test/workspace-agents.test.ts.

@@ -498,4 +498,12 @@ export const seeds: Readonly<Record<string, (seed: Seeding) => Promise<void>>> =
     })
     await seed.append('store.create')
   },
+  '0033-applied-deliveries': (seed) =>
+    seed.insert('workspace_applied', {
+      workspace_id: 'ws-seeded00',
+      epoch: 1,
+      version: 'v',
+      items: '{}',
+      applied_at: NOW,
+    }),
 }

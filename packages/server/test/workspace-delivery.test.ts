@@ -66,7 +66,14 @@ describe.each(databases)('what the agent of a workspace gets, on %s', (database)
     const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i)).toString('base64')
     await ofWorkspace('BINARY', bytes, { type: 'file', encoding: 'base64', filePath: '~/.config/binary' })
     expect((await ask()).body.secrets).toEqual([
-      { name: 'BINARY', type: 'file', path: '~/.config/binary', value: bytes, encoding: 'base64' },
+      {
+        id: expect.any(String),
+        name: 'BINARY',
+        type: 'file',
+        path: '~/.config/binary',
+        value: bytes,
+        encoding: 'base64',
+      },
     ])
   })
 
@@ -76,7 +83,9 @@ describe.each(databases)('what the agent of a workspace gets, on %s', (database)
     await ofProject('URL', `db:\${PASSWORD}`, { hasReferences: true })
     await ofProject('BROKEN', `\${NOWHERE}`, { hasReferences: true })
     expect(await got()).toEqual(['PASSWORD=s3cret-word', 'URL=db:s3cret-word'])
-    expect((await ask()).body.leftOut).toEqual([{ name: 'BROKEN', reason: `\${NOWHERE}: missing` }])
+    expect((await ask()).body.leftOut).toEqual([
+      { secretId: expect.stringMatching(/^sec_/), name: 'BROKEN', reason: `\${NOWHERE}: missing` },
+    ])
   })
 
   test('the version is another after each change, and an unchanged delivery has no values and no records', async () => {

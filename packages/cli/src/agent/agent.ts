@@ -24,6 +24,8 @@ const BACKOFF_MS_MIN = 500
 const BACKOFF_MS_MAX = 30_000
 /** A connection that stood so long was a good one. */
 const STEADY_MS = 10_000
+/** How long an agent that is stopped waits for the server to hear of it. */
+const STOPPING_MS = 2_000
 /** How often is looked whether the credential is due. */
 const RENEW_LOOK_MS = 60_000
 
@@ -44,6 +46,10 @@ export interface AgentPart {
   tick?(keyhold: Keyhold): Promise<void>
   /** What the workspace got when it started, before anything else is told. */
   begin?(fromStores: CallAnswer<'agent.start'>['secrets']): void
+  /** Version of the delivery that it has in effect, which each connection tells. */
+  appliedVersion?(): string | undefined
+  /** It is stopped. What it tells the server is waited for, but not for long. */
+  stopped?(keyhold: Keyhold): Promise<void>
   /** Takes what it calls when there is something to fetch that the server does not tell of. */
   whenWanted?(fetch: () => void): void
   /** Takes what gives the client as it is by then: its credential is renewed. */
@@ -163,6 +169,14 @@ class Agent {
 
   /** Stays connected until `stopping`. @throws Failure when the credential is no longer good. */
   async run(stopping: AbortSignal): Promise<void> {
+    await this.#untilStopped(stopping)
+    const told = this.#work.then(() =>
+      Promise.allSettled(this.#parts.map((part) => part.stopped?.(this.#keyhold))),
+    )
+    await Promise.race([told, sleep(STOPPING_MS, undefined, { ref: false })])
+  }
+
+  async #untilStopped(stopping: AbortSignal): Promise<void> {
     let failures = 0
     while (!stopping.aborted) {
       const startedAt = performance.now()
@@ -202,7 +216,13 @@ class Agent {
   /** @returns when the connection ended. @throws Failure when the server said that it is over. */
   async #stayConnected(stopping: AbortSignal): Promise<void> {
     const { url, token } = this.#state
-    const connection = await ControlConnection.open({ url, token, loginName: loginName(), release: version })
+    const connection = await ControlConnection.open({
+      url,
+      token,
+      loginName: loginName(),
+      release: version,
+      applied: this.#parts.map((part) => part.appliedVersion?.()).find((one) => one !== undefined),
+    })
     this.#terminal.note(`connected to ${new URL(url).host}`)
     if (!this.#wasConnected) this.#terminal.hint('give programs the secrets: keyhold run -- COMMAND')
     this.#wasConnected = true

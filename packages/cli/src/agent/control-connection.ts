@@ -48,14 +48,16 @@ export class ControlConnection {
     token: string
     loginName: string
     release: string
+    applied: string | undefined
   }): Promise<ControlConnection> {
-    const { url, token, loginName, release } = options
+    const { url, token, loginName, release, applied } = options
     const socket = new WebSocket(url.replace(/^http/, 'ws') + AGENT_CONNECTION_PATH, {
       headers: {
         authorization: `Bearer ${token}`,
         'user-agent': userAgent,
         [agentHeaders.loginName]: loginName,
         [agentHeaders.release]: release,
+        ...(applied !== undefined && { [agentHeaders.applied]: applied }),
       },
       perMessageDeflate: false,
       maxPayload: MESSAGE_BYTES_MAX,

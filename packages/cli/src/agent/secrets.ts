@@ -2,10 +2,13 @@
 import { chmodSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { dirname, join } from 'node:path'
+import type { deliveryProblems } from '@keyhold/contract/api/deliveries'
+import { limits } from '@keyhold/contract/limits'
 import type { CallAnswer, Keyhold } from '@keyhold/sdk'
 import { codeOf, Failure } from '../failure.ts'
 import { type AgentAnswer, agentSocketPath, assertPrivate } from '../run/agent-socket.ts'
-import { problemTexts, type SecretFiles, type WantedFile } from './secret-files.ts'
+import { problemTexts } from './problem-texts.ts'
+import type { SecretFiles, WantedFile } from './secret-files.ts'
 import { besideOthers } from './store-secrets.ts'
 
 /** How often is looked whether the socket is still there. */
@@ -29,8 +32,13 @@ export class WorkspaceSecrets {
   readonly #files: SecretFiles
   readonly #followers: Follower[] = []
   #delivery: Delivery | undefined
-  #fromStores: Delivery['secrets'] = []
+  #fromStores: CallAnswer<'agent.start'>['secrets'] = []
   #wantedFiles: readonly WantedFile[] = []
+  /** What of it is not in effect. */
+  #problems: readonly { readonly secretId: string; readonly problem: (typeof deliveryProblems)[number] }[] =
+    []
+  /** What the server has heard of it. */
+  #reported: string | undefined
   /** What was said of files that could not be written. */
   readonly #saidOfFiles = new Map<string, string>()
   #answer: AgentAnswer
@@ -155,7 +163,7 @@ export class WorkspaceSecrets {
   }
 
   /** Takes what was fetched from outside stores when the workspace started. */
-  begin(fromStores: Delivery['secrets']): void {
+  begin(fromStores: CallAnswer<'agent.start'>['secrets']): void {
     this.#fromStores = fromStores
   }
 
@@ -175,11 +183,39 @@ export class WorkspaceSecrets {
       )
     }
     this.#putIntoEffect()
+    // It is in effect, whether the server has heard of that or not: it is told again.
+    await this.#report(keyhold).catch(() => {})
   }
 
-  /** Sees that the files are still there. */
-  async tick(): Promise<void> {
-    if (this.#server !== undefined && !this.#isClosed) this.#putIntoEffect()
+  /** Sees that the files are still there, and that the server knows what is in effect. */
+  async tick(keyhold: Keyhold): Promise<void> {
+    if (this.#server === undefined || this.#isClosed || this.#delivery === undefined) return
+    this.#putIntoEffect()
+    if (this.#reported !== this.#reportText()) await this.#report(keyhold)
+  }
+
+  appliedVersion(): string | undefined {
+    return this.#server && this.#delivery?.version
+  }
+
+  /** Says that programs get nothing any more. */
+  async stopped(keyhold: Keyhold): Promise<void> {
+    if (this.#reported === undefined) return
+    await keyhold.call('agent.applied', { body: { version: null, problems: [] } })
+  }
+
+  async #report(keyhold: Keyhold): Promise<void> {
+    if (this.#delivery === undefined) return
+    const text = this.#reportText()
+    const body = { version: this.#delivery.version, problems: [...this.#problems] }
+    this.#reported = undefined
+    const { isCurrent } = await keyhold.call('agent.applied', { body })
+    // What has changed meanwhile is fetched, and said then.
+    this.#reported = isCurrent ? text : undefined
+  }
+
+  #reportText(): string {
+    return JSON.stringify({ version: this.#delivery?.version, problems: this.#problems })
   }
 
   #putIntoEffect(): void {
@@ -193,6 +229,13 @@ export class WorkspaceSecrets {
       this.#note(problem === '' ? `${path} is written now` : `${path} is not written: ${problem}`)
       this.#saidOfFiles.set(path, problem)
     }
+    this.#problems = [
+      ...leftOut.map(({ secretId }) => ({ secretId, problem: 'left-out' as const })),
+      ...secrets.flatMap(({ id, path }) => {
+        const outcome = path === null ? undefined : outcomes.get(path)
+        return outcome && 'problem' in outcome ? [{ secretId: id, problem: outcome.problem }] : []
+      }),
+    ].slice(0, limits.deliveryProblems)
     const withFile = (secret: Delivery['secrets'][number]) => {
       const outcome = isChosen(secret.path) ? outcomes.get(secret.path) : undefined
       return outcome && 'file' in outcome ? { ...secret, file: outcome.file } : secret

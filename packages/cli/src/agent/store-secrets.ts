@@ -3,8 +3,8 @@ import { limits } from '@keyhold/contract/limits'
 import { pathVariable } from '@keyhold/contract/names'
 import type { CallAnswer } from '@keyhold/sdk'
 
-type Delivered = CallAnswer<'agent.delivery'>['secrets'][number]
-type LeftOut = CallAnswer<'agent.delivery'>['leftOut'][number]
+type Delivered = CallAnswer<'agent.start'>['secrets'][number]
+type LeftOut = Pick<CallAnswer<'agent.delivery'>['leftOut'][number], 'name' | 'reason'>
 
 /** Bytes of `NAME=value` with the NUL after it, as the kernel counts them (execve(2)). */
 const entryBytes = ({ name, type, path, value }: Delivered): number =>

@@ -1,7 +1,8 @@
 import Type, { type Static } from 'typebox'
+import { limits } from '../limits.ts'
 import { route } from '../route.ts'
 import { Encoding, SecretType } from './secrets.ts'
-import { Id, Nullable, OneOf } from './shapes.ts'
+import { Id, Nullable, OneOf, Time } from './shapes.ts'
 
 /** Where what a workspace gets comes from, what goes first being first. */
 export const variableSources = ['workspace', 'project', 'personal'] as const
@@ -17,6 +18,36 @@ export const VariableSource = Type.Object({
 })
 export type VariableSource = Static<typeof VariableSource>
 
+/** Why the agent did not write a file. What each means to people is said by who shows it. */
+export const fileProblems = [
+  /** There is no place in memory, and values are not written to a disk. */
+  'no-memory',
+  /** Neither in the home directory nor below what the agent was allowed. */
+  'outside',
+  /** A folder on the way is a link, or no folder. */
+  'no-folder',
+  /** A folder on the way belongs to somebody else, or others can write to it. */
+  'foreign-folder',
+  /** Something is there that Keyhold did not put there. */
+  'taken',
+  /** The system refused. */
+  'failed',
+] as const
+export type FileProblem = (typeof fileProblems)[number]
+
+/** Why a secret is not in effect: it was left out of the delivery, or its file was not written. */
+export const deliveryProblems = ['left-out', ...fileProblems] as const
+
+/** Whether the agent has said that programs get it as it is now. */
+const Effect = Type.Object({
+  /** `pending`: the agent has not heard of it yet; `refused`: it has, and could not. */
+  state: OneOf(['in-effect', 'pending', 'refused']),
+  /** Version of the secret that programs get; `null`: none. */
+  version: Nullable(Type.Integer()),
+  problem: Type.Optional(OneOf(deliveryProblems)),
+})
+export type Effect = Static<typeof Effect>
+
 const Hides = Type.Array(VariableSource, { description: 'Others that would be here if this one were not' })
 
 export const WorkspaceVariables = Type.Object({
@@ -29,9 +60,10 @@ export const WorkspaceVariables = Type.Object({
       path: Type.Optional(Type.String()),
       from: VariableSource,
       hides: Hides,
+      effect: Effect,
     }),
   ),
-  files: Type.Array(Type.Object({ path: Type.String(), from: VariableSource, hides: Hides })),
+  files: Type.Array(Type.Object({ path: Type.String(), from: VariableSource, hides: Hides, effect: Effect })),
   /** Too large together with what goes before: nothing of these is delivered. */
   tooLarge: Type.Array(Type.Object({ variable: Type.String(), from: VariableSource, bytes: Type.Integer() })),
   /** What is fetched from outside stores when the agent starts. Counts after everything else. */
@@ -49,6 +81,14 @@ export const WorkspaceVariables = Type.Object({
   ),
   /** Linked environments of projects that the owner is no longer a member of: nothing of these is delivered. */
   unavailable: Type.Array(Type.Object({ project: Type.String(), environment: Type.String() })),
+  /** What the agent last said; `null`: nothing, or it has ended. */
+  applied: Nullable(
+    Type.Object({
+      at: Time,
+      /** It has all as it is now, and nothing that was taken away. */
+      isCurrent: Type.Boolean(),
+    }),
+  ),
 })
 export type WorkspaceVariables = Static<typeof WorkspaceVariables>
 
@@ -77,23 +117,6 @@ export const DeliveredToWorkspace = Type.Object({
   value: Type.String(),
   encoding: Encoding,
 })
-
-/** Why the agent did not write a file. What each means to people is said by who shows it. */
-export const fileProblems = [
-  /** There is no place in memory, and values are not written to a disk. */
-  'no-memory',
-  /** Neither in the home directory nor below what the agent was allowed. */
-  'outside',
-  /** A folder on the way is a link, or no folder. */
-  'no-folder',
-  /** A folder on the way belongs to somebody else, or others can write to it. */
-  'foreign-folder',
-  /** Something is there that Keyhold did not put there. */
-  'taken',
-  /** The system refused. */
-  'failed',
-] as const
-export type FileProblem = (typeof fileProblems)[number]
 
 export const beginSession = route({
   id: 'agent.session',
@@ -138,9 +161,9 @@ export const readDelivery = route({
     /** Another one as soon as anything of it is another. */
     version: Type.String(),
     isUnchanged: Type.Boolean(),
-    secrets: Type.Array(DeliveredToWorkspace),
+    secrets: Type.Array(Type.Object({ id: Id, ...DeliveredToWorkspace.properties })),
     /** Left out, since a reference in it has no value, or since the environment would be too large. */
-    leftOut: Type.Array(Type.Object({ name: Type.String(), reason: Type.String() })),
+    leftOut: Type.Array(Type.Object({ secretId: Id, name: Type.String(), reason: Type.String() })),
     /** Values that are in others by reference: for masking. */
     referenced: Type.Array(Type.Object({ value: Type.String(), encoding: Encoding })),
   }),
@@ -166,5 +189,30 @@ export const startWorkspace = route({
         stopsStart: Type.Boolean(),
       }),
     ),
+  }),
+})
+
+export const reportApplied = route({
+  id: 'agent.applied',
+  method: 'PUT',
+  path: '/api/v1/workspaces/current/applied',
+  summary: 'Say which delivery is in effect, and what of it is not',
+  caller: 'workspace',
+  action: 'agent.apply',
+  body: Type.Object(
+    {
+      /** `version` of the delivery; `null`: the agent ends, and programs get nothing any more. */
+      version: Nullable(Type.String({ pattern: '^[0-9a-f]{64}$' })),
+      problems: Type.Array(
+        Type.Object({ secretId: Id, problem: OneOf(deliveryProblems) }, { additionalProperties: false }),
+        { maxItems: limits.deliveryProblems },
+      ),
+    },
+    { additionalProperties: false },
+  ),
+  status: 200,
+  answer: Type.Object({
+    /** False: it is another one by now, and nothing was kept. The agent is told that there is something to fetch. */
+    isCurrent: Type.Boolean(),
   }),
 })

@@ -162,7 +162,12 @@ export const closeCodes = {
 } as const
 
 /** Headers in which the agent says who it is when it connects. */
-export const agentHeaders = { loginName: 'keyhold-login-name', release: 'keyhold-agent-release' } as const
+export const agentHeaders = {
+  loginName: 'keyhold-login-name',
+  release: 'keyhold-agent-release',
+  /** `version` of the delivery that is in effect; left out by one that has just started. */
+  applied: 'keyhold-applied',
+} as const
 
 /**
  * Where the agent dials when it was told to: a WebSocket of the bytes of one SSH connection, in binary frames. A text frame

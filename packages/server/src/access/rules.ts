@@ -89,6 +89,7 @@ export const workspaceRules: Partial<Record<Action, readonly WorkspaceLevel[]>> 
 
 /** What the agent of a workspace may do in it. */
 export const agentActions: ReadonlySet<Action> = new Set([
+  'agent.apply',
   'agent.certify',
   'agent.connect',
   'agent.deliver',

@@ -189,12 +189,16 @@ export async function composeCore(
     const visitorPasses = new VisitorPasses(new SealedMessages(vault.deriveKey('visitor-pass')))
     const storeParts = { storage, access, vault, clock, outgoing }
     const storeSources = new StoreSources(storeParts)
+    const certificateAuthority = new SshHostKey(vault.deriveKey('ssh-host-certificates'))
+    const agents = new Agents({ storage, access, audit, clock, certificateAuthority })
     const deliveries = new Deliveries(access, {
       readPass: (pass) => visitorPasses.read(pass, clock.now()),
       findByKey: async (accountId, fingerprint) => {
         const key = await sshKeys.findForLogin(fingerprint)
         return key?.accountId === accountId ? findPerson(accounts, accountId, key.id) : undefined
       },
+      findApplied: (workspaceId) => agents.findApplied(workspaceId),
+      apply: (asker, applied) => agents.apply(asker, applied),
       findWorkspace: (id) => workspaces.findForDelivery(id),
       workspaceOffers: (workspace) => workspaceSecrets.offers(workspace),
       projectOffers: ({ projectId, id, environment }) => secretOffers(storage, projectId, id, environment),
@@ -234,7 +238,6 @@ export async function composeCore(
       secrets,
       workspaceSecrets,
     ]
-    const certificateAuthority = new SshHostKey(vault.deriveKey('ssh-host-certificates'))
     const servers = new Servers(storage, vault, clock, packageJson.version)
     const inventory = new Inventory(access, settings, sources, clock)
     return {
@@ -316,7 +319,7 @@ export async function composeCore(
       }),
       outsideStores: new OutsideStores(storeParts),
       storeSources,
-      agents: new Agents({ storage, access, audit, clock, certificateAuthority }),
+      agents,
       sshKeysOfInstance: {
         gateway: new SshHostKey(vault.deriveKey('ssh-gateway')),
         certificateAuthority,

@@ -351,6 +351,16 @@ export interface Tables {
     /** When the server last had the connection. */
     seen_at: number | null
   }
+  /** What the agent of a workspace last said is in effect. Of an epoch before, it counts no more. */
+  workspace_applied: {
+    workspace_id: string
+    epoch: number
+    /** Of the delivery. */
+    version: string
+    /** JSON, see AppliedItem. No values. */
+    items: string
+    applied_at: number
+  }
   /** Credentials of agents. One that was replaced stays, so that a second holder gives itself away. */
   workspace_credentials: {
     id: string

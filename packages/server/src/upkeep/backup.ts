@@ -32,7 +32,8 @@ const ROWS = 1_000
 
 /**
  * What is not worth keeping, or must not come back: browser sessions, keys of machines that end within the hour,
- * invitations, enrollments, sign-ins and connections that were begun, which uses were reported before, and who runs which
+ * invitations, enrollments, sign-ins and connections that were begun, which uses were reported before, what agents
+ * said is in effect, and who runs which
  * job.
  */
 export const leftOut: ReadonlySet<string> = new Set([
@@ -45,6 +46,7 @@ export const leftOut: ReadonlySet<string> = new Set([
   'sessions',
   'sign_in_attempts',
   'workload_credentials',
+  'workspace_applied',
   'workspace_enrollments',
 ])
 

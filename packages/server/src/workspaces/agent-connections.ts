@@ -86,7 +86,10 @@ export class AgentConnections {
     })
     try {
       const changes = await access.perform(asker, 'agent.connect', inWorkspace(workspaceId), async (tx) => {
-        const connection = { id, serverId, ...facts, now: clock.now().getTime() }
+        const { applied, ...said } = facts
+        const connection = { id, serverId, ...said, now: clock.now().getTime() }
+        // An agent that has just started has nothing in effect, whatever the one before had.
+        await store.deleteApplied(tx, workspaceId, applied)
         // `!`: access has decided in this transaction that the epoch is the current one.
         const set = (await store.setConnection(tx, { workspaceId, epoch }, connection))!
         const target = { kind: 'agent', name: facts.loginName, version: epoch }

@@ -65,8 +65,10 @@ const RELEASE = /^[0-9A-Za-z.+-]{1,40}$/
 function factsOf(header: (name: string) => string | undefined): AgentFacts {
   const loginName = header(api.agentHeaders.loginName) ?? ''
   const release = header(api.agentHeaders.release) ?? ''
+  const applied = header(api.agentHeaders.applied)
   return {
     loginName: LOGIN_NAME.test(loginName) ? loginName : 'unknown',
     release: RELEASE.test(release) ? release : 'unknown',
+    ...(applied !== undefined && { applied }),
   }
 }

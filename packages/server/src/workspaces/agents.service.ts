@@ -11,6 +11,7 @@ import { lockWorkspace } from '../storage/locks.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Transaction } from '../storage/tables.ts'
 import * as store from './agents.store.ts'
+import type { Applied } from './workspace.ts'
 
 export const ENROLLMENT_PREFIX = 'kh_enr_'
 export const AGENT_PREFIX = 'kh_agt_'
@@ -30,6 +31,8 @@ const UNDER_WAY_MS = 60_000
 export interface AgentFacts {
   readonly loginName: string
   readonly release: string
+  /** Version of the delivery that is in effect; one that has just started has none. */
+  readonly applied?: string | undefined
 }
 
 /** Vouches for the SSH servers of workspaces. */
@@ -191,6 +194,33 @@ export class Agents {
       const found = await store.findEntrance(storage.db, workspaceId)
       if (!found) throw new AppError('agent.not_enrolled')
       return found
+    })
+  }
+
+  /** What is in effect in a workspace, as its agent last said. Decides nothing. */
+  async findApplied(workspaceId: string): Promise<(Applied & { readonly at: Date }) | undefined> {
+    const row = await store.findApplied(this.#parts.storage.db, workspaceId)
+    if (!row) return undefined
+    return { version: row.version, items: JSON.parse(row.items), at: new Date(row.appliedAt) }
+  }
+
+  /** Keeps what an agent says is in effect; `undefined`: nothing any more. What is the same again is no record. */
+  async apply(asker: Asker<WorkspaceAgent>, applied: Applied | undefined): Promise<void> {
+    const { access, clock } = this.#parts
+    const { workspaceId, epoch } = asker.caller
+    await access.perform(asker, 'agent.apply', inWorkspace(workspaceId), async (tx, _, permit) => {
+      const record = { target: { kind: 'workspace', ...permit.workspace } }
+      if (applied === undefined) {
+        const isChanged = await store.deleteApplied(tx, workspaceId)
+        return { result: undefined, record: isChanged ? record : null }
+      }
+      const { version } = applied
+      const items = JSON.stringify(applied.items)
+      const before = await store.findApplied(tx, workspaceId)
+      if (before?.version === version && before.items === items) return { result: undefined, record: null }
+      const applied_at = clock.now().getTime()
+      await store.setApplied(tx, { workspace_id: workspaceId, epoch, version, items, applied_at })
+      return { result: undefined, record }
     })
   }
 

@@ -167,6 +167,46 @@ export async function takeInUse(
     .execute()
 }
 
+/** Keeps what an agent says is in effect. The lock of the workspace, which access takes, keeps two from crossing. */
+export async function setApplied(tx: Transaction, row: Tables['workspace_applied']): Promise<void> {
+  await deleteApplied(tx, row.workspace_id)
+  await tx.insertInto('workspace_applied').values(row).execute()
+}
+
+/** Forgets what was in effect. @param version but for this one. @returns whether there was something to forget. */
+export async function deleteApplied(
+  tx: Transaction,
+  workspaceId: string,
+  version?: string | undefined,
+): Promise<boolean> {
+  let query = tx.deleteFrom('workspace_applied').where('workspace_id', '=', workspaceId)
+  if (version !== undefined) query = query.where('version', '!=', version)
+  const { numDeletedRows } = await query.executeTakeFirstOrThrow()
+  return numDeletedRows > 0n
+}
+
+/** What is in effect by the word of the agent that the workspace has now. */
+export async function findApplied(
+  db: Queries,
+  workspaceId: string,
+): Promise<{ version: string; items: string; appliedAt: number } | undefined> {
+  return db
+    .selectFrom('workspace_applied')
+    .innerJoin('workspace_agents', (join) =>
+      join
+        .onRef('workspace_agents.workspace_id', '=', 'workspace_applied.workspace_id')
+        .onRef('workspace_agents.epoch', '=', 'workspace_applied.epoch'),
+    )
+    .select([
+      'workspace_applied.version',
+      'workspace_applied.items',
+      'workspace_applied.applied_at as appliedAt',
+    ])
+    .where('workspace_applied.workspace_id', '=', workspaceId)
+    .where('workspace_agents.enrolled_at', 'is not', null)
+    .executeTakeFirst()
+}
+
 /** Says that the agent is connected here from now on. @returns false when another one took its place meanwhile. */
 export async function setConnection(
   tx: Transaction,

@@ -58,6 +58,23 @@ export interface DeliveredWorkspace {
   readonly environments: readonly LinkedEnvironment[]
 }
 
+/** What the agent of a workspace has put into effect: a delivery, and what of each of its secrets. */
+export interface Applied {
+  /** Of the delivery. */
+  readonly version: string
+  /** By id of the secret. */
+  readonly items: Readonly<Record<string, AppliedItem>>
+}
+
+export interface AppliedItem {
+  /** Of the secret. */
+  readonly version: number
+  /** Stands for the places where it goes and for what its references stand for. */
+  readonly key: string
+  /** Why it is not in effect, or its file is not. */
+  readonly problem?: string
+}
+
 export interface Share {
   readonly person: PersonRef
   readonly level: ShareLevel

@@ -1,8 +1,10 @@
 import type { Workspace } from '@keyhold/contract/api/workspaces'
+import { type Keyhold, KeyholdError } from '@keyhold/sdk'
 import { connected } from '../../client.ts'
 import { defineCommand, jsonOption } from '../../command.ts'
 import { shownTime, shownTimeOr } from '../../present.ts'
 import { findWorkspace, shownLevel } from './find-workspace.ts'
+import { effectLine } from './shown-effect.ts'
 
 export const command = defineCommand({
   usage: 'WORKSPACE [--json]',
@@ -19,6 +21,8 @@ export const command = defineCommand({
       terminal.print(`You are      ${shownLevel[workspace.level]}`)
       terminal.print(`Created      ${shownTime(workspace.createdAt)}`)
       terminal.print(`Agent        ${shownAgent(workspace)}`)
+      const found = await findVariables(keyhold, workspace)
+      if (found) terminal.print(`Secrets      ${effectLine(found)}`)
       terminal.print(`Description  ${workspace.description}`)
       for (const [i, { project, environment, isAvailable }] of workspace.environments.entries()) {
         const title = i === 0 ? 'Secrets of  ' : '            '
@@ -27,6 +31,15 @@ export const command = defineCommand({
       }
     }),
 })
+
+/** @returns undefined for View and for tokens that may not know which secrets there are. */
+async function findVariables(keyhold: Keyhold, { id, level }: Workspace) {
+  if (level === 'view') return undefined
+  return keyhold.call('workspace.variables', { params: { workspaceId: id } }).catch((error: unknown) => {
+    if (error instanceof KeyholdError && error.status === 403) return undefined
+    throw error
+  })
+}
 
 function shownAgent({ name, agent }: Workspace): string {
   if (agent === null) return `none; let one join with: keyhold workspace enroll ${name}`

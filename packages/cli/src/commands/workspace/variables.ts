@@ -3,6 +3,7 @@ import { connected } from '../../client.ts'
 import { defineCommand, jsonOption } from '../../command.ts'
 import { sayEmpty } from '../../present.ts'
 import { findWorkspace } from './find-workspace.ts'
+import { sayAway, shownEffect } from './shown-effect.ts'
 
 export const command = defineCommand({
   usage: 'WORKSPACE [--json]',
@@ -15,9 +16,11 @@ export const command = defineCommand({
   examples: [{ does: 'see what programs in a workspace get', command: 'keyhold workspace variables api' }],
   run: ({ options, args, env, terminal }) =>
     connected(env, 'person', async (keyhold) => {
-      const { id: workspaceId, name } = await findWorkspace(keyhold, args[0] ?? '')
+      const workspace = await findWorkspace(keyhold, args[0] ?? '')
+      const { id: workspaceId, name } = workspace
       const found = await keyhold.call('workspace.variables', { params: { workspaceId } })
       if (options.json) return terminal.printJson(found)
+      sayAway(terminal, workspace, found)
       for (const { project, environment } of found.unavailable)
         terminal.note(`nothing of ${project}/${environment}: the owner is no longer a member of the project`)
       for (const { variable, from, bytes } of found.tooLarge)
@@ -28,10 +31,12 @@ export const command = defineCommand({
         if (!isAllowed)
           terminal.note(`nothing of ${path} of outside store ${store}: administrators do not allow it`)
       const rows = [
-        ...found.variables.map(
-          (one) =>
-            [`$${one.name}`, one.holds === 'path' ? `path ${shownFile(one.path)}` : 'value', one] as const,
-        ),
+        ...found.variables.map((one) => {
+          // Of a variable with a path it is the file that may not be there.
+          const effect = found.files.find(({ path }) => path === one.path)?.effect ?? one.effect
+          const holds = one.holds === 'path' ? `path ${shownFile(one.path)}` : 'value'
+          return [`$${one.name}`, holds, { ...one, effect }] as const
+        }),
         // A file that a variable names is there with the variable.
         ...found.files
           .filter(({ path }) => !found.variables.some((one) => one.path === path))
@@ -45,13 +50,14 @@ export const command = defineCommand({
           `add one: keyhold workspace-secret set ${args[0]} GITHUB_TOKEN`,
         )
       terminal.printTable(
-        ['WHERE', 'HOLDS', 'SECRET', 'FROM', 'HIDES'],
+        ['WHERE', 'HOLDS', 'SECRET', 'FROM', 'STATE', 'HIDES'],
         [
-          ...rows.map(([where, holds, { from, hides }]) => [
+          ...rows.map(([where, holds, { from, hides, effect }]) => [
             where,
             holds,
             from.secretName,
             shownSource(from),
+            shownEffect(effect),
             [
               ...hides.map(shownSource),
               ...found.fromStores
@@ -64,6 +70,7 @@ export const command = defineCommand({
             'value, fetched at the start',
             one.path,
             shownStore(one),
+            '',
             '',
           ]),
         ],

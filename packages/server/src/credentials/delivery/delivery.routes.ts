@@ -12,6 +12,9 @@ export function deliveryRoutes(
   http.person(api.listWorkspaceVariables, async ({ caller, origin, params }) =>
     deliveries.variables({ caller, origin }, params.workspaceId),
   )
+  http.workspace(api.reportApplied, async ({ caller, origin, body }) => ({
+    isCurrent: await deliveries.report({ caller, origin }, body),
+  }))
   http.workspace(api.beginSession, async ({ caller, origin, body }) =>
     deliveries.beginSession({ caller, origin }, body.pass),
   )

@@ -1,14 +1,19 @@
-import type { readDelivery, WorkspaceVariables } from '@keyhold/contract/api/deliveries'
+import type { readDelivery, reportApplied, WorkspaceVariables } from '@keyhold/contract/api/deliveries'
 import type { SecretValue, UnresolvedSecret } from '@keyhold/contract/api/secrets'
-import type { AnswerOf } from '@keyhold/contract/route'
+import type { AnswerOf, BodyOf } from '@keyhold/contract/route'
 import { type Access, inWorkspace } from '../../access/access.ts'
 import type { Asker, Person, WorkspaceAgent } from '../../access/caller.ts'
 import { hashToken } from '../../base/ids.ts'
 import type { Admitted } from '../../workspaces/visitor-pass.ts'
-import type { DeliveredWorkspace, LinkedEnvironment } from '../../workspaces/workspace.ts'
+import type {
+  Applied,
+  AppliedItem,
+  DeliveredWorkspace,
+  LinkedEnvironment,
+} from '../../workspaces/workspace.ts'
 import type { Offer } from '../offer.ts'
 import type { DeliveredSecret } from '../targeted-secret.ts'
-import { type Placement, place, type StoreVariable, toVariables } from './delivery.ts'
+import { effectsOf, type Placement, place, type StoreVariable, toVariables } from './delivery.ts'
 
 /** What the delivery needs of workspaces, and of the kinds whose secrets go there. None of these decides anything. */
 export interface DeliverySources {
@@ -27,6 +32,9 @@ export interface DeliverySources {
   storeVariables(workspaceId: string): Promise<readonly StoreVariable[]>
   /** Another text as soon as what references of the project stand for may be another. */
   projectState(projectId: string): Promise<string>
+  findApplied(workspaceId: string): Promise<(Applied & { readonly at: Date }) | undefined>
+  /** Decides and records. */
+  apply(asker: Asker<WorkspaceAgent>, applied: Applied | undefined): Promise<void>
   /* These decide, record, and only then open. */
   deliverWorkspace(
     asker: Asker<WorkspaceAgent>,
@@ -64,8 +72,42 @@ export class Deliveries {
       const workspace = await this.#sources.findWorkspace(workspaceId)
       const unavailable = workspace.environments.filter(({ isAvailable }) => !isAvailable)
       const fromStores = await this.#sources.storeVariables(workspaceId)
-      return toVariables(await this.#place(workspace), unavailable, fromStores)
+      const placement = await this.#place(workspace)
+      const { version, items } = await this.#identify(placement)
+      const applied = await this.#sources.findApplied(workspaceId)
+      return {
+        // `!`: of what is placed.
+        ...toVariables(placement, fromStores, (id) => effectsOf(items[id]!, applied?.items[id])),
+        unavailable: unavailable.map(({ project, environment }) => ({ project, environment })),
+        applied: applied ? { at: applied.at.toISOString(), isCurrent: applied.version === version } : null,
+      }
     })
+  }
+
+  /**
+   * Keeps what the agent says is in effect, if it is what there is now; else the agent has been told already that there is
+   * something to fetch. @returns whether it is.
+   */
+  async report(
+    asker: Asker<WorkspaceAgent>,
+    { version, problems }: BodyOf<typeof reportApplied>,
+  ): Promise<boolean> {
+    if (version === null) {
+      await this.#sources.apply(asker, undefined)
+      return true
+    }
+    const { workspaceId } = asker.caller
+    const current = await this.#access.check(asker, 'agent.apply', inWorkspace(workspaceId), async () =>
+      this.#identify(await this.#place(await this.#sources.findWorkspace(workspaceId))),
+    )
+    if (current.version !== version) return false
+    const problemOf = new Map(problems.map(({ secretId, problem }) => [secretId, problem]))
+    const items = Object.entries(current.items).map(([id, item]): [string, AppliedItem] => {
+      const problem = problemOf.get(id)
+      return [id, problem === undefined ? item : { ...item, problem }]
+    })
+    await this.#sources.apply(asker, { version, items: Object.fromEntries(items) })
+    return true
   }
 
   /**
@@ -96,11 +138,15 @@ export class Deliveries {
     const placement = await this.#access.check(asker, 'agent.deliver', inWorkspace(workspaceId), async () =>
       this.#place(await this.#sources.findWorkspace(workspaceId)),
     )
-    const version = await this.#version(placement)
+    const { version } = await this.#identify(placement)
     const nothing = { secrets: [], leftOut: [], referenced: [] }
     if (have === version) return { version, isUnchanged: true, ...nothing }
     const values = new Map<string, Text>()
-    const leftOut = placement.tooLarge.map(({ variable }) => ({ name: variable, reason: 'too-large' }))
+    const leftOut = placement.tooLarge.map(({ variable, offer }) => ({
+      secretId: offer.id,
+      name: variable,
+      reason: 'too-large',
+    }))
     const referenced: Text[] = []
     const idsOf = (isMeant: (offer: Offer) => boolean) =>
       new Set(placement.placed.flatMap(({ offer }) => (isMeant(offer) ? [offer.id] : [])))
@@ -114,18 +160,23 @@ export class Deliveries {
         values.set(id, { value: Buffer.from(value.reveal()).toString(encoding), encoding })
     }
     for (const { projectId, environment } of linksOf(placement)) {
-      const ids = idsOf(({ link }) => link?.projectId === projectId && link.environment === environment)
+      const isHere = ({ link }: Offer) => link?.projectId === projectId && link.environment === environment
+      const ids = idsOf(isHere)
       const found = await this.#sources.deliverProject(asker, projectId, environment, ids)
       for (const [id, value] of found.values) values.set(id, value)
-      for (const { name, reference, reason } of found.unresolved)
-        leftOut.push({ name, reason: `\${${reference}}: ${reason}` })
+      for (const { name, reference, reason } of found.unresolved) {
+        // `!`: one of those asked for.
+        const { offer } = placement.placed.find(({ offer }) => isHere(offer) && offer.name === name)!
+        leftOut.push({ secretId: offer.id, name, reason: `\${${reference}}: ${reason}` })
+      }
       referenced.push(...found.referenced)
     }
     const secrets = placement.placed.flatMap(({ offer, variable, fileVariable, path }) => {
       const found = values.get(offer.id)
       if (!found) return []
       const { value, encoding } = found
-      return [{ name: variable ?? fileVariable, type: offer.type, path, value, encoding }]
+      const { id, type } = offer
+      return [{ id, name: variable ?? fileVariable, type, path, value, encoding }]
     })
     return {
       version,
@@ -163,23 +214,26 @@ export class Deliveries {
     return permit?.level === level ? visitor : undefined
   }
 
-  /** Names a placement: another one as soon as anything of it is another. */
-  async #version(placement: Placement): Promise<string> {
-    const parts = placement.placed.map(({ offer, ...places }) => [
-      offer.id,
-      offer.version,
-      offer.type,
-      places,
-    ])
-    const projects = new Set(
-      placement.placed.flatMap(({ offer: { link } }) => (link?.hasReferences ? [link.projectId] : [])),
-    )
-    const states = []
-    for (const id of projects) states.push(await this.#sources.projectState(id))
-    const left = placement.tooLarge.map(({ variable, bytes }) => [variable, bytes])
-    return hashToken(JSON.stringify([parts, states, left])).toString('hex')
+  /** Names a placement, and each secret of it: another name as soon as anything of it is another. */
+  async #identify({ placed, tooLarge }: Placement): Promise<Applied> {
+    const states = new Map<string, string>()
+    for (const { offer } of placed) {
+      const { link } = offer
+      if (link?.hasReferences && !states.has(link.projectId))
+        states.set(link.projectId, await this.#sources.projectState(link.projectId))
+    }
+    const items = placed.map(({ offer, ...places }): [string, AppliedItem] => {
+      const { id, version, type, link } = offer
+      const state = link?.hasReferences ? states.get(link.projectId) : undefined
+      return [id, { version, key: keyOf([type, places, state]) }]
+    })
+    const left = tooLarge.map(({ variable, bytes }) => [variable, bytes])
+    const version = hashToken(JSON.stringify([items, left])).toString('hex')
+    return { version, items: Object.fromEntries(items) }
   }
 }
+
+const keyOf = (parts: unknown): string => hashToken(JSON.stringify(parts)).toString('base64url').slice(0, 22)
 
 /** The linked environments that something of the placement is from, each once. */
 function linksOf({ placed }: Placement): { projectId: string; environment: string }[] {

@@ -1,6 +1,7 @@
-import type { VariableSource, WorkspaceVariables } from '@keyhold/contract/api/deliveries'
+import type { Effect, VariableSource, WorkspaceVariables } from '@keyhold/contract/api/deliveries'
 import { limits } from '@keyhold/contract/limits'
 import { pathVariable } from '@keyhold/contract/names'
+import type { AppliedItem } from '../../workspaces/workspace.ts'
 import type { Offer } from '../offer.ts'
 import { deliveredPath, isSameOrWithin } from '../targeted-secret.ts'
 
@@ -106,14 +107,37 @@ export interface StoreVariable {
   readonly isAllowed: boolean
 }
 
+/** What is in effect of a secret, for its variables and for its file. */
+export interface Effects {
+  readonly variable: Effect
+  readonly file: Effect
+}
+
+/** Compares what there is with what the agent has. @param applied undefined when it does not have it. */
+export function effectsOf(now: AppliedItem, applied: AppliedItem | undefined): Effects {
+  if (!applied) return both({ state: 'pending', version: null })
+  // `as`: it was checked when the agent said it.
+  const problem = applied.problem as Effect['problem']
+  const isSame = applied.version === now.version && applied.key === now.key
+  const version = problem === 'left-out' ? null : applied.version
+  const fine: Effect = { state: isSame ? 'in-effect' : 'pending', version }
+  if (problem === undefined) return both(fine)
+  const refused: Effect = { state: isSame ? 'refused' : 'pending', version: null, problem }
+  return problem === 'left-out' ? both(refused) : { variable: fine, file: refused }
+}
+
+const both = (effect: Effect): Effects => ({ variable: effect, file: effect })
+
+/** @param effects of each secret that is placed, by its id. */
 export function toVariables(
   { placed, variables, files, tooLarge }: Placement,
-  unavailable: readonly { readonly project: string; readonly environment: string }[],
   fromStores: readonly StoreVariable[],
-): WorkspaceVariables {
+  effects: (secretId: string) => Effects,
+): Pick<WorkspaceVariables, 'variables' | 'files' | 'tooLarge' | 'fromStores'> {
   const of = (taken: ReadonlyMap<string, Taken>, key: string) => {
     const { offer, hides } = taken.get(key)! // `!`: what is placed took it.
-    return { from: toSource(offer), hides: hides.map(toSource) }
+    const which = taken === files ? 'file' : 'variable'
+    return { from: toSource(offer), hides: hides.map(toSource), effect: effects(offer.id)[which] }
   }
   const shown = placed.flatMap(({ variable, fileVariable, path }) => [
     ...(variable === null ? [] : [{ name: variable, holds: 'value' as const, ...of(variables, variable) }]),
@@ -129,6 +153,5 @@ export function toVariables(
       const taken = one.name === null ? undefined : variables.get(one.name)
       return { ...one, hiddenBy: taken ? toSource(taken.offer) : null }
     }),
-    unavailable: unavailable.map(({ project, environment }) => ({ project, environment })),
   }
 }

@@ -29,8 +29,9 @@ import * as workspaceSecrets from './0027-workspace-secrets.ts'
 import * as secretOverrides from './0028-secret-overrides.ts'
 import * as auditRemoved from './0029-audit-removed.ts'
 import * as sshHostKeys from './0030-ssh-host-keys.ts'
-import * as outsideStores from './0032-outside-stores.ts'
 import * as serverAddresses from './0031-server-addresses.ts'
+import * as outsideStores from './0032-outside-stores.ts'
+import * as appliedDeliveries from './0033-applied-deliveries.ts'
 
 /** Every migration, oldest first. New ones are added at the end; landed ones never change. */
 export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migration> {
@@ -67,5 +68,6 @@ export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migra
     '0030-ssh-host-keys': { up: sshHostKeys.up },
     '0031-server-addresses': { up: serverAddresses.up },
     '0032-outside-stores': { up: (db) => outsideStores.up(db, dialect) },
+    '0033-applied-deliveries': { up: appliedDeliveries.up },
   }
 }
