@@ -81,8 +81,13 @@ export type MaskingTransform = Transform & {
  * Makes a Node stream around a MaskingStream.
  * @param options.terminal arms the two idle timers: a prompt that ends like the beginning of a value appears
  *   after 20 or 250 ms. Without it such bytes wait for more output or the end, which is safer: use it for pipes.
+ * @param options.dialogue for a pipe whose reader may answer before it goes on: what is too short to tell anything appears
+ *   after 20 ms, and nothing longer.
  */
-export function maskingTransform(masker: Masker, options: { terminal?: boolean } = {}): MaskingTransform {
+export function maskingTransform(
+  masker: Masker,
+  options: { terminal?: boolean; dialogue?: boolean } = {},
+): MaskingTransform {
   // Usually one. Who takes the place of another follows it until that one is not amid a value.
   let streams = [masker.stream()]
   let idle: NodeJS.Timeout | undefined
@@ -96,10 +101,10 @@ export function maskingTransform(masker: Masker, options: { terminal?: boolean }
   }
   const isHolding = () => streams.some((stream) => stream.isHolding)
   const armTimers = () => {
-    if (!options.terminal || !isHolding()) return
+    if (!(options.terminal || options.dialogue) || !isHolding()) return
     idle = setTimeout(() => {
       push((stream) => stream.releaseShort())
-      if (!isHolding()) return
+      if (!options.terminal || !isHolding()) return
       idle = setTimeout(() => push((stream) => stream.releaseLong()), LONG_IDLE_MS - SHORT_IDLE_MS)
     }, SHORT_IDLE_MS)
   }

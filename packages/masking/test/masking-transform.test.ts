@@ -214,3 +214,58 @@ describe('M4, M11: pipes', () => {
     expect(output).toBe('log sk_live_01')
   })
 })
+
+describe('another masker', () => {
+  beforeEach(() => vi.useFakeTimers())
+  afterEach(() => vi.useRealTimers())
+  const LATER = 'another_value_9876543210'
+  const both = () =>
+    new Masker([
+      { name: 'KEY', value: Buffer.from(VALUE) },
+      { name: 'LATER', value: Buffer.from(LATER) },
+    ])
+  /** Writes pieces, and changes the masker before the one that `at` counts. */
+  async function shown(pieces: readonly string[], at: readonly number[], options = {}) {
+    const transform = maskingTransform(masker, options)
+    let text = ''
+    transform.on('data', (piece: Buffer) => {
+      text += piece.toString()
+    })
+    for (const [index, piece] of pieces.entries()) {
+      for (const one of at) if (one === index) transform.use(both())
+      transform.write(piece)
+    }
+    transform.end()
+    await once(transform, 'end')
+    return text
+  }
+
+  test('M9: a value that comes later is masked from then on, and the one before at every cut, once and twice', async () => {
+    const text = `a ${VALUE} b ${LATER} c`
+    expect(await shown([text], [0])).toBe('a  b  c')
+    for (let cut = 0; cut <= 2 + VALUE.length; cut++)
+      for (const at of [[1], [1, 1], [1, 2]])
+        expect(await shown([text.slice(0, cut), text.slice(cut, cut + 3), text.slice(cut + 3)], at)).toBe(
+          'a  b  c',
+        )
+  })
+
+  test('nothing is lost that only begins like a value', async () => {
+    for (const at of [[1], [1, 1, 2]])
+      expect(await shown(['x sk_live_01', 'another_va', 'y'], at)).toBe('x sk_live_01another_vay')
+  })
+
+  test('M1: a dialogue is not kept waiting for what tells nothing, and never gets more', async () => {
+    const transform = maskingTransform(masker, { dialogue: true })
+    let text = ''
+    transform.on('data', (piece: Buffer) => {
+      text += piece.toString()
+    })
+    transform.write('0009sk')
+    await vi.advanceTimersByTimeAsync(20)
+    expect(text).toBe('0009sk')
+    transform.write('_live_0')
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(text).toBe('0009sk')
+  })
+})

@@ -17,7 +17,7 @@ const matrix: Record<
   'workspace.delete': [204, 403, 403, 403, 404],
   'agent.create_enrollment': [201, 403, 403, 403, 404],
   'agent.disconnect': [204, 403, 403, 403, 404],
-  'ssh.workspace': [200, 200, 403, 403, 404],
+  'ssh.workspace': [200, 200, 200, 403, 404],
   'share.list': [200, 200, 403, 403, 404],
   'share.create': [201, 403, 403, 403, 404],
   'share.update': [200, 403, 403, 403, 404],

@@ -10,7 +10,7 @@ import { pumpOutput } from '../run/output.ts'
 import { SignalCatcher, sendSignal, signalNumber } from '../run/signals.ts'
 import type { Ending, StartedChild } from '../run/started-child.ts'
 import { startInTerminal } from '../run/terminal-child.ts'
-import { type MaskedValue, NO_SFTP, type SessionAnswer, SFTP_SERVERS } from './session-answer.ts'
+import type { MaskedValue, SessionAnswer } from './session-answer.ts'
 
 export interface MaskedSession {
   /** Undefined: a login shell. */
@@ -26,15 +26,11 @@ export interface MaskedSession {
  * Programs that cut files into pieces of their own or compress them, which a masker does not see through: of these only the
  * ways in are open.
  */
-const COPIES_OUT = [/^(?:\S*\/)?scp\s(?:\S+\s+)*?-\w*f\w*\s/, /^(?:\S*\/)?rsync\s.*--server\b.*\s--sender\s/]
+const COPIES_OUT = [/^(?:\S*\/)?scp\s(?:-\w+\s+)*?-\w*f\w*\s/, /^(?:\S*\/)?rsync\s.*--server\b.*\s--sender\s/]
 
-/** Why Edit may not have this; undefined when it may. */
-export function whyRefused(command: string | undefined): string | undefined {
-  if (command === undefined) return undefined
-  const isSftp = command === NO_SFTP || SFTP_SERVERS.some((path) => command.startsWith(path))
-  if (isSftp || COPIES_OUT.some((form) => form.test(command)))
-    return 'with Edit, files cannot be copied out of a workspace: their values could not be blanked. Copy in with scp -O or rsync, or ask the owner for Admin'
-  return undefined
+/** Whether a command copies files to the client. */
+export function copiesOut(command: string | undefined): boolean {
+  return command !== undefined && COPIES_OUT.some((form) => form.test(command))
 }
 
 /** Runs what was asked for, and ends as it did. */
@@ -73,9 +69,9 @@ class SessionMask {
     )
   }
 
-  /** A stream for one way out. Also a pipe gets what is too short to tell anything: behind it may be who waits for it. */
-  stream(): MaskingTransform {
-    const stream = maskingTransform(this.#masker(), { terminal: true })
+  /** A stream for one way out. */
+  stream(to: 'terminal' | 'dialogue'): MaskingTransform {
+    const stream = maskingTransform(this.#masker(), { [to]: true })
     this.#streams.push(stream)
     return stream
   }
@@ -113,7 +109,7 @@ function inTerminal(
     args: ['-c', 'stty "$0" 2>/dev/null; exec "$@"', modes, shellOf(env), ...args],
     env: env as Record<string, string>, // `as`: copies of process.env have no gaps.
   }
-  return startInTerminal(start, mask.stream())
+  return startInTerminal(start, mask.stream('terminal'))
 }
 
 /** With sockets, as sshd has them. */
@@ -130,7 +126,10 @@ function withPipes({ command, env }: MaskedSession, mask: SessionMask): StartedC
   const pid = child.pid ?? 0
   return {
     ended,
-    pumps: [pumpOutput(child.stdout, mask.stream(), 1), pumpOutput(child.stderr, mask.stream(), 2)],
+    pumps: [
+      pumpOutput(child.stdout, mask.stream('dialogue'), 1),
+      pumpOutput(child.stderr, mask.stream('dialogue'), 2),
+    ],
     signals: {
       forward: (signal) => sendSignal(pid, signal),
       kill: () => sendSignal(pid, 'SIGKILL'),

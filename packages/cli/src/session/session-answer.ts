@@ -34,3 +34,6 @@ export const SFTP_SERVERS = [
   '/usr/libexec/sftp-server',
   '/usr/local/libexec/sftp-server',
 ] as const
+
+export const NO_COPIES_OUT =
+  'with Edit, files cannot be copied out of a workspace: their values could not be blanked. Copy in with scp -O or rsync, or ask the owner for Admin'

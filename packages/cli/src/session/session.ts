@@ -7,7 +7,13 @@
 import { existsSync, readFileSync, writeSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { basename, join } from 'node:path'
-import { NO_SFTP, type SessionAnswer, type SessionRefusal, SFTP_SERVERS } from './session-answer.ts'
+import {
+  NO_COPIES_OUT,
+  NO_SFTP,
+  type SessionAnswer,
+  type SessionRefusal,
+  SFTP_SERVERS,
+} from './session-answer.ts'
 
 /** How long the agent may take; it waits for the server, which writes down who gets the secrets. */
 const ANSWER_MS = 8_000
@@ -27,19 +33,18 @@ try {
 }
 
 async function begin(): Promise<void> {
+  const sftp = [NO_SFTP, ...SFTP_SERVERS].find((path) => path === command)
   if (isEdit) {
-    const { whyRefused, runMasked } = await import('./masked-session.ts')
-    const refused = whyRefused(command)
-    if (refused !== undefined) end(refused)
+    if (sftp !== undefined) return endSftp(NO_COPIES_OUT)
+    const { copiesOut, runMasked } = await import('./masked-session.ts')
+    if (copiesOut(command)) end(NO_COPIES_OUT)
     const { socket, answer } = await ask()
     if (answer === undefined) end('the agent of this workspace does not answer, so nothing could be blanked')
     if ('refused' in answer) end(answer.refused)
     return runMasked({ command, env: environment(answer), hasTerminal, socket, masked: answer.masked ?? [] })
   }
-  if (command === NO_SFTP)
-    end('this machine has no sftp-server; install the package openssh-sftp-server there')
+  if (sftp === NO_SFTP) return endSftp('this machine has no sftp-server: install openssh-sftp-server there')
   // It starts no program of the person's, so it gets no secrets. Without a shell, whose start-up files may print something.
-  const sftp = SFTP_SERVERS.find((path) => path === command)
   if (sftp !== undefined) become(sftp, [basename(sftp)], env)
   const { answer } = await ask()
   if (answer === undefined || 'refused' in answer) {
@@ -118,6 +123,12 @@ function showMessageOfTheDay(): void {
 
 function note(text: string): void {
   if (hasTerminal) writeSync(2, `keyhold: ${text}\n`)
+}
+
+async function endSftp(text: string): Promise<never> {
+  const { refuseSftp } = await import('./refuse-sftp.ts')
+  await refuseSftp(text)
+  process.exit(1)
 }
 
 function end(text: string): never {

@@ -30,7 +30,7 @@ export const getWorkspaceSsh = route({
   id: 'ssh.workspace',
   method: 'GET',
   path: '/api/v1/workspaces/{workspaceId}/ssh',
-  summary: 'See how a workspace is entered with ssh (owner, Admin)',
+  summary: 'See how a workspace is entered with ssh (owner, Admin, Edit)',
   caller: 'person',
   scope: 'workspaces:read',
   action: 'ssh.read',

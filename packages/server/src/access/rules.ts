@@ -73,13 +73,12 @@ export const workspaceRules: Partial<Record<Action, readonly WorkspaceLevel[]>> 
   'workspace-secret.update': owners,
   'workspace-secret.delete': owners,
   'workspace-secret.read': trusted,
-  // Edit too (acceptance 6.1), as soon as a session can blank values: until then a terminal would show them (SEC-39).
-  'ssh.connect': trusted,
-  'ssh.read': trusted,
   'store-source.list': runners,
   // What comes of it goes into every process of the workspace.
   'store-source.create': owners,
   'store-source.delete': owners,
+  'ssh.connect': runners,
+  'ssh.read': runners,
   'share.list': trusted,
   'share.create': owners,
   'share.update': owners,
