@@ -18,6 +18,7 @@ const meanings: Record<keyof typeof limits, readonly [meaning: string, unit: str
   noteLength: ['Note of a secret', 'characters'],
   environmentsPerProject: ['Environments of a project, `All` included', ''],
   environmentsPerWorkspace: ['Environments of projects that a workspace gets secrets from', ''],
+  sshSignBytes: ['Bytes that an SSH identity is asked to sign', ''],
   workspacesPerPerson: ['Workspaces that a person owns', ''],
   deliveryProblems: ['Secrets of one delivery that an agent says are not in effect', ''],
   sharesPerWorkspace: ['People with whom a workspace is shared', ''],

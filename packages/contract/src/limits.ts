@@ -19,6 +19,8 @@ export const limits = {
   noteLength: 4_000,
   environmentsPerProject: 100,
   environmentsPerWorkspace: 20,
+  /** Bytes that an SSH identity is asked to sign: a login has some hundred. */
+  sshSignBytes: 32 * 1024,
   workspacesPerPerson: 200,
   sharesPerWorkspace: 100,
   secretsPerEnvironment: 1_000,

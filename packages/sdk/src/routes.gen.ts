@@ -113,6 +113,11 @@ export const routeTable = {
   'agent.identity': { method: 'GET', path: '/api/v1/workspaces/current/identity', caller: 'workspace' },
   'agent.renew': { method: 'POST', path: '/api/v1/workspaces/current/credential', caller: 'workspace' },
   'agent.session': { method: 'POST', path: '/api/v1/workspaces/current/sessions', caller: 'workspace' },
+  'agent.sign_ssh': {
+    method: 'POST',
+    path: '/api/v1/workspaces/current/ssh-signatures',
+    caller: 'workspace',
+  },
   'agent.start': { method: 'POST', path: '/api/v1/workspaces/current/start', caller: 'workspace' },
   'api-key.create': { method: 'POST', path: '/api/v1/api-keys', caller: 'person' },
   'api-key.delete': { method: 'DELETE', path: '/api/v1/api-keys/{apiKeyId}', caller: 'person' },
@@ -531,6 +536,7 @@ export interface ContractRoutes {
   'agent.identity': typeof workspaceIdentity.readIdentity
   'agent.renew': typeof workspaceAgents.renewCredential
   'agent.session': typeof deliveries.beginSession
+  'agent.sign_ssh': typeof workspaceIdentity.signForSsh
   'agent.start': typeof deliveries.startWorkspace
   'api-key.create': typeof apiKeys.createApiKey
   'api-key.delete': typeof apiKeys.deleteApiKey

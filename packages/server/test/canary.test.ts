@@ -648,6 +648,10 @@ describe.each(databases)('a server on %s', (database) => {
         expect(
           (await send('POST', `${current}/git-credentials`, { token: nextToken, body })).status,
         ).toBeGreaterThan(399)
+      for (const data of [value('what is to be signed!'), btoa(value('what is to be signed in base64'))])
+        expect(
+          (await send('POST', `${current}/ssh-signatures`, { token: nextToken, body: { data } })).status,
+        ).toBeGreaterThan(399)
 
       // Keys in the wrong place: a private one where a public one belongs, anything where a fingerprint does.
       const sshPath = '/api/ssh/keys'

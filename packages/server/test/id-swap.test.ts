@@ -9,7 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { newId } from '../src/base/ids.ts'
 import { newGpgKey } from './gpg-kit.ts'
 import { type Answer, databases, startServer, type TestKey, type TestPerson, type TestServer } from './kit.ts'
-import { newSshKey } from './ssh-kit.ts'
+import { newSshKey, signedData } from './ssh-kit.ts'
 
 const armoredGpgKey = await newGpgKey()
 
@@ -228,6 +228,9 @@ const entries: Record<string, Entry> = {
     delivers: ['password'],
   },
   'agent.renew': { delivers: ['token'] },
+  'agent.sign_ssh': {
+    body: () => ({ data: signedData('x').toString('base64') }),
+  },
   'workspace.variables': {},
   'workspace-secret.presets': {},
   'workspace-secret.list': {},

@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process'
-import { createHash, createPublicKey, randomBytes, verify } from 'node:crypto'
+import { createPublicKey, randomBytes, verify } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -16,36 +16,13 @@ import { SshReader, sshStrings } from '../src/base/ssh-wire.ts'
 import { findIdentity, openPrivateKey } from '../src/credentials/ssh-identity/ssh-identity.store.ts'
 import { purposeOf } from '../src/credentials/ssh-identity/ssh-identity.ts'
 import { databases, startServer, type TestPerson, type TestServer } from './kit.ts'
-import { newSshKey } from './ssh-kit.ts'
+import { login, newSshKey, signedData } from './ssh-kit.ts'
 
 const MINUTE_MS = 60_000
 const PATH = '/api/v1/ssh-identity'
 
 const directory = mkdtempSync(join(tmpdir(), 'keyhold-ssh-identity-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
-
-/** What a client asks an agent to sign when it logs in. */
-function login(
-  blob: Uint8Array,
-  change: Partial<Record<'user' | 'service' | 'method' | 'algorithm', string>> = {},
-) {
-  const { user = 'git', service = 'ssh-connection', method = 'publickey', algorithm = 'ssh-ed25519' } = change
-  return Buffer.concat([
-    sshStrings(randomBytes(32)),
-    Buffer.from([50]),
-    sshStrings(user, service, method),
-    Buffer.from([1]),
-    sshStrings(algorithm, blob),
-  ])
-}
-
-/** What `ssh-keygen -Y sign` signs. */
-function signedData(message: string, namespace = 'git', hash = 'sha512') {
-  return Buffer.concat([
-    Buffer.from('SSHSIG'),
-    sshStrings(namespace, '', hash, createHash(hash).update(message).digest()),
-  ])
-}
 
 function armored(publicBlob: Uint8Array, signature: Uint8Array, namespace = 'git', hash = 'sha512'): string {
   const version = Buffer.from([0, 0, 0, 1])

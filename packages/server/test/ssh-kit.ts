@@ -1,4 +1,4 @@
-import { createHash, generateKeyPairSync } from 'node:crypto'
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { sshStrings } from '../src/base/ssh-wire.ts'
 
 /** A new public key, made in no time. @param comment none when empty. */
@@ -8,4 +8,27 @@ export function newSshKey(comment = 'ann@laptop') {
   const base = `ssh-ed25519 ${blob.toString('base64')}`
   const fingerprint = `SHA256:${createHash('sha256').update(blob).digest('base64').replace('=', '')}`
   return { blob, base, line: comment ? `${base} ${comment}` : base, fingerprint }
+}
+
+/** What a client asks an agent to sign when it logs in. */
+export function login(
+  blob: Uint8Array,
+  change: Partial<Record<'user' | 'service' | 'method' | 'algorithm', string>> = {},
+) {
+  const { user = 'git', service = 'ssh-connection', method = 'publickey', algorithm = 'ssh-ed25519' } = change
+  return Buffer.concat([
+    sshStrings(randomBytes(32)),
+    Buffer.from([50]),
+    sshStrings(user, service, method),
+    Buffer.from([1]),
+    sshStrings(algorithm, blob),
+  ])
+}
+
+/** What `ssh-keygen -Y sign` signs. */
+export function signedData(message: string, namespace = 'git', hash = 'sha512') {
+  return Buffer.concat([
+    Buffer.from('SSHSIG'),
+    sshStrings(namespace, '', hash, createHash(hash).update(message).digest()),
+  ])
 }

@@ -1,8 +1,11 @@
 // What programs of a workspace do elsewhere, as its owner: what the agent asks the server for.
+import { createPublicKey, verify } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { SshReader } from '../src/base/ssh-wire.ts'
 import { eventually, TestAgent } from './agent-kit.ts'
 import { type FakeProvider, FakeProviders } from './fake-providers.ts'
-import { databases, startServer, type TestPerson, type TestServer } from './kit.ts'
+import { type Answer, databases, startServer, type TestPerson, type TestServer } from './kit.ts'
+import { login, newSshKey, signedData } from './ssh-kit.ts'
 
 const CURRENT = '/api/v1/workspaces/current'
 const CONNECTIONS = '/api/v1/repository-connections'
@@ -74,7 +77,7 @@ describe.each(databases)('the identity of a workspace, on %s', (database) => {
   /** What holds of everything that only the agent of this workspace gets, while it is the agent. */
   async function isForTheAgentAlone(ask: (token?: string) => Promise<{ status: number }>) {
     expect((await ask('')).status).toBe(401)
-    expect((await ask(`${agent.slice(0, -1)}x`)).status).toBe(401)
+    expect((await ask(`${agent.slice(0, -1)}${agent.endsWith('x') ? 'y' : 'x'}`)).status).toBe(401)
     for (const person of [owner, admin]) expect((await ask(person.token)).status).toBe(403)
     const disable = (isDisabled: boolean) =>
       server.ok('PATCH', `/api/v1/accounts/${owner.id}`, { token: admin.token, body: { isDisabled } })
@@ -224,6 +227,99 @@ describe.each(databases)('the identity of a workspace, on %s', (database) => {
       await heard(() => server.ok('DELETE', `${CONNECTIONS}/${id}`, { token: owner.token }))
       expect((await credential('github.com')).status).toBe(404)
       expect((await identity()).gitHosts).toEqual([])
+    })
+  })
+
+  describe('SSH', () => {
+    const sign = (data: Uint8Array, more: object = {}, token: string | undefined = agent) =>
+      server.request('POST', `${CURRENT}/ssh-signatures`, {
+        ...(token && { token }),
+        body: { data: Buffer.from(data).toString('base64'), ...more },
+      })
+    const generate = async (body: object = {}) => {
+      const { publicKey } = await server.ok('POST', '/api/v1/ssh-identity', { token: owner.token, body })
+      return { publicKey, blob: Buffer.from(publicKey.split(' ')[1], 'base64') }
+    }
+    const isSignature = (blob: Buffer, data: Uint8Array, answer: Answer) => {
+      const fields = new SshReader(Buffer.from(answer.body.signature, 'base64'))
+      const key = createPublicKey({
+        key: { kty: 'OKP', crv: 'Ed25519', x: blob.subarray(-32).toString('base64url') },
+        format: 'jwk',
+      })
+      return fields.text() === 'ssh-ed25519' && verify(null, data, key, fields.string())
+    }
+
+    test('SDS-28, SEC-34: logins and commits are signed with the owner’s identity, recorded before with workspace and purpose', async () => {
+      expect((await identity()).sshPublicKey).toBe(null)
+      expect((await sign(signedData('x'))).body.code).toBe('ssh_identity.not_found')
+      const { publicKey, blob } = await generate()
+      expect((await identity()).sshPublicKey).toBe(publicKey)
+      for (const [data, name] of [
+        [login(blob), 'login as git'],
+        [signedData('a commit'), 'git signature'],
+      ] as const) {
+        const answer = await sign(data)
+        expect([name, isSignature(blob, data, answer)]).toEqual([name, true])
+        expect((await server.records(1))[0]).toMatchObject({
+          action: 'ssh-identity.sign',
+          outcome: 'success',
+          actor: { kind: 'workspace', id: workspace.id },
+          workspace: workspace.id,
+          target: { kind: 'ssh-identity', name },
+        })
+      }
+    })
+
+    test('T22: 403 and a record for anything else: another blob, namespace, key or service', async () => {
+      const { blob } = await generate()
+      for (const data of [
+        ...[Buffer.alloc(0), Buffer.from('tree 4b825dc'), signedData('x', 'file'), login(newSshKey().blob)],
+        ...[login(blob, { service: 'ssh-userauth' }), login(blob, { method: 'hostbased' })],
+      ]) {
+        const answer = await sign(data)
+        expect([answer.status, answer.body.code]).toEqual([403, 'ssh_identity.sign_refused'])
+        expect((await server.records(1))[0]).toMatchObject({
+          action: 'ssh-identity.sign',
+          outcome: 'refused',
+          reason: 'ssh_identity.sign_refused',
+          workspace: workspace.id,
+        })
+      }
+    })
+
+    test('400 that names the field', async () => {
+      for (const [body, field] of [
+        [{}, 'data'],
+        [{ data: 'no base64!' }, 'data'],
+        [{ data: 'A' }, 'data'],
+        [{ data: 'A'.repeat(4 * Math.ceil((32 * 1024) / 3) + 4) }, 'data'],
+        [{ data: '', flags: -1 }, 'flags'],
+        [{ data: '', flags: 1.5 }, 'flags'],
+      ] as const) {
+        const answer = await server.request('POST', `${CURRENT}/ssh-signatures`, { token: agent, body })
+        expect([answer.status, answer.body.errors?.[0]?.field]).toEqual([400, field])
+      }
+    })
+
+    test('SDS-30: another one in its place signs from the next request on, and the agent hears of it; deleted, none does', async () => {
+      const first = await generate()
+      const connected = await TestAgent.connect(server.url, agent)
+      const second = await generate({ replace: true })
+      await server.server.agentConnections.look()
+      await eventually(
+        () => connected.messages.length,
+        (seen) => expect(seen).toBeGreaterThan(1),
+      )
+      expect((await identity()).sshPublicKey).toBe(second.publicKey)
+      expect((await sign(login(first.blob))).status).toBe(403)
+      expect((await sign(login(second.blob))).status).toBe(200)
+      await server.request('DELETE', '/api/v1/ssh-identity', { token: owner.token })
+      expect((await sign(login(second.blob))).status).toBe(404)
+    })
+
+    test('for the agent alone, and nothing with another person’s identity', async () => {
+      await generate()
+      await isForTheAgentAlone((token) => sign(signedData('x'), {}, token))
     })
   })
 })

@@ -2,8 +2,8 @@ import { chmodSync, lstatSync, renameSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 
-/** Connections at a time; whoever comes then is turned away at once. */
-const CONNECTIONS_MAX = 64
+/** Connections at a time; one more ends the oldest, so that nobody keeps the others out by staying. */
+const CONNECTIONS_MAX = 128
 
 /**
  * Listens at a stable path in the directory of the agent, which only its user can enter, as long as that place is ours
@@ -15,6 +15,8 @@ export class FollowerSocket {
   #server: Server | undefined
   #ours: string | undefined
   #listened = 0
+  /** Oldest first. */
+  readonly #open = new Set<Socket>()
 
   constructor(path: string, serve: (socket: Socket) => void) {
     this.#path = path
@@ -40,9 +42,15 @@ export class FollowerSocket {
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       // Who goes away before the end of an answer does not miss it.
       socket.on('error', () => {})
+      for (const oldest of this.#open) {
+        if (this.#open.size < CONNECTIONS_MAX) break
+        this.#open.delete(oldest)
+        oldest.destroy()
+      }
+      this.#open.add(socket)
+      socket.on('close', () => this.#open.delete(socket))
       this.#serve(socket)
     })
-    server.maxConnections = CONNECTIONS_MAX
     this.#server = server
     await new Promise<void>((resolve, reject) => server.on('error', reject).listen(made, resolve))
     // Ended while it began to listen.

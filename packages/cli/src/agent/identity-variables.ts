@@ -4,17 +4,35 @@ import { dirname, join } from 'node:path'
 import { agentSocketPath } from '../run/agent-socket.ts'
 
 /** What lies beside the socket of the agent of this user. */
-export function identityPlace(env: NodeJS.ProcessEnv): { requests: string; gitConfig: string } {
-  const directory = dirname(agentSocketPath(env))
-  return { requests: join(directory, 'requests.sock'), gitConfig: join(directory, 'git-config') }
+export function identityPlace(env: NodeJS.ProcessEnv): {
+  requests: string
+  gitConfig: string
+  sshAgent: string
+  sshConfig: string
+} {
+  const at = (name: string) => join(dirname(agentSocketPath(env)), name)
+  return {
+    requests: at('requests.sock'),
+    gitConfig: at('git-config'),
+    sshAgent: at('ssh-agent.sock'),
+    sshConfig: at('ssh-config'),
+  }
 }
 
 /**
- * The variables that a program of the workspace gets for git. What the person has configured is kept, in files and in
- * GIT_CONFIG_COUNT; ours comes after it (git-config(1), ENVIRONMENT). A file that is not there configures nothing.
+ * The variables by which git and ssh know whose workspace it is. An agent that is there already, such as one that was
+ * forwarded into an SSH session, is left in its place.
  */
 export function identityVariables(env: NodeJS.ProcessEnv): Record<string, string> {
-  const { gitConfig } = identityPlace(env)
+  const { sshAgent, gitConfig } = identityPlace(env)
+  return { ...(!env.SSH_AUTH_SOCK && { SSH_AUTH_SOCK: sshAgent }), ...gitVariables(env, gitConfig) }
+}
+
+/**
+ * Has git include a file. What the person has configured is kept, in files and in GIT_CONFIG_COUNT; ours comes after it
+ * (git-config(1), ENVIRONMENT). A file that is not there configures nothing.
+ */
+function gitVariables(env: NodeJS.ProcessEnv, gitConfig: string): Record<string, string> {
   const count = /^\d{1,4}$/.test(env.GIT_CONFIG_COUNT ?? '') ? Number(env.GIT_CONFIG_COUNT) : 0
   // A program of a program of the workspace has it already.
   for (let i = 0; i < count; i++) if (env[`GIT_CONFIG_VALUE_${i}`] === gitConfig) return {}

@@ -13,18 +13,24 @@ import { GitTokens } from './git-tokens.ts'
 import { identityPlace } from './identity-variables.ts'
 import { serveRequest } from './requests.ts'
 import type { Follower } from './secrets.ts'
+import { type SshKey, serveSshAgent, toSshKey } from './ssh-agent.ts'
+import { includeSshConfiguration, sshConfiguration } from './ssh-configuration.ts'
 
 export class WorkspaceIdentity implements AgentPart, Follower {
+  readonly #home: string | undefined
   readonly #socketPath: string
   readonly #place: ReturnType<typeof identityPlace>
   readonly #note: (text: string) => void
   readonly #requests: FollowerSocket
   readonly #gitTokens: GitTokens
+  readonly #sshAgent: FollowerSocket
+  #sshKey: SshKey | undefined
   #client: (() => Keyhold) | undefined
   #isHeld = false
   #said: string | undefined
 
   constructor(env: NodeJS.ProcessEnv, note: (text: string) => void) {
+    this.#home = env.HOME
     this.#socketPath = agentSocketPath(env)
     this.#place = identityPlace(env)
     this.#note = note
@@ -34,6 +40,9 @@ export class WorkspaceIdentity implements AgentPart, Follower {
       )
       return { username, password, expiresAtMs: expiresAt === null ? null : Date.parse(expiresAt) }
     })
+    this.#sshAgent = new FollowerSocket(this.#place.sshAgent, (socket) =>
+      serveSshAgent(socket, { key: () => this.#sshKey, sign: (data, flags) => this.#sign(data, flags) }),
+    )
     this.#requests = new FollowerSocket(this.#place.requests, (socket) =>
       serveRequest(socket, {
         'git-credential': async ({ host }) => {
@@ -48,13 +57,23 @@ export class WorkspaceIdentity implements AgentPart, Follower {
     )
   }
 
+  /** Its private half never comes here: each signature is asked for, and recorded, at the server. */
+  #sign(data: Buffer, flags: number): Promise<Buffer> {
+    return this.#ask(async (keyhold) => {
+      const body = { data: data.toString('base64'), flags }
+      const { signature } = await keyhold.call('agent.sign_ssh', { body })
+      return Buffer.from(signature, 'base64')
+    })
+  }
+
   reach(client: () => Keyhold): void {
     this.#client = client
   }
 
   async changed(keyhold: Keyhold): Promise<void> {
-    const { gitHosts } = await keyhold.call('agent.identity')
+    const { gitHosts, sshPublicKey } = await keyhold.call('agent.identity')
     this.#gitTokens.use(gitHosts)
+    this.#sshKey = sshPublicKey === null ? undefined : toSshKey(sshPublicKey)
     if (this.#isHeld) this.#write()
   }
 
@@ -62,13 +81,19 @@ export class WorkspaceIdentity implements AgentPart, Follower {
     const isOther = isOurs !== this.#isHeld
     this.#isHeld = isOurs
     try {
-      if (!isOurs) this.#gitTokens.forget()
+      if (!isOurs) {
+        this.#gitTokens.forget()
+        this.#sshKey = undefined
+      }
       // At once: what is there later is that of another agent.
-      if (isOther) this.#write()
-      await this.#requests.hold(isOurs)
+      if (isOther) {
+        this.#write()
+        this.#tellSsh()
+      }
+      await Promise.all([this.#requests.hold(isOurs), this.#sshAgent.hold(isOurs)])
       this.#said = undefined
     } catch (error) {
-      const text = `git gets no tokens from this agent: ${dirname(this.#socketPath)} cannot be used (${codeOf(error)})`
+      const text = `git and ssh know nothing of this agent: ${dirname(this.#socketPath)} cannot be used (${codeOf(error)})`
       if (text !== this.#said) this.#note(text)
       this.#said = text
     }
@@ -78,10 +103,21 @@ export class WorkspaceIdentity implements AgentPart, Follower {
   #write(): void {
     const { gitConfig } = this.#place
     const text = this.#isHeld ? gitConfiguration(this.#socketPath, this.#gitTokens.hosts) : undefined
-    if (text === undefined) return rmSync(gitConfig, { force: true })
-    if (text === readIfThere(gitConfig)) return
+    if (text === undefined) rmSync(gitConfig, { force: true })
+    if (text === undefined || text === readIfThere(gitConfig)) return
     writeFileSync(`${gitConfig}.${process.pid}`, text, { mode: 0o600 })
     renameSync(`${gitConfig}.${process.pid}`, gitConfig)
+  }
+
+  /** For programs that run already, or are started by others. */
+  #tellSsh(): void {
+    const { sshConfig, sshAgent } = this.#place
+    if (!this.#isHeld) {
+      rmSync(sshConfig, { force: true })
+      return
+    }
+    writeFileSync(sshConfig, sshConfiguration(sshAgent), { mode: 0o600 })
+    if (this.#home !== undefined) includeSshConfiguration(this.#home, sshConfig)
   }
 
   /** Does something as the owner. @throws Failure */

@@ -1,4 +1,5 @@
 import Type, { type Static } from 'typebox'
+import { limits } from '../limits.ts'
 import { route } from '../route.ts'
 import { RepositoryMethod } from './repositories.ts'
 import { Id, Nullable, Time } from './shapes.ts'
@@ -14,6 +15,8 @@ export const GitHost = Type.Object({
 /** Who the programs of a workspace are elsewhere: its owner. Names and public halves, no values. */
 export const WorkspaceIdentity = Type.Object({
   gitHosts: Type.Array(GitHost),
+  /** Of the owner's SSH identity, one line, as OpenSSH writes it; `null`: there is none. */
+  sshPublicKey: Nullable(Type.String()),
 })
 export type WorkspaceIdentity = Static<typeof WorkspaceIdentity>
 
@@ -63,4 +66,37 @@ export const readGitCredential = route({
     'repository_connection.broken',
     'repository_provider.unavailable',
   ],
+})
+
+export const signForSsh = route({
+  id: 'agent.sign_ssh',
+  method: 'POST',
+  path: '/api/v1/workspaces/current/ssh-signatures',
+  summary:
+    "Sign an SSH login or a commit with the owner's SSH identity, as an SSH agent does; recorded before. Signs nothing else",
+  caller: 'workspace',
+  action: 'ssh-identity.sign',
+  body: Type.Object(
+    {
+      data: Type.String({
+        maxLength: Math.ceil(limits.sshSignBytes / 3) * 4,
+        pattern: '^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$',
+        description: 'What is to be signed, in base64',
+      }),
+      flags: Type.Optional(
+        Type.Integer({
+          minimum: 0,
+          maximum: 0xffffffff,
+          description: 'Of the request to an agent (RFC 9987, 5.3): 2 or 4 choose the hash for RSA',
+        }),
+      ),
+    },
+    { additionalProperties: false },
+  ),
+  status: 200,
+  answer: Type.Object({
+    /** A signature blob of SSH, in base64. */
+    signature: Type.String(),
+  }),
+  errors: ['ssh_identity.not_found', 'ssh_identity.sign_refused'],
 })

@@ -110,7 +110,7 @@ const needsFreshPassword: ReadonlySet<Action> = new Set([
 
 /** What may change what workspaces get: secrets, their environments, who is a member, what is linked, whom git knows. */
 const changesDelivery =
-  /^(?:(?:personal-|workspace-)?secret|environment|member|project|workspace|repository)[.](?!list|read|refresh|use|compare)/
+  /^(?:(?:personal-|workspace-)?secret|environment|member|project|workspace|repository|ssh-identity)[.](?!list|read|refresh|use|compare|sign)/
 
 /** What is acted on, as far as rights go. */
 export type Scope =

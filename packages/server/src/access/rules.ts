@@ -105,6 +105,7 @@ export const agentOwnActions: ReadonlySet<Action> = new Set([
   'personal-secret.use',
   'repository.refresh',
   'repository.use',
+  'ssh-identity.sign',
 ])
 
 /** What an access key may do in its project. No key deletes anything (acceptance KEY-5). */

@@ -312,6 +312,7 @@ export async function composeCore(
       deliveries,
       workspaceIdentities: new WorkspaceIdentities(access, {
         gitHosts: (ownerId) => repositories.gitHosts(ownerId),
+        sshPublicKey: (ownerId) => sshIdentities.publicKeyOf(ownerId),
       }),
       visitorPasses,
       workspaceStarts: new WorkspaceStarts(access, {

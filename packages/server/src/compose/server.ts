@@ -142,6 +142,7 @@ export async function composeServer(
   agentRoutes(http, core.agents, agentConnections)
   workspaceIdentityRoutes(http, core.workspaceIdentities, {
     gitCredential: (asker, host, isRejected) => core.repositoryTokens.tokenFor(asker, { host }, isRejected),
+    signForSsh: (asker, data, flags) => core.sshIdentities.sign(asker, data, { flags }),
   })
   deliveryRoutes(http, core.deliveries, core.workspaceStarts)
   outsideStoreRoutes(http, core.outsideStores, core.storeSources)

@@ -1,5 +1,5 @@
 import { type Access, own } from '../../access/access.ts'
-import type { Asker, Person } from '../../access/caller.ts'
+import { type Asker, ownerIdOf, type Person, type WorkspaceAgent } from '../../access/caller.ts'
 import type { Accounts } from '../../accounts/accounts.service.ts'
 import { AppError } from '../../base/app-error.ts'
 import { type Clock, LAST_USED_STEP_MS } from '../../base/clock.ts'
@@ -98,18 +98,19 @@ export class SshIdentities implements CredentialSource {
    * @returns a signature blob of SSH. @throws AppError `ssh_identity.not_found`, `ssh_identity.sign_refused`.
    */
   async sign(
-    asker: Asker<Person>,
+    asker: Asker<Person | WorkspaceAgent>,
     data: Uint8Array,
     { flags = 0, workspaceId }: { flags?: number; workspaceId?: string } = {},
   ): Promise<Buffer> {
     const { db } = this.#storage
+    const ownerId = ownerIdOf(asker.caller)
     const where = workspaceId === undefined ? {} : { workspace: workspaceId }
     return this.#access.deliver(
       asker,
       'ssh-identity.sign',
       own(where),
       async () => {
-        const identity = await store.findIdentity(db, asker.caller.accountId)
+        const identity = await store.findIdentity(db, ownerId)
         if (!identity) throw new AppError('ssh_identity.not_found')
         const algorithm = algorithmOf(identity.type, flags)
         const purpose = purposeOf(data, identity.blob, algorithm)

@@ -11,6 +11,7 @@ export interface IdentityUses {
     host: string,
     isRejected: boolean,
   ): Promise<{ username: string; token: Secret<string>; expiresAt: Date | null }>
+  signForSsh(asker: Asker<WorkspaceAgent>, data: Uint8Array, flags: number): Promise<Uint8Array>
 }
 
 export function workspaceIdentityRoutes(
@@ -27,5 +28,11 @@ export function workspaceIdentityRoutes(
       body.isRejected ?? false,
     )
     return { username, password: token.reveal(), expiresAt: expiresAt?.toISOString() ?? null }
+  })
+
+  http.workspace(api.signForSsh, async ({ caller, origin, body }) => {
+    const data = Buffer.from(body.data, 'base64')
+    const signature = await uses.signForSsh({ caller, origin }, data, body.flags ?? 0)
+    return { signature: Buffer.from(signature).toString('base64') }
   })
 }

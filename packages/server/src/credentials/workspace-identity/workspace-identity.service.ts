@@ -5,6 +5,7 @@ import type { Asker, WorkspaceAgent } from '../../access/caller.ts'
 /** What the identity of a workspace is made of: what its owner has. None of these decides anything. */
 export interface IdentitySources {
   gitHosts(ownerId: string): Promise<WorkspaceIdentity['gitHosts']>
+  sshPublicKey(ownerId: string): Promise<string | undefined>
 }
 
 /** As whom the programs of a workspace are known elsewhere. What is done as them, their kinds decide and record. */
@@ -21,6 +22,7 @@ export class WorkspaceIdentities {
     const { workspaceId, ownerId } = asker.caller
     return this.#access.check(asker, 'agent.read', inWorkspace(workspaceId), async () => ({
       gitHosts: await this.#sources.gitHosts(ownerId),
+      sshPublicKey: (await this.#sources.sshPublicKey(ownerId)) ?? null,
     }))
   }
 }
