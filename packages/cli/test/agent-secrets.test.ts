@@ -191,6 +191,31 @@ test('SDS-21: what a killed agent has left is taken away by the next one, also w
   await waitFor(() => !existsSync(dirname(bytes)) && !existsSync(join(home, 'tool')))
 })
 
+test('a value that has expired is given out no more, in variable or file, though the server is not there', async () => {
+  const own = await startRealServer()
+  onTestFinished(() => own.stop())
+  const bob = own.person('bob')
+  const created = await run(['workspace', 'create', 'box', '--json'], bob)
+  const { id } = JSON.parse(created.stdout)
+  const save = (name: string, wish: object) =>
+    fetch(`${own.url}/api/v1/workspaces/${id}/secrets`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${bob.KEYHOLD_TOKEN}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ name, type: 'token', value: `canary-${name}`, ...wish }),
+    }).then(({ status }) => expect(status).toBe(201))
+  const expiresAt = new Date(Date.now() + 6_000).toISOString()
+  await save('BRIEF', { expiresAt, filePath: '~/brief' })
+  await save('LASTING', {})
+  const agent = start(['agent', `--state-dir=${home}/state`], { ...machine(), KEYHOLD_URL: own.url })
+  agent.child.stdin.end((await run(['workspace', 'enroll', 'box'], bob)).stdout)
+  await waitFor(() => existsSync(join(home, 'brief')))
+  await own.kill()
+  await waitFor(() => !existsSync(join(home, 'brief')))
+  expect(Date.now()).toBeGreaterThan(Date.parse(expiresAt) - 2_000)
+  await seen('[process.env.BRIEF, process.env.LASTING].join()', ',canary-LASTING')
+  await own.startAgain()
+})
+
 test('an agent that was killed is followed by another one; of two for one user the second says so', async () => {
   await done(['workspace-secret', 'set', workspace, 'TOKEN'], 'canary-killed')
   const agent = await startAgent()

@@ -136,6 +136,7 @@ export const actions = {
   'secret-override.delete': { line: 'Own value of a secret removed' },
   'secret-override.read': { line: 'Own value of a secret accessed' },
   'secret-override.update': { line: 'Own value of a secret replaced' },
+  'secret-override.use': { line: 'Own value of a secret used' },
   'session.create': { line: 'Signed in' },
   'session.end': { line: 'Session ended' },
   'session.list': { line: 'Sessions listed' },

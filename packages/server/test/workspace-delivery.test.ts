@@ -73,6 +73,7 @@ describe.each(databases)('what the agent of a workspace gets, on %s', (database)
         path: '~/.config/binary',
         value: bytes,
         encoding: 'base64',
+        expiresAt: null,
       },
     ])
   })
@@ -120,9 +121,87 @@ describe.each(databases)('what the agent of a workspace gets, on %s', (database)
     const last = await next()
     const before = (await server.records(1))[0]!
     const { body } = await ask(last)
-    expect(body).toEqual({ version: last, isUnchanged: true, secrets: [], leftOut: [], referenced: [] })
+    expect(body).toEqual({
+      ...{ version: last, isUnchanged: true, now: expect.any(String) },
+      ...{ secrets: [], leftOut: [], referenced: [] },
+    })
     expect((await server.records(1))[0]!.index).toBe(before.index)
     expect((await ask('other')).body.isUnchanged).toBe(false)
+  })
+
+  test('what expires says when, by the clock of the server; then what it went before takes its place', async () => {
+    const expiresAt = new Date(server.clock.now().getTime() + 60_000).toISOString()
+    const { id } = await ofWorkspace('ONE', 'brief', { expiresAt })
+    await personal('ONE', 'own')
+    const { body } = await ask()
+    expect(body.secrets).toMatchObject([{ value: 'brief', expiresAt }])
+    expect(Date.parse(expiresAt) - Date.parse(body.now)).toBeLessThanOrEqual(60_000)
+    // A later end is no new value, and the agent has to hear of it.
+    const later = new Date(server.clock.now().getTime() + 120_000).toISOString()
+    await server.ok('PATCH', `/api/v1/workspaces/${workspace.id}/secrets/${id}`, {
+      token: owner.token,
+      body: { expiresAt: later },
+    })
+    expect((await ask(body.version)).body.secrets).toMatchObject([{ value: 'brief', expiresAt: later }])
+    server.clock.advance(120_000)
+    expect((await ask()).body.secrets).toMatchObject([{ value: 'own', expiresAt: null }])
+  })
+
+  test('0029: own values of the owner stand in for what an environment has; of nobody else, and for nothing that is not there', async () => {
+    await server.addEnvironment(owner, shop.id, 'staging')
+    await link({ projectId: shop.id, environment: 'staging' })
+    const ids: Record<string, string> = {}
+    for (const name of ['ALL', 'TAKEN', 'HIDDEN']) ids[name] = (await ofProject(name, `all-${name}`)).id
+    ids.ITS = (await ofProject('ITS', 'staging-ITS', { environment: 'staging' })).id
+    await ofProject('REFERS', `\${ALL}!`, { hasReferences: true })
+    const own = (name: string, value: string, environment?: string, person = owner) =>
+      server.ok('PUT', `/api/v1/projects/${shop.id}/secrets/${ids[name]}/override`, {
+        token: person.token,
+        body: { value, ...(environment !== undefined && { environment }) },
+      })
+    await own('ALL', 'mine-ALL')
+    await own('TAKEN', 'mine-TAKEN', 'staging')
+    await own('ITS', 'mine-ITS')
+    await own('HIDDEN', 'mine-HIDDEN')
+    await ofWorkspace('HIDDEN', 'w')
+    const other = await server.addPerson()
+    await server.addMember(owner, shop.id, other, 'regular')
+    await own('ALL', 'of the other', undefined, other)
+    expect(await got()).toEqual([
+      'ALL=mine-ALL',
+      'HIDDEN=w',
+      'ITS=mine-ITS',
+      // As everywhere, a reference stands for the project's value.
+      'REFERS=all-ALL!',
+      'TAKEN=mine-TAKEN',
+    ])
+    const records = (await server.records(20)).filter(({ action }) => action === 'secret-override.use')
+    expect(records).toHaveLength(3)
+    for (const record of records) {
+      expect(record).toMatchObject({ actor: { kind: 'workspace' }, workspace: workspace.id })
+      expect(record.project).toBeUndefined()
+    }
+    const { variables } = await server.ok('GET', `/api/v1/workspaces/${workspace.id}/variables`, {
+      token: owner.token,
+    })
+    const sources = variables.map(
+      ({
+        name,
+        from,
+        hides,
+      }: {
+        name: string
+        from: { kind: string; name: string }
+        hides: { kind: string }[]
+      }) => [name, from.kind, from.name, ...hides.map(({ kind }) => kind)].join(' '),
+    )
+    expect(sources).toContain(`ALL override ${shop.name}/All project`)
+    expect(sources).toContain(`TAKEN override ${shop.name}/staging project`)
+    expect(sources).toContain(`HIDDEN workspace ${workspace.name} override project`)
+    await server.ok('DELETE', `/api/v1/projects/${shop.id}/secrets/${ids.ALL}/override`, {
+      token: owner.token,
+    })
+    expect(await got()).toContain('ALL=all-ALL')
   })
 
   test('SEC-21: nothing of another workspace, nor of projects that are not linked or that the owner has left', async () => {
@@ -155,6 +234,16 @@ describe.each(databases)('what the agent of a workspace gets, on %s', (database)
     await told(() => ofWorkspace('ONE', 'w1'))
     await told(() => personal('TWO', 'own'))
     await told(() => ofProject('THREE', 'p3'))
+    const { id } = await ofProject('OWN', 'p')
+    const setOwn = (person: TestPerson) =>
+      server.ok('PUT', `/api/v1/projects/${shop.id}/secrets/${id}/override`, {
+        token: person.token,
+        body: { value: 'mine' },
+      })
+    await told(() => setOwn(owner))
+    const member = await server.addPerson()
+    await told(() => server.addMember(owner, shop.id, member, 'regular'))
+    await told(() => setOwn(member), false)
     const stranger = await server.addPerson()
     const foreign = await server.addProject(stranger)
     await told(() => server.addSecret(stranger, foreign.id, { name: 'FOUR', value: 'x' }), false)

@@ -11,6 +11,7 @@ describe('what goes where', () => {
     name,
     type: 'token',
     version: 1,
+    expiresAt: null,
     envName: name,
     filePath: null,
     folder: '~/.keyhold/test',

@@ -9,6 +9,7 @@ import { codeOf, Failure } from '../failure.ts'
 import { type AgentAnswer, agentSocketPath, assertPrivate } from '../run/agent-socket.ts'
 import { problemTexts } from './problem-texts.ts'
 import type { SecretFiles, WantedFile } from './secret-files.ts'
+import { ServerTime } from './server-time.ts'
 import { besideOthers } from './store-secrets.ts'
 
 /** How often is looked whether the socket is still there. */
@@ -25,6 +26,9 @@ export interface Follower {
 
 type Delivery = CallAnswer<'agent.delivery'>
 
+/** In place of the version of a delivery of which something has expired. */
+const EXPIRED = 'expired'
+
 /** Fetches what the workspace gets whenever it changes, and hands it to `keyhold run` on this machine, and to files. */
 export class WorkspaceSecrets {
   readonly #path: string
@@ -39,6 +43,9 @@ export class WorkspaceSecrets {
     []
   /** What the server has heard of it. */
   #reported: string | undefined
+  #time = new ServerTime()
+  /** Something has expired, and the server has not been asked yet what takes its place. */
+  #wantsFetch = false
   /** What was said of files that could not be written. */
   readonly #saidOfFiles = new Map<string, string>()
   #answer: AgentAnswer
@@ -82,6 +89,7 @@ export class WorkspaceSecrets {
         this.#note(`programs get no secrets from this agent: ${error.message}`)
       this.#said = error.message
     }
+    this.#endExpired()
     for (const one of this.#followers) await one.hold(this.#server !== undefined)
     if (!this.#isClosed) this.#timer = setTimeout(() => void this.start(), LOOK_MS)
   }
@@ -124,6 +132,7 @@ export class WorkspaceSecrets {
     // Of a process that had this number before, and was killed here.
     rmSync(made, { force: true })
     const server = createServer((socket) => {
+      this.#endExpired()
       // Who went away before the end of the answer does not miss it.
       socket.on('error', () => {})
       socket.end(JSON.stringify(this.#answer))
@@ -171,20 +180,46 @@ export class WorkspaceSecrets {
     // What nobody can ask for here is not fetched: it would be recorded as used.
     if (this.#server === undefined) return
     const have = this.#delivery?.version
+    const expiry = new ServerTime()
     const delivery = await keyhold.call('agent.delivery', { query: have === undefined ? {} : { have } })
+    expiry.start(Date.parse(delivery.now))
     // Stopped meanwhile: nothing is written after it was removed.
     if (this.#isClosed) return
     if (!delivery.isUnchanged) {
       await this.beforeChange(delivery)
       if (this.#isClosed) return
-      this.#delivery = delivery
-      this.#wantedFiles = delivery.secrets.flatMap(({ path, value, encoding }) =>
-        path === null ? [] : [{ path, value: Buffer.from(value, encoding) }],
-      )
+      this.#hold(delivery)
     }
+    this.#time = expiry
     this.#putIntoEffect()
     // It is in effect, whether the server has heard of that or not: it is told again.
     await this.#report(keyhold).catch(() => {})
+  }
+
+  #hold(delivery: Delivery): void {
+    this.#delivery = delivery
+    this.#wantedFiles = delivery.secrets.flatMap(({ path, value, encoding }) =>
+      path === null ? [] : [{ path, value: Buffer.from(value, encoding) }],
+    )
+  }
+
+  /** Gives out no more what has expired, whether the server can be asked or not, and asks what there is in its place. */
+  #endExpired(): void {
+    if (this.#wantsFetch) {
+      this.#wantsFetch = false
+      this.#fetch()
+    }
+    const delivery = this.#delivery
+    if (delivery === undefined) return
+    const now = this.#time.now()
+    const secrets = delivery.secrets.filter(
+      ({ expiresAt }) => expiresAt === null || Date.parse(expiresAt) > now,
+    )
+    if (secrets.length === delivery.secrets.length) return
+    // It is no delivery of the server's any more. By the next look the server's clock is there too.
+    this.#hold({ ...delivery, version: EXPIRED, secrets })
+    this.#wantsFetch = true
+    this.#putIntoEffect()
   }
 
   /** Sees that the files are still there, and that the server knows what is in effect. */
@@ -195,7 +230,8 @@ export class WorkspaceSecrets {
   }
 
   appliedVersion(): string | undefined {
-    return this.#server && this.#delivery?.version
+    const version = this.#server && this.#delivery?.version
+    return version === EXPIRED ? undefined : version
   }
 
   /** Says that programs get nothing any more. */
@@ -205,7 +241,7 @@ export class WorkspaceSecrets {
   }
 
   async #report(keyhold: Keyhold): Promise<void> {
-    if (this.#delivery === undefined) return
+    if (this.#delivery === undefined || this.#delivery.version === EXPIRED) return
     const text = this.#reportText()
     const body = { version: this.#delivery.version, problems: [...this.#problems] }
     this.#reported = undefined

@@ -5,12 +5,12 @@ import { Encoding, SecretType } from './secrets.ts'
 import { Id, Nullable, OneOf, Time } from './shapes.ts'
 
 /** Where what a workspace gets comes from, what goes first being first. */
-export const variableSources = ['workspace', 'project', 'personal'] as const
+export const variableSources = ['workspace', 'override', 'project', 'personal'] as const
 
 /** A secret that a workspace gets, or would get if another one did not go before it. */
 export const VariableSource = Type.Object({
   kind: OneOf(variableSources),
-  /** The workspace, `project/environment`, or the owner. */
+  /** The workspace, `project/environment`, or the owner; of an own value of the owner's, for which environment it is. */
   name: Type.String(),
   secretId: Id,
   secretName: Type.String(),
@@ -161,7 +161,16 @@ export const readDelivery = route({
     /** Another one as soon as anything of it is another. */
     version: Type.String(),
     isUnchanged: Type.Boolean(),
-    secrets: Type.Array(Type.Object({ id: Id, ...DeliveredToWorkspace.properties })),
+    /** By the clock of the server, by which `expiresAt` is meant. */
+    now: Time,
+    secrets: Type.Array(
+      Type.Object({
+        id: Id,
+        ...DeliveredToWorkspace.properties,
+        /** Then it is given out no more, and the agent asks what there is in its place. */
+        expiresAt: Nullable(Time),
+      }),
+    ),
     /** Left out, since a reference in it has no value, or since the environment would be too large. */
     leftOut: Type.Array(Type.Object({ secretId: Id, name: Type.String(), reason: Type.String() })),
     /** Values that are in others by reference: for masking. */

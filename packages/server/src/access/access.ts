@@ -110,7 +110,7 @@ const needsFreshPassword: ReadonlySet<Action> = new Set([
 
 /** What may change what workspaces get: secrets, their environments, who is a member, what is linked, whom git knows. */
 const changesDelivery =
-  /^(?:(?:personal-|workspace-)?secret|environment|member|project|workspace|repository|ssh-identity)[.](?!list|read|refresh|use|compare|sign)/
+  /^(?:(?:personal-|workspace-)?secret|secret-override|environment|member|project|workspace|repository|ssh-identity)[.](?!list|read|refresh|use|compare|sign)/
 
 /** What is acted on, as far as rights go. */
 export type Scope =
@@ -294,8 +294,8 @@ export class Access {
   ): Promise<readonly string[]> {
     if (!changesDelivery.test(action)) return []
     if (scope.kind === 'workspace') return [scope.workspaceId]
-    if (scope.kind === 'project') return listLinkedWorkspaces(tx, scope.projectId)
-    if (scope.kind === 'own' && caller.kind === 'person') return listOwnWorkspaces(tx, caller.accountId)
+    if (scope.kind === 'project' && !scope.isOwn) return listLinkedWorkspaces(tx, scope.projectId)
+    if (isOwn(scope) && caller.kind === 'person') return listOwnWorkspaces(tx, caller.accountId)
     return []
   }
 
@@ -488,8 +488,11 @@ async function findRightOfAgent(
     const linked = await findLinkedMembership(db, agent, scope.projectId)
     if (!linked || !(await isCurrentAgent(db, agent))) return { refused: 'project.not_found' }
     const project = { id: scope.projectId, name: linked.projectName }
-    const isAllowed = action === 'secret.read' && projectRules[action]?.includes(linked.role)
-    return isAllowed ? { project, role: linked.role } : { refused: 'access.refused', project }
+    // What its owner may read of a project, and no record of own values names that (see Scope).
+    const needed = scope.isOwn ? 'secret-override.use' : 'secret.read'
+    const place = scope.isOwn ? { workspace } : { project }
+    const isAllowed = action === needed && projectRules['secret.read']?.includes(linked.role)
+    return isAllowed ? { ...place, role: linked.role } : { refused: 'access.refused', ...place }
   }
   if (scope.kind !== 'workspace') return { refused: 'access.refused' }
   if (scope.workspaceId !== agent.workspaceId) return { refused: 'workspace.not_found' }

@@ -191,25 +191,32 @@ export async function composeCore(
     const storeSources = new StoreSources(storeParts)
     const certificateAuthority = new SshHostKey(vault.deriveKey('ssh-host-certificates'))
     const agents = new Agents({ storage, access, audit, clock, certificateAuthority })
-    const deliveries = new Deliveries(access, {
-      readPass: (pass) => visitorPasses.read(pass, clock.now()),
-      findByKey: async (accountId, fingerprint) => {
-        const key = await sshKeys.findForLogin(fingerprint)
-        return key?.accountId === accountId ? findPerson(accounts, accountId, key.id) : undefined
+    const secretOverrides = new SecretOverrides(storage, access, vault, clock)
+    const deliveries = new Deliveries(
+      access,
+      {
+        readPass: (pass) => visitorPasses.read(pass, clock.now()),
+        findByKey: async (accountId, fingerprint) => {
+          const key = await sshKeys.findForLogin(fingerprint)
+          return key?.accountId === accountId ? findPerson(accounts, accountId, key.id) : undefined
+        },
+        findApplied: (workspaceId) => agents.findApplied(workspaceId),
+        apply: (asker, applied) => agents.apply(asker, applied),
+        findWorkspace: (id) => workspaces.findForDelivery(id),
+        workspaceOffers: (workspace) => workspaceSecrets.offers(workspace),
+        projectOffers: ({ projectId, id: environmentId, environment }, ownerId) =>
+          secretOffers(storage, { projectId, environmentId, environment, ownerId }),
+        deliverOverrides: (asker, projectId, ids) => secretOverrides.deliverTo(asker, projectId, ids),
+        storeVariables: (workspaceId) => storeSources.variablesOf(workspaceId),
+        projectState: (projectId) => secretsState(storage, projectId),
+        deliverProject: (asker, projectId, environment, ids) =>
+          secrets.readFor(asker, projectId, environment, ids),
+        deliverWorkspace: (asker, ids) => workspaceSecrets.deliverOffered(asker, ids),
+        deliverPersonal: (asker, ids) => personalSecrets.deliverOffered(asker, ids),
+        personalOffers: ({ id, owner }) => personalSecrets.offers(owner, id),
       },
-      findApplied: (workspaceId) => agents.findApplied(workspaceId),
-      apply: (asker, applied) => agents.apply(asker, applied),
-      findWorkspace: (id) => workspaces.findForDelivery(id),
-      workspaceOffers: (workspace) => workspaceSecrets.offers(workspace),
-      projectOffers: ({ projectId, id, environment }) => secretOffers(storage, projectId, id, environment),
-      storeVariables: (workspaceId) => storeSources.variablesOf(workspaceId),
-      projectState: (projectId) => secretsState(storage, projectId),
-      deliverProject: (asker, projectId, environment, ids) =>
-        secrets.readFor(asker, projectId, environment, ids),
-      deliverWorkspace: (asker, ids) => workspaceSecrets.deliverOffered(asker, ids),
-      deliverPersonal: (asker, ids) => personalSecrets.deliverOffered(asker, ids),
-      personalOffers: ({ id, owner }) => personalSecrets.offers(owner, id),
-    })
+      clock,
+    )
     const sshIdentities = new SshIdentities(storage, access, accounts, vault, clock)
     const apiKeys = new ApiKeys(storage, access, vault, clock)
     const vendorClient = new VendorClient(outgoing)
@@ -330,7 +337,7 @@ export async function composeCore(
       secretWatches: new SecretWatches(storage, access, clock),
       secretChanges,
       environmentRestores: new EnvironmentRestores(storage, access, vault, clock, secretChanges),
-      secretOverrides: new SecretOverrides(storage, access, vault, clock),
+      secretOverrides,
       repositories,
       repositoryTokens,
       repositoryGpgKeys,

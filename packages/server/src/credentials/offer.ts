@@ -3,8 +3,8 @@ import type { SecretType } from '@keyhold/contract/api/secrets'
 /** A secret that a workspace may get, without its value: what kinds tell the delivery of theirs. */
 export interface Offer {
   readonly source: {
-    readonly kind: 'workspace' | 'project' | 'personal'
-    /** The workspace, `project/environment`, or the owner. */
+    readonly kind: 'workspace' | 'override' | 'project' | 'personal'
+    /** The workspace, `project/environment` (also of an own value), or the owner. */
     readonly name: string
   }
   /** Of a project: where it was linked. */
@@ -17,6 +17,7 @@ export interface Offer {
   readonly name: string
   readonly type: SecretType
   readonly version: number
+  readonly expiresAt: Date | null
   /** Main variable; a key also sets `<envName>_FILE`. */
   readonly envName: string | null
   /** The path that was chosen for it. */

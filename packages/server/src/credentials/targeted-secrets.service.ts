@@ -316,12 +316,13 @@ export class TargetedSecrets<Row extends TargetedSecretRow, S extends StoredTarg
     isWanted: (secret: S) => boolean,
   ): Promise<Offer[]> {
     const secrets = (await this.all(this.storage.db, ownerId)).filter(isWanted)
-    return secrets.map(({ id, name, type, version, envName, filePath, valueBytes }) => ({
+    return secrets.map(({ id, name, type, version, expiresAt, envName, filePath, valueBytes }) => ({
       source,
       id,
       name,
       type,
       version,
+      expiresAt,
       envName,
       filePath,
       folder: this.#spec.folder,

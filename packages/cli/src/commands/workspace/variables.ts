@@ -85,5 +85,6 @@ const shownFile = (path: string | undefined) =>
 const shownStore = ({ store }: { readonly store: string }) => `outside store ${store}`
 
 function shownSource({ kind, name }: VariableSource): string {
+  if (kind === 'override') return `own value for ${name}`
   return kind === 'personal' ? `personal secrets of ${name}` : `${kind} ${name}`
 }

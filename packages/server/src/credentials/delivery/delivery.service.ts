@@ -3,6 +3,7 @@ import type { SecretValue, UnresolvedSecret } from '@keyhold/contract/api/secret
 import type { AnswerOf, BodyOf } from '@keyhold/contract/route'
 import { type Access, inWorkspace } from '../../access/access.ts'
 import type { Asker, Person, WorkspaceAgent } from '../../access/caller.ts'
+import type { Clock } from '../../base/clock.ts'
 import { hashToken } from '../../base/ids.ts'
 import type { Admitted } from '../../workspaces/visitor-pass.ts'
 import type {
@@ -26,6 +27,7 @@ export interface DeliverySources {
   /** What an environment of a project has itself, and what it takes from `All`. */
   projectOffers(
     linked: LinkedEnvironment,
+    ownerId: string,
   ): Promise<{ readonly own: readonly Offer[]; readonly fromAll: readonly Offer[] }>
   personalOffers(workspace: DeliveredWorkspace): Promise<readonly Offer[]>
   /** What is fetched from outside stores at the start. */
@@ -41,6 +43,12 @@ export interface DeliverySources {
     ids: ReadonlySet<string>,
   ): Promise<readonly DeliveredSecret[]>
   deliverPersonal(asker: Asker<WorkspaceAgent>, ids: ReadonlySet<string>): Promise<readonly DeliveredSecret[]>
+  /** Own values of the owner's for secrets of a project. */
+  deliverOverrides(
+    asker: Asker<WorkspaceAgent>,
+    projectId: string,
+    ids: ReadonlySet<string>,
+  ): Promise<readonly Pick<DeliveredSecret, 'id' | 'value' | 'encoding'>[]>
   deliverProject(
     asker: Asker<WorkspaceAgent>,
     projectId: string,
@@ -60,10 +68,12 @@ type Text = Pick<SecretValue, 'value' | 'encoding'>
 export class Deliveries {
   readonly #access: Access
   readonly #sources: DeliverySources
+  readonly #clock: Clock
 
-  constructor(access: Access, sources: DeliverySources) {
+  constructor(access: Access, sources: DeliverySources, clock: Clock) {
     this.#access = access
     this.#sources = sources
+    this.#clock = clock
   }
 
   /** Names and places, no values. */
@@ -112,12 +122,13 @@ export class Deliveries {
 
   /**
    * In the order in which they count (acceptance C3): the workspace's, those of the linked environments in their order,
-   * what these take from `All`, the owner's.
+   * what these take from `All`, the owner's. Own values come with the environments that they are for.
    */
   async #place(workspace: DeliveredWorkspace): Promise<Placement> {
     const linked = []
     for (const environment of workspace.environments)
-      if (environment.isAvailable) linked.push(await this.#sources.projectOffers(environment))
+      if (environment.isAvailable)
+        linked.push(await this.#sources.projectOffers(environment, workspace.owner.id))
     const offers = [
       ...(await this.#sources.workspaceOffers(workspace)),
       ...linked.flatMap(({ own }) => own),
@@ -139,7 +150,7 @@ export class Deliveries {
       this.#place(await this.#sources.findWorkspace(workspaceId)),
     )
     const { version } = await this.#identify(placement)
-    const nothing = { secrets: [], leftOut: [], referenced: [] }
+    const nothing = { now: this.#clock.now().toISOString(), secrets: [], leftOut: [], referenced: [] }
     if (have === version) return { version, isUnchanged: true, ...nothing }
     const values = new Map<string, Text>()
     const leftOut = placement.tooLarge.map(({ variable, offer }) => ({
@@ -159,8 +170,14 @@ export class Deliveries {
       for (const { id, value, encoding } of await deliver(asker, ids))
         values.set(id, { value: Buffer.from(value.reveal()).toString(encoding), encoding })
     }
-    for (const { projectId, environment } of linksOf(placement)) {
-      const isHere = ({ link }: Offer) => link?.projectId === projectId && link.environment === environment
+    for (const projectId of new Set(linksOf(placement, 'override').map((link) => link.projectId))) {
+      const ids = idsOf(({ source, link }) => source.kind === 'override' && link?.projectId === projectId)
+      for (const { id, value, encoding } of await this.#sources.deliverOverrides(asker, projectId, ids))
+        values.set(id, { value: Buffer.from(value.reveal()).toString(encoding), encoding })
+    }
+    for (const { projectId, environment } of linksOf(placement, 'project')) {
+      const isHere = ({ source, link }: Offer) =>
+        source.kind === 'project' && link?.projectId === projectId && link.environment === environment
       const ids = idsOf(isHere)
       const found = await this.#sources.deliverProject(asker, projectId, environment, ids)
       for (const [id, value] of found.values) values.set(id, value)
@@ -176,9 +193,11 @@ export class Deliveries {
       if (!found) return []
       const { value, encoding } = found
       const { id, type } = offer
-      return [{ id, name: variable ?? fileVariable, type, path, value, encoding }]
+      const expiresAt = offer.expiresAt?.toISOString() ?? null
+      return [{ id, name: variable ?? fileVariable, type, path, value, encoding, expiresAt }]
     })
     return {
+      ...nothing,
       version,
       isUnchanged: false,
       secrets,
@@ -228,15 +247,20 @@ export class Deliveries {
       return [id, { version, key: keyOf([type, places, state]) }]
     })
     const left = tooLarge.map(({ variable, bytes }) => [variable, bytes])
-    const version = hashToken(JSON.stringify([items, left])).toString('hex')
+    // The agent has to know when something ends, though nothing of it is another by that.
+    const ends = placed.map(({ offer }) => offer.expiresAt?.getTime())
+    const version = hashToken(JSON.stringify([items, left, ends])).toString('hex')
     return { version, items: Object.fromEntries(items) }
   }
 }
 
 const keyOf = (parts: unknown): string => hashToken(JSON.stringify(parts)).toString('base64url').slice(0, 22)
 
-/** The linked environments that something of the placement is from, each once. */
-function linksOf({ placed }: Placement): { projectId: string; environment: string }[] {
-  const links = placed.flatMap(({ offer: { link } }) => (link ? [link] : []))
+/** The linked environments that something of the placement is from, each once. @param kind secrets or own values. */
+function linksOf(
+  { placed }: Placement,
+  kind: 'project' | 'override',
+): { projectId: string; environment: string }[] {
+  const links = placed.flatMap(({ offer: { source, link } }) => (link && source.kind === kind ? [link] : []))
   return [...new Map(links.map((link) => [`${link.projectId} ${link.environment}`, link])).values()]
 }

@@ -1,8 +1,9 @@
 import type { SecretValue } from '@keyhold/contract/api/secrets'
 import { limits } from '@keyhold/contract/limits'
+import type { Secret } from '@keyhold/contract/secret'
 import { isMasked as isValueMasked } from '@keyhold/masking'
 import { type Access, ownInProject } from '../../access/access.ts'
-import type { Asker, Person } from '../../access/caller.ts'
+import type { Asker, Person, WorkspaceAgent } from '../../access/caller.ts'
 import { AppError } from '../../base/app-error.ts'
 import type { Clock } from '../../base/clock.ts'
 import { newId } from '../../base/ids.ts'
@@ -121,6 +122,34 @@ export class SecretOverrides {
           version,
           environment: override.environment,
         }
+      },
+    )
+  }
+
+  /** Delivers some of the owner's own values to a workspace; each is recorded as used. */
+  async deliverTo(
+    asker: Asker<WorkspaceAgent>,
+    projectId: string,
+    ids: ReadonlySet<string>,
+  ): Promise<{ id: string; value: Secret<Uint8Array>; encoding: Encoding }[]> {
+    const { db } = this.#storage
+    const { ownerId, workspaceId: workspace } = asker.caller
+    return this.#access.deliver(
+      asker,
+      'secret-override.use',
+      ownInProject(projectId, { workspace }),
+      async () => {
+        const found = await store.listOverrides(db, projectId, ownerId, ids)
+        const records = found.map((override) => ({ workspace, ...overrideRecord(override) }))
+        return { found, records: records.length > 0 ? records : [{ workspace }] }
+      },
+      async (grant, found) => {
+        const delivered = []
+        for (const override of found) {
+          const value = await store.openOverride(db, this.#vault, grant, override)
+          delivered.push({ id: override.id, value, encoding: override.encoding })
+        }
+        return delivered
       },
     )
   }

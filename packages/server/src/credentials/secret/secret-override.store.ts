@@ -1,7 +1,7 @@
 import type { Secret } from '@keyhold/contract/secret'
 import { Grant } from '../../access/access.ts'
 import type { Encoding } from '../../base/secret-value.ts'
-import type { Queries, Transaction } from '../../storage/tables.ts'
+import type { Queries, Tables, Transaction } from '../../storage/tables.ts'
 import type { Vault } from '../../vault/vault.ts'
 import type { StoredSecret } from './secret.ts'
 
@@ -36,6 +36,29 @@ export async function listOverridden(
     .orderBy('secret_overrides.name')
     .orderBy('environments.name')
     .execute()
+}
+
+/** The person's own values in a project, as a workspace of theirs may get them. */
+export async function listOfferedOverrides(
+  db: Queries,
+  projectId: string,
+  accountId: string,
+): Promise<
+  (Pick<StoredOverride, 'id' | 'environmentId' | 'name' | 'version'> & { readonly sealedBytes: number })[]
+> {
+  const rows = await db
+    .selectFrom('secret_overrides')
+    .select((eb) => [
+      'id',
+      'environment_id as environmentId',
+      'name',
+      'version',
+      eb.fn<number>('length', ['sealed']).as('sealedBytes'),
+    ])
+    .where('project_id', '=', projectId)
+    .where('account_id', '=', accountId)
+    .execute()
+  return rows.map((row) => ({ ...row, sealedBytes: Number(row.sealedBytes) }))
 }
 
 /** What tells one state of people's own values from another, without a value. */
@@ -74,7 +97,32 @@ export async function findOverride(
   environmentId: string,
   name: string,
 ): Promise<StoredOverride | undefined> {
-  const row = await db
+  const row = await selectOverrides(db)
+    .where('account_id', '=', accountId)
+    .where('environment_id', '=', environmentId)
+    .where('secret_overrides.name', '=', name)
+    .executeTakeFirst()
+  return row && rowToOverride(row)
+}
+
+/** Some of the person's own values in a project. */
+export async function listOverrides(
+  db: Queries,
+  projectId: string,
+  accountId: string,
+  ids: ReadonlySet<string>,
+): Promise<StoredOverride[]> {
+  const rows = await selectOverrides(db)
+    .where('secret_overrides.project_id', '=', projectId)
+    .where('account_id', '=', accountId)
+    .execute()
+  return rows.filter(({ id }) => ids.has(id)).map(rowToOverride)
+}
+
+type OverrideRow = Tables['secret_overrides'] & { readonly environment: string }
+
+function selectOverrides(db: Queries) {
+  return db
     .selectFrom('secret_overrides')
     .innerJoin('environments', 'environments.id', 'secret_overrides.environment_id')
     .select([
@@ -91,26 +139,23 @@ export async function findOverride(
       'secret_overrides.created_at',
       'secret_overrides.updated_at',
     ])
-    .where('account_id', '=', accountId)
-    .where('environment_id', '=', environmentId)
-    .where('secret_overrides.name', '=', name)
-    .executeTakeFirst()
-  return (
-    row && {
-      id: row.id,
-      projectId: row.project_id,
-      accountId: row.account_id,
-      environmentId: row.environment_id,
-      environment: row.environment,
-      name: row.name,
-      version: row.version,
-      sealed: row.sealed,
-      encoding: row.encoding,
-      isMasked: row.is_masked === 1,
-      createdAt: new Date(row.created_at),
-      updatedAt: new Date(row.updated_at),
-    }
-  )
+}
+
+function rowToOverride(row: OverrideRow): StoredOverride {
+  return {
+    id: row.id,
+    projectId: row.project_id,
+    accountId: row.account_id,
+    environmentId: row.environment_id,
+    environment: row.environment,
+    name: row.name,
+    version: row.version,
+    sealed: row.sealed,
+    encoding: row.encoding,
+    isMasked: row.is_masked === 1,
+    createdAt: new Date(row.created_at),
+    updatedAt: new Date(row.updated_at),
+  }
 }
 
 /** Number of the person's own values in a project, and their bytes as stored. */
@@ -175,7 +220,7 @@ export async function writeOverride(
 export async function openOverride(
   db: Queries,
   vault: Vault,
-  grant: Grant<'secret-override.read'>,
+  grant: Grant<'secret-override.read' | 'secret-override.use'>,
   override: StoredOverride,
 ): Promise<Secret<Uint8Array>> {
   const owner = `person:${override.accountId}` as const

@@ -196,7 +196,7 @@ export async function projectState(db: Queries, projectId: string): Promise<stri
 
 /** What a workspace may get of an environment, each name once or twice: with its own secrets go those of `All`. */
 export interface OfferedSecret
-  extends Pick<StoredSecret, 'id' | 'name' | 'type' | 'version' | 'environment'> {
+  extends Pick<StoredSecret, 'id' | 'name' | 'type' | 'version' | 'environment' | 'environmentId'> {
   readonly project: string
   readonly isInDefault: boolean
   readonly sealedBytes: number
@@ -222,6 +222,7 @@ export async function listOffered(
       'secrets.name',
       'secrets.type',
       'secrets.current_version as version',
+      'secrets.environment_id as environmentId',
       'secrets.has_references',
       'projects.name as project',
       'environments.name as environment',
