@@ -24,8 +24,10 @@ const programs: Readonly<Record<string, string>> = {
   rsync: 'rsync',
   ssh: 'openssh-client',
   'ssh-keygen': 'openssh-client',
+  setpriv: 'util-linux',
   sshd: 'openssh-server',
   stty: 'coreutils',
+  useradd: 'passwd',
   vim: 'vim',
 }
 

@@ -14,31 +14,41 @@ export interface Result {
   readonly stderr: string
 }
 
+/** An account of this machine. */
+export interface Account {
+  readonly name: string
+  readonly uid: number
+  readonly gid: number
+  readonly home: string
+}
+
 type Env = Readonly<Record<string, string>>
 
 /** A workspace called `api` of ada, whose agent runs on this machine. */
 export class SshWorld {
   readonly server: RealServer
   readonly home: string
+  readonly account: Account | undefined
   readonly people: Record<string, Record<string, string>> = {}
   /** Id of the workspace. */
   id = ''
   agent: ReturnType<typeof spawn> | undefined
   agentText = ''
 
-  private constructor(server: RealServer, home: string) {
+  private constructor(server: RealServer, home: string, account: Account | undefined) {
     this.server = server
     this.home = home
+    this.account = account
   }
 
-  /** @param agentEnv for the agent alone. */
-  static async start(agentEnv: Env = {}): Promise<SshWorld> {
+  /** @param account that the agent runs as, in place of our own. */
+  static async start(account?: Account): Promise<SshWorld> {
     const home = mkdtempSync(join(tmpdir(), 'keyhold-ssh-'))
-    const world = new SshWorld(await startRealServer(), home)
+    const world = new SshWorld(await startRealServer(), home, account)
     const env = world.server.person('ada')
     world.people.ada = env
     world.id = (await world.done(['workspace', 'create', 'api'])).trim()
-    await world.startAgent(agentEnv)
+    await world.startAgent()
     await world.letIn('ada')
     return world
   }
@@ -66,16 +76,33 @@ export class SshWorld {
     await this.done(['ssh-key', 'add', `${path}.pub`], this.people[name])
   }
 
-  async startAgent(more: Env = {}): Promise<void> {
+  /** Where the agent keeps what it has, and listens. */
+  get agentHome(): string {
+    return this.account?.home ?? this.home
+  }
+
+  async startAgent(): Promise<void> {
     const { KEYHOLD_TOKEN: _, ...env } = this.people.ada! // `!`: made before.
-    const enrolled = existsSync(join(this.home, 'state/agent.json'))
+    const enrolled = existsSync(join(this.agentHome, 'state/agent.json'))
     const token = enrolled
       ? {}
       : { KEYHOLD_ENROLLMENT_TOKEN: (await this.done(['workspace', 'enroll', 'api'])).trim() }
     this.agentText = ''
-    const agent = spawn(keyhold, ['agent', `--state-dir=${join(this.home, 'state')}`], {
-      env: { ...env, KEYHOLD_AGENT_SOCKET: join(this.home, 'run/agent.sock'), ...token, ...more },
+    const command = [keyhold, 'agent', `--state-dir=${join(this.agentHome, 'state')}`]
+    // With its groups, which spawn would take away.
+    const as = this.account
+      ? ['setpriv', `--reuid=${this.account.uid}`, `--regid=${this.account.gid}`, '--init-groups']
+      : []
+    const [program = '', ...args] = [...as, ...command]
+    const agent = spawn(program, args, {
+      env: {
+        ...env,
+        HOME: this.account?.home ?? env.HOME,
+        KEYHOLD_AGENT_SOCKET: join(this.agentHome, 'run/agent.sock'),
+        ...token,
+      },
       stdio: 'pipe',
+      cwd: this.agentHome,
     })
     this.agent = agent
     agent.stderr.on('data', (text: Buffer) => {
@@ -83,7 +110,7 @@ export class SshWorld {
     })
     await waitFor(
       () =>
-        existsSync(join(this.home, 'state/ssh_host_ed25519_key-cert.pub')) &&
+        existsSync(join(this.agentHome, 'state/ssh_host_ed25519_key-cert.pub')) &&
         /connected to/.test(this.agentText),
       undefined,
       () => this.agentText,
@@ -134,7 +161,7 @@ export class SshWorld {
 
   /** How the workspace is named to ssh, also by those whose config does not say whom it is entered as. */
   get target(): string {
-    return `${userInfo().username}@${this.id}`
+    return `${this.account?.name ?? userInfo().username}@${this.id}`
   }
 
   ssh(

@@ -58,6 +58,10 @@ export class SshServer {
     this.#options = options
     if (findServer() === undefined)
       options.terminal.note('nobody can enter by SSH: install the package openssh-server')
+    else if (cannotOpenTerminals())
+      options.terminal.note(
+        `sessions by SSH get no terminal: make ${options.loginName} a member of the group tty, or mount /dev/pts with gid of tty`,
+      )
   }
 
   reach(client: () => Keyhold): void {
@@ -170,8 +174,8 @@ export class SshServer {
       // Start-up files are for what was asked for, and not for the shell that starts the session: bash reads them where it
       // believes to be the first one, zsh in this folder. The session takes both away again.
       `SetEnv SHLVL=1 ${quoted(`ZDOTDIR=${place}`)}`,
-      // What leads past a session cannot be blanked: forwarded ports and sockets, and what sshd runs before it.
-      ...(level === 'edit' ? ['DisableForwarding yes', 'PermitUserRC no'] : []),
+      // What leads past a session cannot be blanked.
+      ...(level === 'edit' ? ['DisableForwarding yes'] : []),
       'X11Forwarding no',
       'UseDNS no',
       'PidFile none',
@@ -186,6 +190,23 @@ export class SshServer {
 }
 
 const quoted = (path: string) => `"${path}"`
+
+/**
+ * Whether sshd would end for want of rights when a terminal is asked for: it gives terminals to the group tty, which the
+ * system does by itself where /dev/pts is mounted so, as containers and systemd do.
+ */
+function cannotOpenTerminals(): boolean {
+  if (process.getuid?.() === 0) return false
+  try {
+    const gid = /^tty:[^:]*:(\d+):/m.exec(readFileSync('/etc/group', 'utf8'))?.[1]
+    const options = /^\S+ \/dev\/pts devpts (\S+)/m.exec(readFileSync('/proc/mounts', 'utf8'))?.[1]
+    if (gid === undefined || options === undefined) return false
+    return !options.split(',').includes(`gid=${gid}`) && process.getgroups?.().includes(Number(gid)) !== true
+  } catch {
+    // Not Linux, or nothing is known of it.
+    return false
+  }
+}
 
 /** What sshd runs for each session, as a line for any shell. */
 function sessionCommand(socketPath: string, level: Opening['level']): string {

@@ -51,10 +51,10 @@ async function begin(): Promise<void> {
     note(
       `no secrets in this session: ${answer ? answer.refused : 'the agent of this workspace does not answer'}`,
     )
-    startShell(env)
+    return startShell(env)
   }
   for (const text of answer.notes) note(text)
-  startShell(environment(answer))
+  return startShell(environment(answer))
 }
 
 /** Asks the agent. @returns no answer when it gives none in time, or has gone. */
@@ -91,10 +91,11 @@ function environment({ variables, additions, address }: SessionAnswer): NodeJS.P
 }
 
 /** Becomes the login shell, or the shell with the command, as sshd would start it. */
-function startShell(variables: NodeJS.ProcessEnv): never {
+async function startShell(variables: NodeJS.ProcessEnv): Promise<never> {
   const shell = env.SHELL || '/bin/sh'
   if (command === undefined) showMessageOfTheDay()
   const args = command === undefined ? [`-${basename(shell)}`] : [basename(shell), '-c', command]
+  await runRc(variables)
   try {
     become(shell, args, variables)
   } catch {
@@ -102,6 +103,14 @@ function startShell(variables: NodeJS.ProcessEnv): never {
     note('no secrets in this session: they are too long together with the command')
     become(shell, args, env)
   }
+}
+
+/** As sshd does before each session, unless a command is forced (sshd(8), SSHRC). */
+async function runRc(variables: NodeJS.ProcessEnv): Promise<void> {
+  const path = join(env.HOME ?? '/', '.ssh/rc')
+  if (!existsSync(path)) return
+  const { spawnSync } = await import('node:child_process')
+  spawnSync('/bin/sh', [path], { stdio: ['ignore', 'inherit', 'inherit'], env: variables })
 }
 
 /** Replaces this process. @throws when the program cannot be started. */
