@@ -15,26 +15,12 @@ import { sshStrings } from '../src/base/ssh-wire.ts'
 import { isProven } from '../src/ssh-gateway/verify-signature.ts'
 import { eventually, TestAgent } from './agent-kit.ts'
 import { databases, startServer, type TestPerson, type TestServer } from './kit.ts'
-import { newSshKey } from './ssh-kit.ts'
+import { newSshKey, newSshPair } from './ssh-kit.ts'
 
 /* What the programs of OpenSSH see of it: packages/cli/test/ssh.test.ts. Here: what they would never do. */
 
 /** As `once`, but errors on the way are none: what is waited for is the end. */
 const closed = (one: EventEmitter) => new Promise<number>((resolve) => one.on('close', resolve))
-
-/** A key pair as ssh-keygen makes it. */
-function newPair(type = 'ed25519', ...more: string[]): { line: string; privateKey: string; blob: Buffer } {
-  const folder = mkdtempSync(join(tmpdir(), 'keyhold-pair-'))
-  try {
-    const path = join(folder, 'id')
-    execFileSync('ssh-keygen', ['-q', '-t', type, ...more, '-N', '', '-f', path])
-    const read = (name: string) => execFileSync('cat', [name]).toString()
-    const line = read(`${path}.pub`).trim()
-    return { line, privateKey: read(path), blob: Buffer.from(line.split(' ')[1]!, 'base64') }
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
 
 describe.each(databases)('the SSH gateway on %s', (database) => {
   let server: TestServer
@@ -43,7 +29,7 @@ describe.each(databases)('the SSH gateway on %s', (database) => {
   let workspace: { id: string }
   let credential: string
   let agent: TestAgent
-  const pair = newPair()
+  const pair = newSshPair()
   let port: number
 
   beforeAll(async () => {
@@ -196,7 +182,7 @@ describe.each(databases)('the SSH gateway on %s', (database) => {
 
   test('a probe is no proof: who shows one key and signs with another is who signed (T2, CVE-2024-45337)', async () => {
     const eve = await server.addPerson()
-    const evil = newPair()
+    const evil = newSshPair()
     await server.ok('POST', '/api/ssh/keys', { token: eve.token, body: { publicKey: evil.line } })
     // Offers the owner's key without a signature first, then signs with one's own.
     const client = await signIn(evil.privateKey, {
@@ -208,11 +194,11 @@ describe.each(databases)('the SSH gateway on %s', (database) => {
   })
 
   test('SHA-1, and keys of a kind that nobody has, do not get in (S9, T10)', async () => {
-    const rsa = newPair('rsa', '-b', '2048')
+    const rsa = newSshPair('rsa', '-b', '2048')
     const person = await server.addPerson()
     await server.ok('POST', '/api/ssh/keys', { token: person.token, body: { publicKey: rsa.line } })
     await signIn(rsa.privateKey)
-    await expect(signIn(newPair('ecdsa').privateKey)).rejects.toThrow('refused')
+    await expect(signIn(newSshPair('ecdsa').privateKey)).rejects.toThrow('refused')
   })
 
   test('methods that are unknown are answered with what would do, and guesses of passwords with an end (S4, S12)', async () => {
@@ -283,7 +269,7 @@ describe.each(databases)('the SSH gateway on %s', (database) => {
   test('a disabled account ends what it has open, on the gateway as well (SDS-12, T16)', async () => {
     const admin = await server.addPerson('admin')
     const person = await server.addPerson()
-    const own = newPair()
+    const own = newSshPair()
     await server.ok('POST', '/api/ssh/keys', { token: person.token, body: { publicKey: own.line } })
     const client = await signIn(own.privateKey)
     const body = { isDisabled: true }
@@ -311,7 +297,7 @@ describe.each(databases)('the SSH gateway on %s', (database) => {
     /** Somebody who has come in, and the pass that the agent got. */
     const admitted = async (level: string) => {
       const person = await server.addPerson()
-      const own = newPair()
+      const own = newSshPair()
       const body = { publicKey: own.line }
       await server.ok('POST', '/api/ssh/keys', { token: person.token, body })
       await share(person, level)

@@ -1,4 +1,8 @@
+import { execFileSync } from 'node:child_process'
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { sshStrings } from '../src/base/ssh-wire.ts'
 
 /** A new public key, made in no time. @param comment none when empty. */
@@ -31,4 +35,21 @@ export function signedData(message: string, namespace = 'git', hash = 'sha512') 
     Buffer.from('SSHSIG'),
     sshStrings(namespace, '', hash, createHash(hash).update(message).digest()),
   ])
+}
+
+/** A key pair as ssh-keygen makes it. */
+export function newSshPair(
+  type = 'ed25519',
+  ...more: string[]
+): { line: string; privateKey: string; blob: Buffer } {
+  const folder = mkdtempSync(join(tmpdir(), 'keyhold-pair-'))
+  try {
+    const path = join(folder, 'id')
+    execFileSync('ssh-keygen', ['-q', '-t', type, ...more, '-N', '', '-f', path])
+    const read = (name: string) => execFileSync('cat', [name]).toString()
+    const line = read(`${path}.pub`).trim()
+    return { line, privateKey: read(path), blob: Buffer.from(line.split(' ')[1]!, 'base64') }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 }

@@ -1,0 +1,170 @@
+// What no program of SSH would send, written to the gateway as bytes: it ends the connection, and stays as it is.
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import ssh2 from 'ssh2'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { startServer, type TestPerson, type TestServer } from './kit.ts'
+import { newSshPair } from './ssh-kit.ts'
+
+/* RFC 4250 §4.1.2, and OpenSSH's PROTOCOL 1.8 */
+const Message = {
+  ignore: 2,
+  kexinit: 20,
+  userauthSuccess: 52,
+  globalRequest: 80,
+  channelOpen: 90,
+  channelData: 94,
+  ping: 192,
+} as const
+
+// Nothing here reaches a database, so one is enough.
+let server: TestServer
+let stop: () => Promise<void>
+let person: TestPerson
+const pair = newSshPair()
+
+beforeAll(async () => {
+  ;({ server, stop } = await startServer('sqlite'))
+  person = await server.addPerson()
+  await server.ok('POST', '/api/ssh/keys', { token: person.token, body: { publicKey: pair.line } })
+})
+afterAll(() => stop())
+
+const port = () => server.server.entrance.gateway!.port
+
+/** A connection over which only the identification has been sent, and what has come back. */
+async function greeted(): Promise<{ socket: Socket; received: () => Buffer; ended: Promise<unknown> }> {
+  const socket = connect(port(), '127.0.0.1')
+  const pieces: Buffer[] = []
+  socket.on('error', () => {})
+  const ended = new Promise((resolve) => socket.on('close', resolve))
+  onTestFinished(() => void socket.destroy())
+  socket.on('data', (piece: Buffer) => pieces.push(piece))
+  await once(socket, 'connect')
+  socket.write('SSH-2.0-Test\r\n')
+  await once(socket, 'data')
+  return { socket, received: () => Buffer.concat(pieces), ended }
+}
+
+/** A packet without encryption (RFC 4253 §6). */
+function packet(payload: Buffer): Buffer {
+  const padding = 8 - ((5 + payload.length) % 8) + 8
+  const head = Buffer.alloc(5)
+  head.writeUInt32BE(1 + payload.length + padding)
+  head[4] = padding
+  return Buffer.concat([head, payload, Buffer.alloc(padding)])
+}
+
+const list = (...names: string[]): Buffer => {
+  const text = Buffer.from(names.join(','))
+  const length = Buffer.alloc(4)
+  length.writeUInt32BE(text.length)
+  return Buffer.concat([length, text])
+}
+const kexinit = (): Buffer =>
+  Buffer.concat([
+    Buffer.from([Message.kexinit]),
+    randomBytes(16),
+    list('curve25519-sha256', 'kex-strict-c-v00@openssh.com'),
+    list('ssh-ed25519'),
+    ...[0, 1].map(() => list('aes256-gcm@openssh.com')),
+    ...[0, 1].map(() => list('hmac-sha2-256-etm@openssh.com')),
+    ...[0, 1].map(() => list('none')),
+    ...[0, 1].map(() => list()),
+    Buffer.alloc(5),
+  ])
+
+/** That the gateway still lets in who may come in. */
+async function letsIn(): Promise<void> {
+  const client = new ssh2.Client()
+  onTestFinished(() => void client.end())
+  client.on('error', () => {})
+  client.connect({ host: '127.0.0.1', port: port(), username: 'x', privateKey: pair.privateKey })
+  await once(client, 'ready')
+}
+
+describe('before keys are agreed on', () => {
+  test('strict key exchange is offered, and something else before its end ends the connection (T1, CVE-2023-48795)', async () => {
+    const { socket, received, ended } = await greeted()
+    socket.write(packet(kexinit()))
+    socket.write(packet(Buffer.from([Message.ignore, 0, 0, 0, 0])))
+    await ended
+    expect(received().toString('latin1')).toContain('kex-strict-s-v00@openssh.com')
+  })
+
+  test.each([
+    ['USERAUTH_SUCCESS', Buffer.from([Message.userauthSuccess])],
+    ['CHANNEL_OPEN', Buffer.concat([Buffer.from([Message.channelOpen]), list('session'), Buffer.alloc(12)])],
+    [
+      'GLOBAL_REQUEST',
+      Buffer.concat([Buffer.from([Message.globalRequest]), list('tcpip-forward'), Buffer.alloc(9)]),
+    ],
+    ['CHANNEL_DATA', Buffer.concat([Buffer.from([Message.channelData]), Buffer.alloc(4), list('x')])],
+  ])('%s before a login ends the connection (T3, CVE-2018-10933, CVE-2025-32433)', async (_name, payload) => {
+    const { socket, received, ended } = await greeted()
+    socket.write(packet(kexinit()))
+    socket.write(packet(payload))
+    await ended
+    // Neither a confirmation of a channel nor success follows: only its own beginning, and goodbye.
+    expect(received().length).toBeLessThan(2_000)
+  })
+
+  test.each(['00000000', '00000001', 'ffffffff', '7fffffff', '00100000'])(
+    'a packet that says it has a length of %s ends the connection before it has come (T5)',
+    async (length) => {
+      const { socket, ended } = await greeted()
+      socket.write(Buffer.concat([Buffer.from(length, 'hex'), Buffer.alloc(64)]))
+      await ended
+    },
+  )
+
+  test('floods of KEXINIT and of PING end, take no memory, and keep nobody out (T6, CVE-2016-8858, CVE-2025-26466)', async () => {
+    const before = process.memoryUsage().rss
+    for (const payload of [kexinit(), Buffer.concat([Buffer.from([Message.ping]), list('x'.repeat(1000))])]) {
+      const { socket, received, ended } = await greeted()
+      const flood = Buffer.concat(Array.from({ length: 10_000 }, () => packet(payload)))
+      socket.write(flood)
+      await ended
+      expect(received().length).toBeLessThan(10_000)
+    }
+    expect(process.memoryUsage().rss - before).toBeLessThan(96 * 1024 * 1024)
+    await letsIn()
+  })
+})
+
+test('who says nothing is shown out after 20 seconds (S4, T7)', { timeout: 60_000 }, async () => {
+  const startedAt = Date.now()
+  const silent = await Promise.all(Array.from({ length: 8 }, () => greeted()))
+  await Promise.all(silent.map(({ ended }) => ended))
+  const seconds = (Date.now() - startedAt) / 1000
+  // Less than twice the time, however busy this machine is; and not at once either.
+  expect(seconds).toBeGreaterThan(15)
+  expect(seconds).toBeLessThan(40)
+  await letsIn()
+})
+
+describe('after keys are agreed on', () => {
+  test.each(['00000000', '00000001', 'ffffffff', '00100000'])(
+    'a packet that says it has a length of %s ends the connection (T5)',
+    async (length) => {
+      const client = new ssh2.Client()
+      client.on('error', () => {})
+      onTestFinished(() => void client.end())
+      client.connect({
+        host: '127.0.0.1',
+        port: port(),
+        username: 'x',
+        privateKey: pair.privateKey,
+        algorithms: { cipher: ['aes256-gcm@openssh.com'] },
+      })
+      await once(client, 'ready')
+      const gone = new Promise((resolve) => client.on('close', resolve))
+      // With AES-GCM the length is not encrypted (RFC 5647 §7.3).
+      const { _sock: socket } = client as unknown as { _sock: Socket } // `as`: ssh2's own state.
+      socket.write(Buffer.concat([Buffer.from(length, 'hex'), Buffer.alloc(64)]))
+      await gone
+      await letsIn()
+    },
+  )
+})
