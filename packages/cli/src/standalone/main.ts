@@ -1,0 +1,71 @@
+// Begins the executable that needs no Node (tools/executable.ts). Code that loads parts of itself, terminals and the hooks
+// of other programs have to be files, so the first start unpacks them beside what others keep for this account.
+import { chmodSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { homedir, tmpdir, userInfo } from 'node:os'
+import { dirname, join } from 'node:path'
+import { getAsset, getAssetKeys } from 'node:sea'
+
+const { uid } = userInfo()
+const place = unpack()
+
+// What it starts of itself, it starts as `process.execPath FLAG… FILE …`, as Node is started.
+const { argv } = process
+const fileAt = argv.findIndex((word, at) => at > 1 && !word.startsWith('-'))
+const isOwnFile = argv[fileAt]?.startsWith(join(place, 'dist')) === true
+process.argv = isOwnFile
+  ? [process.execPath, ...argv.slice(fileAt)]
+  : [process.execPath, process.execPath, ...argv.slice(2)]
+// Loaded from a file, code may load others, which the code in the executable itself may not.
+createRequire(join(place, 'start.cjs'))(join(place, 'start.cjs'))
+
+/** @returns the directory with all files. */
+function unpack(): string {
+  const home = cacheDirectory()
+  const name = getAsset('id', 'utf8')
+  const ready = join(home ?? '', name)
+  if (home !== undefined && isMine(ready)) return ready
+  // Nowhere that lasts: for this start alone.
+  const making = mkdtempSync(join(home ?? tmpdir(), `${name}.`))
+  for (const key of getAssetKeys()) {
+    const path = join(making, key)
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    writeFileSync(path, new Uint8Array(getAsset(key)), { mode: 0o600 })
+  }
+  if (home === undefined) {
+    process.on('exit', () => rmSync(making, { recursive: true, force: true }))
+    return making
+  }
+  try {
+    renameSync(making, ready)
+  } catch {
+    // Another start was quicker.
+    rmSync(making, { recursive: true, force: true })
+  }
+  return ready
+}
+
+/** Where files of this account are kept that can be made again. @returns undefined when others could write there. */
+function cacheDirectory(): string | undefined {
+  // With `sudo` the variables may still be those of whoever asked.
+  const base = uid === 0 ? '/var/cache' : (process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'))
+  const path = join(base, 'keyhold')
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+    return isMine(path) ? path : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether it is a directory of this account, in which nobody else can write. */
+function isMine(path: string): boolean {
+  try {
+    const found = lstatSync(path)
+    if (!found.isDirectory() || found.uid !== uid) return false
+    if ((found.mode & 0o022) !== 0) chmodSync(path, 0o700)
+    return (lstatSync(path).mode & 0o022) === 0
+  } catch {
+    return false
+  }
+}
