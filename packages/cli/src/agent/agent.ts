@@ -3,21 +3,22 @@
 
 import { userInfo } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type ControlMessage, closeCodes } from '@keyhold/contract/api/workspace-agents'
-import { type CallAnswer, Keyhold, KeyholdError } from '@keyhold/sdk'
+import { closeCodes } from '@keyhold/contract/api/workspace-agents'
+import { Keyhold, KeyholdError } from '@keyhold/sdk'
 import { explained, failureOf, userAgent } from '../client.ts'
 import { readSettings } from '../connection.ts'
 import { ExitCode } from '../exit-codes.ts'
 import { Failure } from '../failure.ts'
 import type { Terminal } from '../terminal.ts'
 import { version } from '../version.ts'
+import type { AgentPart } from './agent-part.ts'
 import { type AgentState, readState, stateDirectory, writeState } from './agent-state.ts'
 import { ControlConnection } from './control-connection.ts'
 import { WorkspaceIdentity } from './identity.ts'
 import { SecretFiles } from './secret-files.ts'
 import { WorkspaceSecrets } from './secrets.ts'
 import { SshServer } from './ssh-server.ts'
-import { type Visitor, VisitorSessions } from './visitor-sessions.ts'
+import { VisitorSessions } from './visitor-sessions.ts'
 
 /** Reconnecting: twice as long after each failure, and not all agents at once. */
 const BACKOFF_MS_MIN = 500
@@ -36,30 +37,6 @@ export interface AgentOptions {
   readonly isEnrolling: boolean
   readonly env: NodeJS.ProcessEnv
   readonly terminal: Terminal
-}
-
-/** Something that the agent does for its workspace. */
-export interface AgentPart {
-  /** There may be something new to fetch: after each connect, and whenever the server says so. Told again when it throws. */
-  changed(keyhold: Keyhold): Promise<void>
-  /** Every minute: what is due by the clock. */
-  tick?(keyhold: Keyhold): Promise<void>
-  /** What the workspace got when it started, before anything else is told. */
-  begin?(fromStores: CallAnswer<'agent.start'>['secrets']): void
-  /** Version of the delivery that it has in effect, which each connection tells. */
-  appliedVersion?(): string | undefined
-  /** It is stopped. What it tells the server is waited for, but not for long. */
-  stopped?(keyhold: Keyhold): Promise<void>
-  /** Takes what it calls when there is something to fetch that the server does not tell of. */
-  whenWanted?(fetch: () => void): void
-  /** Takes what gives the client as it is by then: its credential is renewed. */
-  reach?(client: () => Keyhold): void
-  /** Somebody comes in. */
-  open?(at: AgentState, opening: Extract<ControlMessage, { type: 'open' }>): void
-  /** Variables for a session by SSH. One that the session has of its own stays; those of secrets go before. */
-  sessionVariables?(
-    visitor: Visitor,
-  ): Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>
 }
 
 /** Runs the agent. @returns the exit code, when it is stopped. @throws Failure when it was cut off, or never joined. */

@@ -1,6 +1,5 @@
 import type { AnyRoute } from '@keyhold/contract/route'
 import type { Asker, Machine, Person, WorkspaceAgent } from '../access/caller.ts'
-import type { Accounts } from '../accounts/accounts.service.ts'
 import type { InstanceSettings } from '../accounts/settings.service.ts'
 import { AppError } from '../base/app-error.ts'
 import type { Clock } from '../base/clock.ts'
@@ -147,23 +146,4 @@ async function whyNotEnrolled(settings: InstanceSettings, row: AnyRoute, who: Wh
   const isAboutSigningIn = /^(?:second-factor|passkey|identity-link|session|account[.]password)/.test(row.id)
   if (isAboutSigningIn || !(await settings.current()).requireSecondFactor) return undefined
   return 'second_factor.required'
-}
-
-/** Whoever has proven to have a key of theirs. */
-export async function findPerson(
-  accounts: Accounts,
-  accountId: string,
-  keyId: string,
-): Promise<Person | undefined> {
-  const account = await accounts.find(accountId)
-  if (!account || account.disabledAt !== null) return undefined
-  return {
-    kind: 'person',
-    accountId,
-    name: account.name,
-    role: account.role,
-    mustChangePassword: account.mustChangePassword,
-    hasSecondFactor: account.hasSecondFactor,
-    credential: { kind: 'ssh-key', id: keyId, expiresAt: null },
-  }
 }

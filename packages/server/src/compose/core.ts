@@ -63,7 +63,7 @@ import { Vault } from '../vault/vault.ts'
 import { Agents } from '../workspaces/agents.service.ts'
 import { VisitorPasses } from '../workspaces/visitor-pass.ts'
 import { Workspaces } from '../workspaces/workspaces.service.ts'
-import { findPerson } from './callers.ts'
+import { findPerson } from './find-person.ts'
 import { unusable } from './unusable.ts'
 
 /** Everything below HTTP, joined. */

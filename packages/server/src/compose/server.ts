@@ -49,8 +49,9 @@ import { instanceRoutes } from '../upkeep/instance.routes.ts'
 import { AgentConnections } from '../workspaces/agent-connections.ts'
 import { agentRoutes } from '../workspaces/agents.routes.ts'
 import { workspaceRoutes } from '../workspaces/workspaces.routes.ts'
-import { callers, findPerson } from './callers.ts'
+import { callers } from './callers.ts'
 import type { Core } from './core.ts'
+import { findPerson } from './find-person.ts'
 import { cannotListen, unusable } from './unusable.ts'
 
 const MINUTE_MS = 60_000
