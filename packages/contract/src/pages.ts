@@ -20,4 +20,11 @@ export const pages = [
   '/settings/sign-in',
   '/setup',
   '/sign-in',
+  '/workspaces',
+  '/workspaces/:workspaceId',
+  '/workspaces/:workspaceId/settings',
+  '/workspaces/:workspaceId/settings/agent',
+  '/workspaces/:workspaceId/settings/environments',
+  '/workspaces/:workspaceId/settings/secrets',
+  '/workspaces/:workspaceId/settings/sharing',
 ] as const

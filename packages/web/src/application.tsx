@@ -1,4 +1,12 @@
-import { Alert, type CSSVariablesResolver, createTheme, MantineProvider, Menu, Modal } from '@mantine/core'
+import {
+  Alert,
+  type CSSVariablesResolver,
+  createTheme,
+  MantineProvider,
+  Menu,
+  Modal,
+  Tooltip,
+} from '@mantine/core'
 import { QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { queryClient } from './query-client.ts'
@@ -26,6 +34,7 @@ const theme = createTheme({
         portalProps: { target: '#content' },
       },
     }),
+    Tooltip: Tooltip.extend({ defaultProps: { portalProps: { target: '#content' } } }),
     Modal: Modal.extend({
       defaultProps: {
         closeButtonProps: { 'aria-label': shared.close },

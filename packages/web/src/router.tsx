@@ -144,6 +144,44 @@ const routeTree = root.addChildren([
     }),
     createRoute({
       ...within,
+      path: '/workspaces',
+      component: lazyRouteComponent(() => import('./pages/workspaces/workspaces.tsx'), 'Workspaces'),
+    }),
+    createRoute({
+      ...within,
+      path: '/workspaces/$workspaceId',
+      component: lazyRouteComponent(() => import('./pages/workspaces/overview.tsx'), 'Overview'),
+    }),
+    createRoute({
+      ...within,
+      path: '/workspaces/$workspaceId/settings',
+      component: lazyRouteComponent(() => import('./pages/workspaces/general.tsx'), 'General'),
+    }),
+    createRoute({
+      ...within,
+      path: '/workspaces/$workspaceId/settings/secrets',
+      component: lazyRouteComponent(() => import('./pages/workspaces/secrets.tsx'), 'WorkspaceSecrets'),
+    }),
+    createRoute({
+      ...within,
+      path: '/workspaces/$workspaceId/settings/environments',
+      component: lazyRouteComponent(
+        () => import('./pages/workspaces/linked-environments.tsx'),
+        'LinkedEnvironments',
+      ),
+    }),
+    createRoute({
+      ...within,
+      path: '/workspaces/$workspaceId/settings/sharing',
+      component: lazyRouteComponent(() => import('./pages/workspaces/sharing.tsx'), 'Sharing'),
+    }),
+    createRoute({
+      ...within,
+      path: '/workspaces/$workspaceId/settings/agent',
+      component: lazyRouteComponent(() => import('./pages/workspaces/agent.tsx'), 'Agent'),
+    }),
+    createRoute({
+      ...within,
       path: '/',
       component: lazyRouteComponent(() => import('./pages/home/home.tsx'), 'Home'),
     }),

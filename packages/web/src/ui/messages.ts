@@ -6,6 +6,8 @@ export const shared = {
   openNavigation: 'Open the navigation',
   home: 'Home',
   projects: 'Projects',
+  workspaces: 'Workspaces',
+  overview: 'Overview',
   activity: 'Activity',
   secrets: 'Secrets',
   environments: 'Environments',

@@ -1,6 +1,6 @@
 import { Alert, Button, Code, Group, Modal, Stack, Text } from '@mantine/core'
 import { AlertIcon, DownloadIcon } from '@primer/octicons-react'
-import { useState } from 'react'
+import { type ReactNode, useState } from 'react'
 import { CopyButton } from './copy-button.tsx'
 import { onceWords } from './messages.ts'
 import { saveFile } from './save-file.ts'
@@ -18,11 +18,13 @@ interface Props {
   readonly values: readonly OnceValue[]
   /** Offers the values as a file of this name. */
   readonly file?: { readonly name: string; readonly text: string }
+  /** What to do with them. */
+  readonly children?: ReactNode
   readonly onClose: () => void
 }
 
 /** Shows what is answered once. Only its own button closes it: a stray click or Escape would lose the value for good. */
-export function SecretOnce({ title, text, values, file, onClose }: Props) {
+export function SecretOnce({ title, text, values, file, children, onClose }: Props) {
   return (
     <Modal
       opened
@@ -58,6 +60,7 @@ export function SecretOnce({ title, text, values, file, onClose }: Props) {
             </Group>
           </div>
         ))}
+        {children}
         <Group justify="flex-end">
           {file && <DownloadButton {...file} />}
           <Button onClick={onClose} data-autofocus>

@@ -28,7 +28,7 @@ import { callPlainly } from '../api.ts'
 import { forgetSession, sessionQuery } from '../session.ts'
 import { CommandPalette } from './command-palette.tsx'
 import { shared } from './messages.ts'
-import { type Place, places, projectPlaces } from './places.ts'
+import { type Place, places, projectPlaces, workspacePlaces } from './places.ts'
 
 /** What is around every page of somebody who is signed in. */
 export function Shell() {
@@ -68,6 +68,7 @@ export function Shell() {
             <Fragment key={place.to}>
               <NavPlace {...place} onGo={navigation.close} />
               {place.to === '/projects' && <ProjectPlaces onGo={navigation.close} />}
+              {place.to === '/workspaces' && <WorkspacePlaces onGo={navigation.close} />}
             </Fragment>
           ))}
         </AppShell.Section>
@@ -106,8 +107,30 @@ function ProjectPlaces({ onGo }: { onGo: () => void }) {
       <NavLink
         renderRoot={(props) => <Link to="/activity" search={{ project: projectId }} {...props} />}
         label={shared.activity}
+        styles={readable}
         onClick={onGo}
       />
+    </Box>
+  )
+}
+
+/** The pages of the workspace that one is in. */
+function WorkspacePlaces({ onGo }: { onGo: () => void }) {
+  const { workspaceId } = useParams({ strict: false })
+  if (workspaceId === undefined) return null
+  return (
+    <Box pl="lg">
+      {workspacePlaces.map(({ to, label, isExact }) => (
+        <NavLink
+          key={to}
+          renderRoot={(props) => (
+            <Link to={to} params={{ workspaceId }} {...props} activeOptions={{ exact: isExact }} />
+          )}
+          label={label}
+          styles={readable}
+          onClick={onGo}
+        />
+      ))}
     </Box>
   )
 }
@@ -115,7 +138,7 @@ function ProjectPlaces({ onGo }: { onGo: () => void }) {
 function NavPlace({ to, label, icon: Icon, onGo, isSetting }: Place & { onGo: () => void }) {
   const isFirstSetting = to === places.find((place) => place.isSetting)?.to
   // What has pages below it in the navigation is marked only where it is itself.
-  const hasPages = to === '/projects'
+  const hasPages = to === '/projects' || to === '/workspaces'
   return (
     <>
       {isSetting && isFirstSetting && (
