@@ -37,10 +37,11 @@ async function buildServer(target: string): Promise<void> {
     input: { main: join(home, 'main.ts'), 'audit-writer-thread': join(home, 'audit/audit-writer-thread.ts') },
     // Optional parts of libraries that are not installed; ssh2, which looks for files beside its own; openpgp, which its licence
     // (LGPL) wants replaceable: it stays a package of its own beside the bundle; and the libraries of outside stores, which are
-    // large and loaded by few.
+    // large and loaded by few. The main file of jsonc-parser requires others in a way that no bundler sees.
     external: [
       'pg-native',
       'pino-pretty',
+      'jsonc-parser',
       'openpgp',
       'ssh2',
       'bufferutil',

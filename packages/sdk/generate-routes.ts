@@ -25,6 +25,7 @@ import * as ssh from '@keyhold/contract/api/ssh'
 import * as sshIdentity from '@keyhold/contract/api/ssh-identity'
 import * as sshKeys from '@keyhold/contract/api/ssh-keys'
 import * as stores from '@keyhold/contract/api/stores'
+import * as templates from '@keyhold/contract/api/templates'
 import * as uses from '@keyhold/contract/api/uses'
 import * as workloadIdentities from '@keyhold/contract/api/workload-identities'
 import * as workspaceAgents from '@keyhold/contract/api/workspace-agents'
@@ -60,6 +61,7 @@ const resources = {
   'ssh-identity': sshIdentity,
   'ssh-keys': sshKeys,
   stores,
+  templates,
   uses,
   'workload-identities': workloadIdentities,
   'workspace-agents': workspaceAgents,

@@ -12,6 +12,7 @@ const resources: Readonly<Record<string, string>> = {
   secret: 'Secrets',
   'secret-override': 'Own values for secrets',
   workspace: 'Workspaces',
+  template: 'Templates of workspaces',
   'workspace-secret': 'Secrets of workspaces',
   share: 'Shares of workspaces',
   agent: 'Agents of workspaces',

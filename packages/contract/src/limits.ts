@@ -115,6 +115,10 @@ export const limits = {
   /** Days that audit records are kept at least (acceptance C27). */
   auditRetentionDaysMin: 365,
   auditRetentionDaysMax: 36_500,
+  templates: 500,
+  needsPerTemplate: 50,
+  /** Characters of a devcontainer.json. */
+  devcontainerLength: 100_000,
   stores: 50,
   pathsPerStore: 50,
   storePathLength: 500,

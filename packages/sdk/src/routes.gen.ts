@@ -25,6 +25,7 @@ import type * as ssh from '@keyhold/contract/api/ssh'
 import type * as sshIdentity from '@keyhold/contract/api/ssh-identity'
 import type * as sshKeys from '@keyhold/contract/api/ssh-keys'
 import type * as stores from '@keyhold/contract/api/stores'
+import type * as templates from '@keyhold/contract/api/templates'
 import type * as uses from '@keyhold/contract/api/uses'
 import type * as workloadIdentities from '@keyhold/contract/api/workload-identities'
 import type * as workspaceAgents from '@keyhold/contract/api/workspace-agents'
@@ -417,6 +418,10 @@ export const routeTable = {
   'store.delete': { method: 'DELETE', path: '/api/v1/stores/{storeId}', caller: 'person' },
   'store.list': { method: 'GET', path: '/api/v1/stores', caller: 'person' },
   'store.update': { method: 'PATCH', path: '/api/v1/stores/{storeId}', caller: 'person' },
+  'template.create': { method: 'POST', path: '/api/v1/templates', caller: 'person' },
+  'template.delete': { method: 'DELETE', path: '/api/v1/templates/{templateId}', caller: 'person' },
+  'template.list': { method: 'GET', path: '/api/v1/templates', caller: 'person' },
+  'template.update': { method: 'PATCH', path: '/api/v1/templates/{templateId}', caller: 'person' },
   'workload-identity.create': {
     method: 'POST',
     path: '/api/v1/projects/{projectId}/workload-identities',
@@ -483,6 +488,7 @@ export const routeTable = {
   'workspace.delete': { method: 'DELETE', path: '/api/v1/workspaces/{workspaceId}', caller: 'person' },
   'workspace.get': { method: 'GET', path: '/api/v1/workspaces/{workspaceId}', caller: 'person' },
   'workspace.list': { method: 'GET', path: '/api/v1/workspaces', caller: 'person' },
+  'workspace.needs': { method: 'GET', path: '/api/v1/workspaces/{workspaceId}/needs', caller: 'person' },
   'workspace.update': { method: 'PATCH', path: '/api/v1/workspaces/{workspaceId}', caller: 'person' },
   'workspace.variables': {
     method: 'GET',
@@ -688,6 +694,10 @@ export interface ContractRoutes {
   'store.delete': typeof stores.deleteStore
   'store.list': typeof stores.listStores
   'store.update': typeof stores.updateStore
+  'template.create': typeof templates.createTemplate
+  'template.delete': typeof templates.deleteTemplate
+  'template.list': typeof templates.listTemplates
+  'template.update': typeof templates.updateTemplate
   'workload-identity.create': typeof workloadIdentities.createWorkloadIdentity
   'workload-identity.delete': typeof workloadIdentities.deleteWorkloadIdentity
   'workload-identity.exchange': typeof workloadIdentities.exchangeIdentityToken
@@ -706,6 +716,7 @@ export interface ContractRoutes {
   'workspace.delete': typeof workspaces.deleteWorkspace
   'workspace.get': typeof workspaces.getWorkspace
   'workspace.list': typeof workspaces.listWorkspaces
+  'workspace.needs': typeof templates.listWorkspaceNeeds
   'workspace.update': typeof workspaces.updateWorkspace
   'workspace.variables': typeof deliveries.listWorkspaceVariables
 }

@@ -42,6 +42,7 @@ interface Tenant {
   readonly connection: { readonly id: string }
   readonly destination: { readonly id: string }
   readonly store: { readonly id: string; readonly name: string }
+  readonly template: { readonly id: string }
   readonly storeSource: { readonly id: string }
 }
 
@@ -380,6 +381,11 @@ const entries: Record<string, Entry> = {
   'api-key.get': {},
   'api-key.update': { body: () => ({ value: 'another-key-that-nobody-knows' }) },
   'api-key.delete': {},
+  'template.list': {},
+  'template.create': { body: () => ({ name: `template ${Math.random()}`, needs: [{ name: 'TOKEN' }] }) },
+  'template.update': { body: () => ({ description: `changed ${Math.random()}` }) },
+  'template.delete': {},
+  'workspace.needs': {},
   'store.list': {},
   'store.create': {
     body: () => ({
@@ -481,6 +487,10 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
     token: owner.token,
     body: { storeId: store.id, path: 'a path' },
   })
+  const template = await server.ok('POST', '/api/v1/templates', {
+    token: owner.token,
+    body: { name: `template ${tenants}`, needs: [{ name: 'TOKEN', isRequired: true }] },
+  })
   const { userCode } = await server.ok('POST', '/api/v1/device-logins', { body: { name: 'laptop' } })
   return {
     owner,
@@ -513,6 +523,7 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
     destination: await addDestination(server, `https://siem-${tenants}.example/log`),
     store,
     storeSource,
+    template,
   }
 }
 
@@ -666,6 +677,7 @@ function idOf(param: string, own: Tenant, row?: AnyRoute): string {
     providerId: provider.id,
     destinationId: destination.id,
     storeId: own.store.id,
+    templateId: own.template.id,
     sourceId: own.storeSource.id,
     name: secret.name,
     index: String(own.recordIndex),
@@ -725,6 +737,8 @@ async function state({ core }: TestServer): Promise<string> {
     'workspace_credentials',
     'workspace_secrets',
     'workspace_secret_versions',
+    'templates',
+    'workspace_needs',
     'outside_stores',
     'store_sources',
     'project_members',

@@ -431,9 +431,9 @@ describe.each(databases)('outside stores on %s', (database) => {
       ['credential', { ...vault, credential: '' }],
       ['credential', { ...vault, credential: undefined }],
       ['paths', { ...vault, paths: [] }],
-      ['paths.0', { ...vault, paths: ['a/*/b'] }],
-      ['paths.0', { ...vault, paths: ['people/{owner}*'] }],
-      ['paths.0', { ...vault, paths: ['../sys'] }],
+      ['paths[0]', { ...vault, paths: ['a/*/b'] }],
+      ['paths[0]', { ...vault, paths: ['people/{owner}*'] }],
+      ['paths[0]', { ...vault, paths: ['../sys'] }],
       ['ca', { ...vault, ca: pem }],
       ['aws', { ...vault, aws: aws.aws }],
       ['vault', { ...aws, name: 'x', paths: ['*'], vault: { auth: 'token' } }],
@@ -454,7 +454,7 @@ describe.each(databases)('outside stores on %s', (database) => {
           azure: { tenantId: 't', clientId: 'c', authority: 'http://10.0.0.1' },
         },
       ],
-      ['paths.0', { ...azure, name: 'x', paths: ['a/b'] }],
+      ['paths[0]', { ...azure, name: 'x', paths: ['a/b'] }],
     ] as const) {
       const answer = await server.request('POST', STORES, { token: admin.token, body })
       expect([answer.status, answer.body.errors?.[0]?.field], JSON.stringify([field, body])).toEqual([
@@ -478,9 +478,9 @@ describe.each(databases)('outside stores on %s', (database) => {
         (path) => ['path', { path }] as const,
       ),
       ['variables', { variables: [] }],
-      ['variables.0.name', { variables: [{ name: 'PATH' }] }],
-      ['variables.0.name', { variables: [{ name: 'NODE_OPTIONS', key: 'x' }] }],
-      ['variables.1.name', { variables: twice }],
+      ['variables[0].name', { variables: [{ name: 'PATH' }] }],
+      ['variables[0].name', { variables: [{ name: 'NODE_OPTIONS', key: 'x' }] }],
+      ['variables[1].name', { variables: twice }],
       ['onFailure', { onFailure: 'ignore' }],
     ] as const) {
       const answer = await attempt(body)

@@ -506,4 +506,17 @@ export const seeds: Readonly<Record<string, (seed: Seeding) => Promise<void>>> =
       items: '{}',
       applied_at: NOW,
     }),
+  '0034-templates': async (seed) => {
+    const needs = '[{"name":"TOKEN","description":"","documentationUrl":null,"isRequired":true}]'
+    await seed.insert('templates', {
+      id: id('tpl'),
+      owner_id: account,
+      name: 'node',
+      name_key: 'node',
+      description: '',
+      needs,
+    })
+    await seed.insert('workspace_needs', { workspace_id: 'ws-seeded00', template: 'node', needs })
+    await seed.append('template.create')
+  },
 }

@@ -360,6 +360,20 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
       },
     },
   },
+  template: {
+    summary: 'what new workspaces start from: which secrets they need',
+    verbs: {
+      list: { summary: 'list templates', load: () => import('./template/list.ts') },
+      show: { summary: 'show which secrets a template needs', load: () => import('./template/show.ts') },
+      create: { summary: 'create a template', load: () => import('./template/create.ts') },
+      update: { summary: 'change a template', load: () => import('./template/update.ts') },
+      export: {
+        summary: 'print a template as a devcontainer.json',
+        load: () => import('./template/export.ts'),
+      },
+      delete: { summary: 'delete a template', load: () => import('./template/delete.ts') },
+    },
+  },
   store: {
     summary: 'outside stores, of which workspaces take values when they start',
     verbs: {

@@ -25,6 +25,7 @@ import * as ssh from './ssh.ts'
 import * as sshIdentity from './ssh-identity.ts'
 import * as sshKeys from './ssh-keys.ts'
 import * as stores from './stores.ts'
+import * as templates from './templates.ts'
 import * as uses from './uses.ts'
 import * as workloadIdentities from './workload-identities.ts'
 import * as workspaceAgents from './workspace-agents.ts'
@@ -47,6 +48,7 @@ export const routes: readonly AnyRoute[] = [
   secretOverrides,
   accessKeys,
   workspaces,
+  templates,
   workspaceAgents,
   workspaceSecrets,
   deliveries,

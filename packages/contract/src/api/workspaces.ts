@@ -3,6 +3,7 @@ import { limits } from '../limits.ts'
 import { route } from '../route.ts'
 import { EnvironmentName } from './projects.ts'
 import { Description, Email, Id, Name, Nullable, OneOf, PersonRef, Time, WorkspaceId } from './shapes.ts'
+import { Needs } from './templates.ts'
 
 export const shareLevels = ['view', 'edit', 'admin'] as const
 export type ShareLevel = (typeof shareLevels)[number]
@@ -90,12 +91,20 @@ export const createWorkspace = route({
       name: Name,
       description: Type.Optional(Description),
       environments: Type.Optional(Environments),
+      /** What it starts from: the workspace then needs what the template names. */
+      templateId: Type.Optional(Id),
     },
     { additionalProperties: false },
   ),
   status: 201,
   answer: Workspace,
-  errors: ['workspace.name_taken', 'workspace.limit', 'project.not_found', 'environment.not_found'],
+  errors: [
+    'workspace.name_taken',
+    'workspace.limit',
+    'project.not_found',
+    'environment.not_found',
+    'template.not_found',
+  ],
 })
 
 export const getWorkspace = route({
@@ -126,6 +135,8 @@ export const updateWorkspace = route({
       name: Type.Optional(Name),
       description: Type.Optional(Description),
       environments: Type.Optional(Environments),
+      /** In place of those of its template. */
+      needs: Type.Optional(Needs),
     },
     { additionalProperties: false, minProperties: 1 },
   ),

@@ -152,6 +152,11 @@ export const instanceRules: Partial<Record<Action, 'member' | 'admin'>> = {
   'repository-provider.update': 'admin',
   'repository-provider.delete': 'admin',
   'instance.read': 'admin',
+  'template.list': 'member',
+  'template.create': 'member',
+  // Its owner and administrators, which the service looks at.
+  'template.update': 'member',
+  'template.delete': 'member',
   'store.list': 'member',
   'store.create': 'admin',
   'store.update': 'admin',

@@ -61,6 +61,7 @@ import { SealedMessages } from '../vault/sealed-messages.ts'
 import { SshHostKey } from '../vault/ssh-host-keys.ts'
 import { Vault } from '../vault/vault.ts'
 import { Agents } from '../workspaces/agents.service.ts'
+import { Templates } from '../workspaces/templates.service.ts'
 import { VisitorPasses } from '../workspaces/visitor-pass.ts'
 import { Workspaces } from '../workspaces/workspaces.service.ts'
 import { findPerson } from './find-person.ts'
@@ -87,6 +88,7 @@ export interface Core {
   readonly workspaceIdentities: WorkspaceIdentities
   readonly visitorPasses: VisitorPasses
   readonly workspaceStarts: WorkspaceStarts
+  readonly templates: Templates
   readonly outsideStores: OutsideStores
   readonly storeSources: StoreSources
   /** By which the SSH gateway is known, and what vouches for workspaces. */
@@ -207,6 +209,7 @@ export async function composeCore(
         projectOffers: ({ projectId, id: environmentId, environment }, ownerId) =>
           secretOffers(storage, { projectId, environmentId, environment, ownerId }),
         deliverOverrides: (asker, projectId, ids) => secretOverrides.deliverTo(asker, projectId, ids),
+        needsOf: (workspaceId) => workspaces.needsOf(workspaceId),
         storeVariables: (workspaceId) => storeSources.variablesOf(workspaceId),
         projectState: (projectId) => secretsState(storage, projectId),
         deliverProject: (asker, projectId, environment, ids) =>
@@ -324,7 +327,10 @@ export async function composeCore(
       visitorPasses,
       workspaceStarts: new WorkspaceStarts(access, {
         fetchFromStores: (asker) => storeSources.fetch(asker),
+        needsOf: (workspaceId) => workspaces.needsOf(workspaceId),
+        variableNames: (workspaceId) => deliveries.variableNames(workspaceId),
       }),
+      templates: new Templates(storage, access, clock),
       outsideStores: new OutsideStores(storeParts),
       storeSources,
       agents,

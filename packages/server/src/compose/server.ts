@@ -48,6 +48,7 @@ import type { Transaction } from '../storage/tables.ts'
 import { instanceRoutes } from '../upkeep/instance.routes.ts'
 import { AgentConnections } from '../workspaces/agent-connections.ts'
 import { agentRoutes } from '../workspaces/agents.routes.ts'
+import { templateRoutes } from '../workspaces/templates.routes.ts'
 import { workspaceRoutes } from '../workspaces/workspaces.routes.ts'
 import { callers } from './callers.ts'
 import type { Core } from './core.ts'
@@ -140,6 +141,7 @@ export async function composeServer(
   reminderRoutes(http, core.reminders, clock)
   projectRoutes(http, core.projects)
   workspaceRoutes(http, core.workspaces, clock)
+  templateRoutes(http, core.templates)
   agentRoutes(http, core.agents, agentConnections)
   workspaceIdentityRoutes(http, core.workspaceIdentities, {
     gitCredential: (asker, host, isRejected) => core.repositoryTokens.tokenFor(asker, { host }, isRejected),

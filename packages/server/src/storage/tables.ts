@@ -321,6 +321,21 @@ export interface Tables {
     level: 'view' | 'edit' | 'admin'
     created_at: number
   }
+  /** What new workspaces start from. */
+  templates: {
+    id: string
+    owner_id: string
+    name: string
+    /** Case-folded, NFKC; unique. */
+    name_key: string
+    description: string
+    /** JSON array of names and descriptions, never values. */
+    needs: string
+    created_at: number
+    updated_at: number
+  }
+  /** What a workspace needs, as the template said when it was made. */
+  workspace_needs: { workspace_id: string; template: string; needs: string }
   /** Environments of projects whose secrets a workspace gets, the first of them first. */
   workspace_environments: { workspace_id: string; environment_id: string; position: number }
   /** The token with which the next agent of a workspace joins it; one that was used stays, so that a second use is known. */

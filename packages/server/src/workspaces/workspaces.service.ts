@@ -11,6 +11,8 @@ import type { Projects } from '../projects/projects.service.ts'
 import { lockAccount } from '../storage/locks.ts'
 import { type Storage, violatedUnique } from '../storage/storage.ts'
 import type { Transaction } from '../storage/tables.ts'
+import { type NeedsOfWorkspace, toNeeds } from './template.ts'
+import { findNeeds, findTemplate, setNeeds } from './templates.store.ts'
 import { type DeliveredWorkspace, newWorkspaceId, type Share, type Workspace } from './workspace.ts'
 import * as store from './workspaces.store.ts'
 
@@ -49,6 +51,11 @@ export class Workspaces {
     return workspace
   }
 
+  /** For the delivery, which has decided. */
+  async needsOf(id: string): Promise<NeedsOfWorkspace | undefined> {
+    return findNeeds(this.#storage.db, id)
+  }
+
   async get(asker: Asker<Person>, id: string): Promise<Workspace> {
     return this.#access.check(asker, 'workspace.read', inWorkspace(id), async () => {
       const workspace = await store.findWorkspace(this.#storage.db, id, asker.caller.accountId)
@@ -76,6 +83,11 @@ export class Workspaces {
         }),
       )
       await store.setEnvironments(tx, id, await this.#environmentIds(tx, asker, wish.environments ?? []))
+      if (wish.templateId !== undefined) {
+        const template = await findTemplate(tx, wish.templateId)
+        if (!template) throw new AppError('template.not_found')
+        await setNeeds(tx, id, { template: template.name, needs: template.needs })
+      }
       const result = (await store.findWorkspace(tx, id, accountId))!
       return { result, record: workspaceRecord(result) }
     })
@@ -91,13 +103,17 @@ export class Workspaces {
       const environments = change.environments
         ? await this.#environmentIds(tx, asker, change.environments)
         : had
+      const needed = await findNeeds(tx, id)
+      const needs = change.needs ? toNeeds(change.needs) : (needed?.needs ?? [])
       const changed = [
         ...(name === before.name ? [] : ['name']),
         ...(description === before.description ? [] : ['description']),
         ...(environments.join() === had.join() ? [] : ['environments']),
+        ...(JSON.stringify(needs) === JSON.stringify(needed?.needs ?? []) ? [] : ['needs']),
       ]
       if (changed.length === 0) return { result: before, record: null }
       await orNameTaken(() => store.updateWorkspace(tx, id, { name, name_key: nameKey(name), description }))
+      if (changed.includes('needs')) await setNeeds(tx, id, { template: needed?.template ?? '', needs })
       if (changed.includes('environments')) await store.setEnvironments(tx, id, environments)
       const result = (await store.findWorkspace(tx, id, accountId))!
       return { result, record: { changed, ...workspaceRecord(result) } }

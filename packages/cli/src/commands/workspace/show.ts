@@ -29,6 +29,13 @@ export const command = defineCommand({
         const lost = isAvailable ? '' : ', of which the owner is no longer a member: nothing is delivered'
         terminal.print(`${title} ${project}/${environment}${lost}`)
       }
+      if (workspace.level === 'view') return
+      const { needs } = await keyhold.call('workspace.needs', { params: { workspaceId: workspace.id } })
+      for (const [i, { name, isPresent, isRequired, description }] of needs.entries()) {
+        const state = isPresent ? 'present' : isRequired ? 'missing: it does not start' : 'missing'
+        const what = description === '' ? '' : ` (${description})`
+        terminal.print(`${i === 0 ? 'Needs       ' : '            '} ${name}: ${state}${what}`)
+      }
     }),
 })
 

@@ -5,7 +5,7 @@ import { environmentOption, findWorkspace, readEnvironments } from './find-works
 
 export const command = defineCommand({
   usage:
-    'WORKSPACE [--name=NAME] [--description=TEXT] [--environment=PROJECT/ENVIRONMENT]… [--no-environment]',
+    'WORKSPACE [--name=NAME] [--description=TEXT] [--environment=PROJECT/ENVIRONMENT]… [--no-environment] [--no-needs]',
   description: 'Environments that are given replace those that it had.',
   arguments: [{ name: 'WORKSPACE', summary: 'name or id' }],
   options: {
@@ -13,6 +13,7 @@ export const command = defineCommand({
     description: { type: 'string', placeholder: 'TEXT', summary: 'new description' },
     environment: environmentOption,
     'no-environment': { type: 'boolean', summary: 'the workspace gets no secrets of projects any more' },
+    'no-needs': { type: 'boolean', summary: 'it needs nothing of what its template named' },
     json: jsonOption,
   },
   examples: [
@@ -24,10 +25,10 @@ export const command = defineCommand({
   ],
   run: ({ options, args, env, terminal }) =>
     connected(env, 'person', async (keyhold) => {
-      const { name, description, environment: texts, 'no-environment': hasNone } = options
+      const { name, description, environment: texts, 'no-environment': hasNone, 'no-needs': isFree } = options
       if (hasNone && texts.length > 0)
         throw usageFailure('--environment and --no-environment exclude each other')
-      if (name === undefined && description === undefined && texts.length === 0 && !hasNone)
+      if (name === undefined && description === undefined && texts.length === 0 && !hasNone && !isFree)
         throw usageFailure('nothing to change', 'give --name, --description or --environment')
       const { id: workspaceId } = await findWorkspace(keyhold, args[0] ?? '')
       const workspace = await keyhold.call('workspace.update', {
@@ -35,6 +36,7 @@ export const command = defineCommand({
         body: {
           ...(name !== undefined && { name }),
           ...(description !== undefined && { description }),
+          ...(isFree && { needs: [] }),
           ...((texts.length > 0 || hasNone) && { environments: await readEnvironments(keyhold, texts) }),
         },
       })

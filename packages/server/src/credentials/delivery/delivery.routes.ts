@@ -1,4 +1,5 @@
 import * as api from '@keyhold/contract/api/deliveries'
+import { listWorkspaceNeeds } from '@keyhold/contract/api/templates'
 import type { Machine, Person, WorkspaceAgent } from '../../access/caller.ts'
 import type { Http } from '../../http/http.ts'
 import type { Deliveries } from './delivery.service.ts'
@@ -17,6 +18,9 @@ export function deliveryRoutes(
   }))
   http.workspace(api.beginSession, async ({ caller, origin, body }) =>
     deliveries.beginSession({ caller, origin }, body.pass),
+  )
+  http.person(listWorkspaceNeeds, async ({ caller, origin, params }) =>
+    deliveries.needs({ caller, origin }, params.workspaceId),
   )
   http.workspace(api.readDelivery, async ({ caller, origin, query }) =>
     deliveries.deliver({ caller, origin }, query.have),

@@ -1,10 +1,12 @@
 import type { readDelivery, reportApplied, WorkspaceVariables } from '@keyhold/contract/api/deliveries'
 import type { SecretValue, UnresolvedSecret } from '@keyhold/contract/api/secrets'
+import type { WorkspaceNeeds } from '@keyhold/contract/api/templates'
 import type { AnswerOf, BodyOf } from '@keyhold/contract/route'
 import { type Access, inWorkspace } from '../../access/access.ts'
 import type { Asker, Person, WorkspaceAgent } from '../../access/caller.ts'
 import type { Clock } from '../../base/clock.ts'
 import { hashToken } from '../../base/ids.ts'
+import type { NeedsOfWorkspace } from '../../workspaces/template.ts'
 import type { Admitted } from '../../workspaces/visitor-pass.ts'
 import type {
   Applied,
@@ -30,6 +32,8 @@ export interface DeliverySources {
     ownerId: string,
   ): Promise<{ readonly own: readonly Offer[]; readonly fromAll: readonly Offer[] }>
   personalOffers(workspace: DeliveredWorkspace): Promise<readonly Offer[]>
+  /** What its template said that it needs. */
+  needsOf(workspaceId: string): Promise<NeedsOfWorkspace | undefined>
   /** What is fetched from outside stores at the start. */
   storeVariables(workspaceId: string): Promise<readonly StoreVariable[]>
   /** Another text as soon as what references of the project stand for may be another. */
@@ -92,6 +96,30 @@ export class Deliveries {
         applied: applied ? { at: applied.at.toISOString(), isCurrent: applied.version === version } : null,
       }
     })
+  }
+
+  /** What the workspace needs, and what of it is there as far as is known before the start. */
+  async needs(asker: Asker<Person>, workspaceId: string): Promise<WorkspaceNeeds> {
+    return this.#access.check(asker, 'workspace.variables', inWorkspace(workspaceId), async () => {
+      const found = await this.#sources.needsOf(workspaceId)
+      const present = await this.variableNames(workspaceId)
+      for (const { name, isAllowed } of await this.#sources.storeVariables(workspaceId))
+        if (name !== null && isAllowed) present.add(name)
+      return {
+        template: found?.template || null,
+        needs: (found?.needs ?? []).map((need) => ({ ...need, isPresent: present.has(need.name) })),
+      }
+    })
+  }
+
+  /** The variables that the workspace gets of what Keyhold keeps. Decides nothing. */
+  async variableNames(workspaceId: string): Promise<Set<string>> {
+    const { placed } = await this.#place(await this.#sources.findWorkspace(workspaceId))
+    return new Set(
+      placed
+        .flatMap(({ variable, fileVariable }) => [variable, fileVariable])
+        .filter((name) => name !== null),
+    )
   }
 
   /**

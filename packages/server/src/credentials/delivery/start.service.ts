@@ -4,6 +4,7 @@ import type { AnswerOf } from '@keyhold/contract/route'
 import type { Secret } from '@keyhold/contract/secret'
 import { type Access, inWorkspace } from '../../access/access.ts'
 import type { Asker, WorkspaceAgent } from '../../access/caller.ts'
+import type { NeedsOfWorkspace } from '../../workspaces/template.ts'
 
 type Start = AnswerOf<typeof startWorkspace>
 
@@ -14,6 +15,10 @@ export interface StartSources {
     readonly variables: readonly { readonly name: string; readonly value: Secret<Uint8Array> }[]
     readonly problems: readonly { readonly text: string; readonly stopsStart: boolean }[]
   }>
+  /** What its template said that it needs. */
+  needsOf(workspaceId: string): Promise<NeedsOfWorkspace | undefined>
+  /** The variables that the workspace gets of what Keyhold keeps. */
+  variableNames(workspaceId: string): Promise<ReadonlySet<string>>
 }
 
 /** Where files of stores are, while a program runs: a folder that no other path leads into. */
@@ -35,13 +40,29 @@ export class WorkspaceStarts {
     const { variables, problems } = await this.#sources.fetchFromStores(asker)
     const secrets = variables.map(({ name, value }) => toDelivered(name, value))
     const tooLarge = variables.filter((_, i) => isTooLarge(secrets[i]!)).map(({ name }) => name) // `!`: one for each.
-    return {
-      secrets: secrets.filter((secret) => !isTooLarge(secret)),
-      problems: [
-        ...problems,
-        ...tooLarge.map((name) => ({ text: `$${name} is too large for a variable`, stopsStart: false })),
-      ],
-    }
+    const fetched = secrets.filter((secret) => !isTooLarge(secret))
+    const all = [
+      ...problems,
+      ...tooLarge.map((name) => ({ text: `$${name} is too large for a variable`, stopsStart: false })),
+      ...(await this.#missing(asker.caller, new Set(fetched.map(({ name }) => name)))),
+    ]
+    return { secrets: all.some(({ stopsStart }) => stopsStart) ? [] : fetched, problems: all }
+  }
+
+  /** Of what the workspace needs, that which nothing sets. Only what is required stops the start (acceptance SEC-46). */
+  async #missing(
+    { workspaceId, name: workspace }: WorkspaceAgent,
+    fetched: ReadonlySet<string | null>,
+  ): Promise<Start['problems']> {
+    const { needs = [] } = (await this.#sources.needsOf(workspaceId)) ?? {}
+    if (needs.length === 0) return []
+    const present = await this.#sources.variableNames(workspaceId)
+    return needs
+      .filter(({ name }) => !present.has(name) && !fetched.has(name))
+      .map(({ name, description, isRequired }) => ({
+        text: `${name} is missing${description === '' ? '' : ` (${description})`}; add it: keyhold workspace-secret set ${workspace} ${name}`,
+        stopsStart: isRequired,
+      }))
   }
 }
 

@@ -243,7 +243,7 @@ const awsAddress = (region: string) =>
 function assertPaths(paths: readonly string[], kind: StoreSettings['kind']): void {
   for (const [i, path] of paths.entries()) {
     const refused = refusedPattern(path, kind)
-    if (refused) throw invalidField(`paths.${i}`, refused)
+    if (refused) throw invalidField(`paths[${i}]`, refused)
   }
 }
 

@@ -240,8 +240,8 @@ function assertVariables(variables: NewSource['variables']): void {
   for (const [i, { name }] of (variables ?? []).entries()) {
     const refused = refusedName(name)
     // The message of a wrong form does not quote the name: what was pasted there may be a value.
-    if (refused) throw invalidField(`variables.${i}.name`, refused.message)
-    if (names.has(name)) throw invalidField(`variables.${i}.name`, 'is there twice')
+    if (refused) throw invalidField(`variables[${i}].name`, refused.message)
+    if (names.has(name)) throw invalidField(`variables[${i}].name`, 'is there twice')
     names.add(name)
   }
 }

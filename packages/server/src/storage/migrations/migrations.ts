@@ -32,6 +32,7 @@ import * as sshHostKeys from './0030-ssh-host-keys.ts'
 import * as serverAddresses from './0031-server-addresses.ts'
 import * as outsideStores from './0032-outside-stores.ts'
 import * as appliedDeliveries from './0033-applied-deliveries.ts'
+import * as templates from './0034-templates.ts'
 
 /** Every migration, oldest first. New ones are added at the end; landed ones never change. */
 export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migration> {
@@ -69,5 +70,6 @@ export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migra
     '0031-server-addresses': { up: serverAddresses.up },
     '0032-outside-stores': { up: (db) => outsideStores.up(db, dialect) },
     '0033-applied-deliveries': { up: appliedDeliveries.up },
+    '0034-templates': { up: templates.up },
   }
 }

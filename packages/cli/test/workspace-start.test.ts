@@ -1,6 +1,6 @@
-// Values of outside stores, by way of the real command, server and agent. The store is one of HTTP on this machine.
+// What a workspace gets and needs when it starts, by way of the real command, server and agent. The store is one of HTTP on this machine.
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -190,4 +190,62 @@ test('keyhold store: what is there, what is wrong, and who may do what', async (
     })
   await done(['store', 'add', 'second', 'vault', `--address=${address}`, '--path=*'], TOKEN, admin)
   await done(['store', 'remove', 'second', '--confirm=second'], '', admin)
+})
+
+test('SEC-44, SEC-46, SEC-47: a template says what is needed; required ones stop the start and nothing else', async () => {
+  const file = join(home, 'devcontainer.json')
+  writeFileSync(
+    file,
+    '{ // with comments\n "secrets": { "GITHUB_TOKEN": { "description": "GitHub API token for private repos" }, "EXTRA": {} }, }',
+  )
+  await done([
+    'template',
+    'create',
+    'node',
+    `--devcontainer=${file}`,
+    '--required=GITHUB_TOKEN',
+    '--need=DATABASE_URL=of the shop',
+  ])
+  // What is given beside the file goes before what it says.
+  expect((await done(['template', 'show', 'node'])).stdout).toBe(
+    'EXTRA\tsuggested\t\nDATABASE_URL\tsuggested\tof the shop\nGITHUB_TOKEN\trequired\t\n',
+  )
+  const exported = (await done(['template', 'export', 'node'])).stdout
+  expect(JSON.parse(exported)).toEqual({
+    name: 'node',
+    secrets: { EXTRA: {}, DATABASE_URL: { description: 'of the shop' }, GITHUB_TOKEN: {} },
+    customizations: { keyhold: { required: ['GITHUB_TOKEN'] } },
+  })
+  writeFileSync(file, exported)
+  await done(['template', 'update', 'node', `--devcontainer=${file}`])
+  expect((await done(['template', 'export', 'node'])).stdout).toBe(exported)
+
+  const box = `made-${count}`
+  const made = await done(['workspace', 'create', box, '--template=node'])
+  expect(made.stderr).toContain('This template needs these secrets:')
+  expect(made.stderr).toContain('GITHUB_TOKEN: missing, required')
+  expect(made.stderr).toContain('without GITHUB_TOKEN the workspace does not start')
+  expect(made.stderr).toContain(`keyhold workspace-secret set ${box} GITHUB_TOKEN`)
+  workspace = box
+  const stopped = await startAgent()
+  expect((await stopped.ended).code).toBe(1)
+  expect(stopped.stderr).toContain(
+    'the workspace does not start: GITHUB_TOKEN is missing; add it: keyhold workspace-secret set',
+  )
+  await done(['workspace-secret', 'set', box, 'GITHUB_TOKEN'], 'ghp_canary')
+  expect((await done(['workspace', 'show', box])).stdout).toMatch(
+    /Needs +EXTRA: missing\n +DATABASE_URL: missing \(of the shop\)\n +GITHUB_TOKEN: present\n/,
+  )
+  const agent = await startAgent(false)
+  await isConnected(agent)
+  await seen('process.env.GITHUB_TOKEN', 'ghp_canary')
+  expect(agent.stderr).toContain('DATABASE_URL is missing (of the shop)')
+  await stop(agent)
+  await done(['workspace', 'update', box, '--no-needs'])
+  expect((await done(['workspace', 'show', box])).stdout).not.toContain('Needs')
+  expect(await run(['template', 'delete', 'nod', '--yes'], ada)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('did you mean node?'),
+  })
+  await done(['template', 'delete', 'node', '--yes'])
 })
