@@ -105,7 +105,7 @@ test('SEC-50, SEC-52: what a store has is there from the start, masked, and chan
   await done(['workspace-secret', 'set', workspace, 'DB_USER'], 'own')
   const listed = (await done(['workspace', 'variables', workspace])).stdout
   expect(listed).toMatch(/\$DB_PASSWORD\tvalue, fetched at the start\tteams\/shop\toutside store corp/)
-  expect(listed).toMatch(/\$DB_USER\tvalue\tDB_USER\tworkspace box-\d+\toutside store corp/)
+  expect(listed).toMatch(/\$DB_USER\tvalue\tDB_USER\tworkspace box-\d+\tpending\toutside store corp/)
 
   const agent = await startAgent()
   await isConnected(agent)
