@@ -19,6 +19,7 @@ const meanings: Record<keyof typeof limits, readonly [meaning: string, unit: str
   environmentsPerProject: ['Environments of a project, `All` included', ''],
   environmentsPerWorkspace: ['Environments of projects that a workspace gets secrets from', ''],
   sshSignBytes: ['Bytes that an SSH identity is asked to sign', ''],
+  gpgSignBytes: ['Bytes of a commit or a tag that a GPG key is asked to sign', ''],
   workspacesPerPerson: ['Workspaces that a person owns', ''],
   deliveryProblems: ['Secrets of one delivery that an agent says are not in effect', ''],
   sharesPerWorkspace: ['People with whom a workspace is shared', ''],

@@ -21,6 +21,8 @@ export const limits = {
   environmentsPerWorkspace: 20,
   /** Bytes that an SSH identity is asked to sign: a login has some hundred. */
   sshSignBytes: 32 * 1024,
+  /** Bytes of a commit or a tag that a GPG key is asked to sign. */
+  gpgSignBytes: 1024 * 1024,
   workspacesPerPerson: 200,
   sharesPerWorkspace: 100,
   secretsPerEnvironment: 1_000,

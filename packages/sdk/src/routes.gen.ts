@@ -114,6 +114,11 @@ export const routeTable = {
   'agent.identity': { method: 'GET', path: '/api/v1/workspaces/current/identity', caller: 'workspace' },
   'agent.renew': { method: 'POST', path: '/api/v1/workspaces/current/credential', caller: 'workspace' },
   'agent.session': { method: 'POST', path: '/api/v1/workspaces/current/sessions', caller: 'workspace' },
+  'agent.sign_gpg': {
+    method: 'POST',
+    path: '/api/v1/workspaces/current/gpg-signatures',
+    caller: 'workspace',
+  },
   'agent.sign_ssh': {
     method: 'POST',
     path: '/api/v1/workspaces/current/ssh-signatures',
@@ -542,6 +547,7 @@ export interface ContractRoutes {
   'agent.identity': typeof workspaceIdentity.readIdentity
   'agent.renew': typeof workspaceAgents.renewCredential
   'agent.session': typeof deliveries.beginSession
+  'agent.sign_gpg': typeof workspaceIdentity.signWithGpg
   'agent.sign_ssh': typeof workspaceIdentity.signForSsh
   'agent.start': typeof deliveries.startWorkspace
   'api-key.create': typeof apiKeys.createApiKey

@@ -652,6 +652,13 @@ describe.each(databases)('a server on %s', (database) => {
         expect(
           (await send('POST', `${current}/ssh-signatures`, { token: nextToken, body: { data } })).status,
         ).toBeGreaterThan(399)
+      for (const body of [
+        { fingerprint: value('a fingerprint'), data: '' },
+        { fingerprint: 'A'.repeat(40), data: btoa(value('a commit')) },
+      ])
+        expect(
+          (await send('POST', `${current}/gpg-signatures`, { token: nextToken, body })).status,
+        ).toBeGreaterThan(399)
 
       // Keys in the wrong place: a private one where a public one belongs, anything where a fingerprint does.
       const sshPath = '/api/ssh/keys'

@@ -34,7 +34,7 @@ interface Tenant {
   readonly workspace: { readonly id: string; readonly name: string; readonly agent: string }
   readonly workspaceSecret: { readonly id: string; readonly value: string }
   readonly personalSecret: { readonly id: string; readonly value: string }
-  readonly gpgKey: { readonly id: string }
+  readonly gpgKey: { readonly id: string; readonly fingerprint: string }
   readonly passkey: { readonly id: string }
   readonly identityProvider: { readonly id: string }
   readonly sshKey: { readonly fingerprint: string }
@@ -229,6 +229,9 @@ const entries: Record<string, Entry> = {
     delivers: ['password'],
   },
   'agent.renew': { delivers: ['token'] },
+  'agent.sign_gpg': {
+    body: ({ gpgKey }) => ({ fingerprint: gpgKey.fingerprint, data: 'dGVzdA==' }),
+  },
   'agent.sign_ssh': {
     body: () => ({ data: signedData('x').toString('base64') }),
   },
@@ -513,7 +516,7 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
     },
     workspaceSecret: { id: workspaceSecret.id, value: workspaceValue },
     personalSecret: { id: personal.id, value: personalValue },
-    gpgKey: { id: gpgKey.id },
+    gpgKey: { id: gpgKey.id, fingerprint: gpgKey.fingerprint },
     passkey: await addPasskey(server, owner),
     identityProvider: await addIdentityProvider(server, `https://sso-${tenants}.example`),
     sshKey,

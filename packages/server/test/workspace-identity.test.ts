@@ -1,5 +1,6 @@
 // What programs of a workspace do elsewhere, as its owner: what the agent asks the server for.
 import { createPublicKey, verify } from 'node:crypto'
+import { createMessage, readKey, readSignature, verify as verifyGpg } from 'openpgp'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { SshReader } from '../src/base/ssh-wire.ts'
 import { eventually, TestAgent } from './agent-kit.ts'
@@ -320,6 +321,72 @@ describe.each(databases)('the identity of a workspace, on %s', (database) => {
     test('for the agent alone, and nothing with another person’s identity', async () => {
       await generate()
       await isForTheAgentAlone((token) => sign(signedData('x'), {}, token))
+    })
+  })
+
+  describe('GPG', () => {
+    const create = async () =>
+      (await server.ok('POST', '/api/v1/gpg-keys', { token: owner.token, body: {} })).gpgKey
+    const sign = (fingerprint: string, data: unknown = 'dGVzdA==', token: string | undefined = agent) =>
+      server.request('POST', `${CURRENT}/gpg-signatures`, {
+        ...(token && { token }),
+        body: { fingerprint, data },
+      })
+
+    test('SDS-36: commits are signed with the newest of the owner’s keys, recorded before with workspace and key', async () => {
+      expect((await identity()).gpgKey).toBe(null)
+      await create()
+      const { fingerprint, publicKey, email, id } = await create()
+      expect((await identity()).gpgKey).toEqual({ fingerprint, email })
+      const answer = await sign(fingerprint)
+      const { signatures } = await verifyGpg({
+        message: await createMessage({ binary: Buffer.from('test') }),
+        signature: await readSignature({ armoredSignature: answer.body.signature }),
+        verificationKeys: await readKey({ armoredKey: publicKey }),
+        date: server.clock.now(),
+      })
+      expect(await signatures[0]!.verified).toBe(true)
+      expect((await server.records(1))[0]).toMatchObject({
+        action: 'gpg-key.sign',
+        outcome: 'success',
+        actor: { kind: 'workspace', id: workspace.id },
+        workspace: workspace.id,
+        target: { kind: 'gpg-key', id, name: fingerprint },
+      })
+    })
+
+    test('SDS-37: a key that is deleted signs nothing more, and the agent hears of it; 404 for another person’s', async () => {
+      const { id, fingerprint } = await create()
+      const connected = await TestAgent.connect(server.url, agent)
+      await server.ok('DELETE', `/api/v1/gpg-keys/${id}`, { token: owner.token })
+      await server.server.agentConnections.look()
+      await eventually(
+        () => connected.messages.length,
+        (seen) => expect(seen).toBeGreaterThan(1),
+      )
+      const gone = await sign(fingerprint)
+      expect([gone.status, gone.body.code, (await identity()).gpgKey]).toEqual([
+        404,
+        'gpg_key.not_found',
+        null,
+      ])
+      const stranger = await server.addPerson()
+      const { gpgKey } = await server.ok('POST', '/api/v1/gpg-keys', { token: stranger.token, body: {} })
+      const foreign = await sign(gpgKey.fingerprint)
+      expect(foreign.body).toEqual({ ...gone.body, traceId: foreign.body.traceId })
+    })
+
+    test('400 that names the field; for the agent alone', async () => {
+      const { fingerprint } = await create()
+      for (const [body, field] of [
+        [{ data: '' }, 'fingerprint'],
+        [{ fingerprint: fingerprint.toLowerCase(), data: '' }, 'fingerprint'],
+        [{ fingerprint, data: 'no base64!' }, 'data'],
+      ] as const) {
+        const answer = await server.request('POST', `${CURRENT}/gpg-signatures`, { token: agent, body })
+        expect([answer.status, answer.body.errors?.[0]?.field]).toEqual([400, field])
+      }
+      await isForTheAgentAlone((token) => sign(fingerprint, undefined, token))
     })
   })
 })

@@ -47,13 +47,14 @@ export async function runAgent(options: AgentOptions): Promise<number> {
   const note = (text: string) => terminal.note(text)
   const files = new SecretFiles({ env: options.env, directory, allowed: options.allowedPaths })
   const secrets = new WorkspaceSecrets(options.env, state.workspaceId, files, note)
-  const identity = new WorkspaceIdentity(options.env, note)
+  const identity = new WorkspaceIdentity(options.env, directory, note)
   secrets.follow(identity)
   // Without a place for it, who comes in by SSH is still let in.
   await secrets.start()
   const sessions = new VisitorSessions({
     env: options.env,
     secrets,
+    gitTokens: identity.gitTokens,
     additions: async (visitor) => {
       const all = await Promise.all(parts.map((part) => part.sessionVariables?.(visitor)))
       return Object.assign({}, ...all)

@@ -21,9 +21,18 @@ export class GitTokens {
   #hosts = new Map<string, string>()
   readonly #kept = new Map<string, Kept>()
   readonly #rejected = new Set<string>()
+  /** Those that were fetched and may still be good: sessions with Edit blank them. */
+  readonly #values = new Map<string, string>()
+  /** Awaited before a token is handed out. */
+  beforeUse: () => Promise<void> = async () => {}
 
   constructor(fetch: Fetch) {
     this.#fetch = fetch
+  }
+
+  /** The tokens that programs here can have, by host. */
+  get values(): ReadonlyMap<string, string> {
+    return this.#values
   }
 
   /** Hosts that git asks for. */
@@ -53,7 +62,11 @@ export class GitTokens {
     // Another one may have begun to ask meanwhile.
     const current = this.#kept.get(host)
     if (current && current !== kept) return current.credential
-    const credential = this.#fetch(host, this.#rejected.delete(host))
+    const credential = this.#fetch(host, this.#rejected.delete(host)).then(async (fetched) => {
+      this.#values.set(host, fetched.password)
+      await this.beforeUse()
+      return fetched
+    })
     this.#kept.set(host, { connectionId, credential, askedAt: Date.now() })
     return credential
   }

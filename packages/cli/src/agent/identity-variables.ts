@@ -1,5 +1,6 @@
 // How programs of a workspace learn as whom they are known elsewhere. All of it is at stable paths beside the socket of the
 // agent, so what changes there later also counts for programs that run already.
+import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { agentSocketPath } from '../run/agent-socket.ts'
 
@@ -9,6 +10,7 @@ export function identityPlace(env: NodeJS.ProcessEnv): {
   gitConfig: string
   sshAgent: string
   sshConfig: string
+  gitSystem: string
 } {
   const at = (name: string) => join(dirname(agentSocketPath(env)), name)
   return {
@@ -16,6 +18,7 @@ export function identityPlace(env: NodeJS.ProcessEnv): {
     gitConfig: at('git-config'),
     sshAgent: at('ssh-agent.sock'),
     sshConfig: at('ssh-config'),
+    gitSystem: at('git-system-config'),
   }
 }
 
@@ -24,8 +27,14 @@ export function identityPlace(env: NodeJS.ProcessEnv): {
  * forwarded into an SSH session, is left in its place.
  */
 export function identityVariables(env: NodeJS.ProcessEnv): Record<string, string> {
-  const { sshAgent, gitConfig } = identityPlace(env)
-  return { ...(!env.SSH_AUTH_SOCK && { SSH_AUTH_SOCK: sshAgent }), ...gitVariables(env, gitConfig) }
+  const { sshAgent, gitConfig, gitSystem } = identityPlace(env)
+  // In place of that of the machine, which it includes: what counts last, so that repositories and people can say otherwise.
+  const hasOwn = env.GIT_CONFIG_SYSTEM || env.GIT_CONFIG_NOSYSTEM || !existsSync(gitSystem)
+  return {
+    ...(!env.SSH_AUTH_SOCK && { SSH_AUTH_SOCK: sshAgent }),
+    ...(!hasOwn && { GIT_CONFIG_SYSTEM: gitSystem }),
+    ...gitVariables(env, gitConfig),
+  }
 }
 
 /**

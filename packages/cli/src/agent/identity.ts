@@ -1,22 +1,30 @@
 // As whom the programs of the workspace are known elsewhere: its owner. Nothing of it is on a disk, and what git and ssh are
 // told of it lies beside the socket of the agent, where it goes when the agent ends.
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { type Keyhold, KeyholdError } from '@keyhold/sdk'
 import { failureOf } from '../client.ts'
 import { codeOf, Failure } from '../failure.ts'
 import { agentSocketPath } from '../run/agent-socket.ts'
 import type { AgentPart } from './agent-part.ts'
 import { FollowerSocket } from './follower-socket.ts'
-import { gitConfiguration } from './git-configuration.ts'
+import {
+  gitConfiguration,
+  gitSystemConfiguration,
+  machineGitConfig,
+  writeGpgProgram,
+} from './git-configuration.ts'
 import { GitTokens } from './git-tokens.ts'
-import { identityPlace } from './identity-variables.ts'
+import { identityPlace, identityVariables } from './identity-variables.ts'
 import { serveRequest } from './requests.ts'
 import type { Follower } from './secrets.ts'
 import { type SshKey, serveSshAgent, toSshKey } from './ssh-agent.ts'
 import { includeSshConfiguration, sshConfiguration } from './ssh-configuration.ts'
 
 export class WorkspaceIdentity implements AgentPart, Follower {
+  readonly #env: NodeJS.ProcessEnv
+  /** What git starts in place of gpg. */
+  readonly #gpgProgram: string
   readonly #home: string | undefined
   readonly #socketPath: string
   readonly #place: ReturnType<typeof identityPlace>
@@ -25,11 +33,15 @@ export class WorkspaceIdentity implements AgentPart, Follower {
   readonly #gitTokens: GitTokens
   readonly #sshAgent: FollowerSocket
   #sshKey: SshKey | undefined
+  #gpgKey: { readonly fingerprint: string; readonly email: string } | undefined
   #client: (() => Keyhold) | undefined
   #isHeld = false
   #said: string | undefined
 
-  constructor(env: NodeJS.ProcessEnv, note: (text: string) => void) {
+  /** @param directory of the agent's state, from which programs can be started. */
+  constructor(env: NodeJS.ProcessEnv, directory: string, note: (text: string) => void) {
+    this.#env = env
+    this.#gpgProgram = join(directory, 'keyhold-gpg')
     this.#home = env.HOME
     this.#socketPath = agentSocketPath(env)
     this.#place = identityPlace(env)
@@ -49,6 +61,9 @@ export class WorkspaceIdentity implements AgentPart, Follower {
           const credential = await this.#gitTokens.get(host)
           return credential === undefined ? {} : { credential }
         },
+        'git-signing': async () => (this.#gpgKey === undefined ? {} : { key: this.#gpgKey }),
+        'git-sign': ({ fingerprint, data }) =>
+          this.#ask((keyhold) => keyhold.call('agent.sign_gpg', { body: { fingerprint, data } })),
         'git-credential-rejected': async ({ host, password }) => {
           await this.#gitTokens.reject(host, password)
           return {}
@@ -71,7 +86,8 @@ export class WorkspaceIdentity implements AgentPart, Follower {
   }
 
   async changed(keyhold: Keyhold): Promise<void> {
-    const { gitHosts, sshPublicKey } = await keyhold.call('agent.identity')
+    const { gitHosts, sshPublicKey, gpgKey } = await keyhold.call('agent.identity')
+    this.#gpgKey = gpgKey ?? undefined
     this.#gitTokens.use(gitHosts)
     this.#sshKey = sshPublicKey === null ? undefined : toSshKey(sshPublicKey)
     if (this.#isHeld) this.#write()
@@ -84,6 +100,7 @@ export class WorkspaceIdentity implements AgentPart, Follower {
       if (!isOurs) {
         this.#gitTokens.forget()
         this.#sshKey = undefined
+        this.#gpgKey = undefined
       }
       // At once: what is there later is that of another agent.
       if (isOther) {
@@ -99,14 +116,30 @@ export class WorkspaceIdentity implements AgentPart, Follower {
     }
   }
 
+  /** The tokens that programs here can have, for sessions that blank values. */
+  get gitTokens(): Pick<GitTokens, 'values' | 'beforeUse'> {
+    return this.#gitTokens
+  }
+
+  /** Variables for a session by SSH. */
+  sessionVariables(): Readonly<Record<string, string>> {
+    return this.#isHeld ? identityVariables({ KEYHOLD_AGENT_SOCKET: this.#socketPath }) : {}
+  }
+
   /** What git includes; nothing of it stays behind when there is nothing to say. */
   #write(): void {
-    const { gitConfig } = this.#place
+    const { gitConfig, gitSystem } = this.#place
+    if (this.#isHeld && this.#gpgKey !== undefined) writeGpgProgram(this.#gpgProgram, this.#socketPath)
+    else rmSync(this.#gpgProgram, { force: true })
+    // It stays, with nothing of ours in it: sessions that go on have it in place of the machine's.
+    if (this.#isHeld || existsSync(gitSystem))
+      replaceFile(
+        gitSystem,
+        gitSystemConfiguration(machineGitConfig(this.#env), this.#gpgProgram, this.#gpgKey?.fingerprint),
+      )
     const text = this.#isHeld ? gitConfiguration(this.#socketPath, this.#gitTokens.hosts) : undefined
     if (text === undefined) rmSync(gitConfig, { force: true })
-    if (text === undefined || text === readIfThere(gitConfig)) return
-    writeFileSync(`${gitConfig}.${process.pid}`, text, { mode: 0o600 })
-    renameSync(`${gitConfig}.${process.pid}`, gitConfig)
+    else replaceFile(gitConfig, text)
   }
 
   /** For programs that run already, or are started by others. */
@@ -136,6 +169,12 @@ export class WorkspaceIdentity implements AgentPart, Follower {
       throw error instanceof KeyholdError ? failureOf(error) : error
     }
   }
+}
+
+function replaceFile(path: string, text: string): void {
+  if (text === readIfThere(path)) return
+  writeFileSync(`${path}.${process.pid}`, text, { mode: 0o600 })
+  renameSync(`${path}.${process.pid}`, path)
 }
 
 function readIfThere(path: string): string | undefined {

@@ -13,6 +13,16 @@ export interface AgentRequests {
     readonly request: { readonly host: string }
     readonly answer: { readonly credential?: GitCredential }
   }
+  /** With which key commits are signed; none, when the owner has none. */
+  readonly 'git-signing': {
+    readonly request: Record<string, never>
+    readonly answer: { readonly key?: { readonly fingerprint: string; readonly email: string } }
+  }
+  /** An armored signature. */
+  readonly 'git-sign': {
+    readonly request: { readonly fingerprint: string; readonly data: string }
+    readonly answer: { readonly signature: string }
+  }
   /** The host did not accept this one. */
   readonly 'git-credential-rejected': {
     readonly request: { readonly host: string; readonly password: string }

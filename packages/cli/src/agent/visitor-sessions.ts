@@ -10,6 +10,7 @@ import { Failure } from '../failure.ts'
 import { type AgentAnswer, agentSocketPath, assertPrivate } from '../run/agent-socket.ts'
 import { childEnvironment } from '../run/environment.ts'
 import type { MaskedValue, SessionAnswer, SessionRefusal } from '../session/session-answer.ts'
+import type { GitTokens } from './git-tokens.ts'
 import type { WorkspaceSecrets } from './secrets.ts'
 
 type Opening = Extract<ControlMessage, { type: 'open' }>
@@ -28,6 +29,8 @@ const HEARING_MS = 1_000
 export interface VisitorSessionsParts {
   readonly env: NodeJS.ProcessEnv
   readonly secrets: WorkspaceSecrets
+  /** They are no secrets of the workspace, and programs in it can have them. */
+  readonly gitTokens: Pick<GitTokens, 'values' | 'beforeUse'>
   /** What parts of the agent add to a session. */
   readonly additions: (visitor: Visitor) => Promise<Readonly<Record<string, string>>>
 }
@@ -52,6 +55,10 @@ export class VisitorSessions {
     this.#parts = parts
     this.#directory = dirname(agentSocketPath(parts.env))
     parts.secrets.beforeChange = (delivery) => this.#tellMasking(delivery)
+    parts.gitTokens.beforeUse = async () => {
+      const delivery = parts.secrets.inEffect?.delivery
+      if (delivery !== undefined) await this.#tellMasking(delivery)
+    }
   }
 
   /** @param client gives the client as it is by then. */
@@ -111,7 +118,7 @@ export class VisitorSessions {
       const delivery = await this.#recorded(visit)
       const { variables, notes } = variablesOf(delivery)
       const additions = await this.#parts.additions(visit.opening)
-      const masked = level === 'edit' ? { masked: maskedOf(delivery) } : {}
+      const masked = level === 'edit' ? { masked: this.#maskedOf(delivery) } : {}
       return { variables, additions, notes, address, ...masked }
     } catch (error) {
       const reason = reasonOf(error)
@@ -139,9 +146,17 @@ export class VisitorSessions {
     throw new Failure('the agent of this workspace has none, or they change just now')
   }
 
+  #maskedOf(delivery: WorkspaceDelivery): MaskedValue[] {
+    const tokens = [...this.#parts.gitTokens.values].map(([name, value]) => ({
+      name,
+      value: Buffer.from(value).toString('base64'),
+    }))
+    return [...maskedOf(delivery), ...tokens]
+  }
+
   /** Has those who blank values know the next ones, before any program can have them. */
   async #tellMasking(delivery: WorkspaceDelivery): Promise<void> {
-    const line = `${JSON.stringify({ masked: maskedOf(delivery) })}\n`
+    const line = `${JSON.stringify({ masked: this.#maskedOf(delivery) })}\n`
     const sockets = [...this.#visits].flatMap(({ masking }) => [...masking])
     await Promise.all(sockets.map((socket) => told(socket, line)))
   }

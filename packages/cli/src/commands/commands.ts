@@ -133,6 +133,10 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
     summary: 'in a workspace, give git the token of a connected code host; git calls it',
     load: () => import('./git-credential.ts'),
   },
+  'git-gpg': {
+    summary: 'in a workspace, sign commits with the GPG key of its owner; git calls it in place of gpg',
+    load: () => import('./git-gpg.ts'),
+  },
   'workspace-secret': {
     summary: 'secrets of one workspace',
     verbs: {

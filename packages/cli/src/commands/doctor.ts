@@ -5,18 +5,11 @@ import { withWorkloadKey } from '../connection.ts'
 import { credentialsPath, type FoundCredentials, findCredentials, storedMode } from '../credentials.ts'
 import { ExitCode } from '../exit-codes.ts'
 import { Failure } from '../failure.ts'
+import type { Finding } from '../finding.ts'
 import { version } from '../version.ts'
 import { shownPermission } from './access-key/access-key-options.ts'
 import { environmentOption } from './environment/find-environment.ts'
 import { findProject, projectOption, shownRole } from './project/find-project.ts'
-
-interface Finding {
-  readonly check: string
-  readonly status: 'ok' | 'warn' | 'fail'
-  readonly message: string
-  /** The next step. */
-  readonly hint?: string | undefined
-}
 
 /** Signatures, expiry and one-time codes go wrong beyond this. */
 const CLOCK_DIFFERENCE_SECONDS_MAX = 30
@@ -47,6 +40,8 @@ async function* examine(
 ): AsyncGenerator<Finding, void> {
   yield { check: 'version', status: 'ok', message: `keyhold ${version}, Node ${process.versions.node}` }
   yield configFile(env)
+  const { isInWorkspace } = await import('../run/agent-socket.ts')
+  if (isInWorkspace(env)) yield* (await import('../agent/examine-git.ts')).examineGit(env)
 
   let found: FoundCredentials
   let keyhold: Keyhold

@@ -4,6 +4,8 @@ import { route } from '../route.ts'
 import { RepositoryMethod } from './repositories.ts'
 import { Id, Nullable, Time } from './shapes.ts'
 
+const BASE64 = '^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$'
+
 /** A code host that the owner has connected. */
 export const GitHost = Type.Object({
   connectionId: Id,
@@ -17,6 +19,8 @@ export const WorkspaceIdentity = Type.Object({
   gitHosts: Type.Array(GitHost),
   /** Of the owner's SSH identity, one line, as OpenSSH writes it; `null`: there is none. */
   sshPublicKey: Nullable(Type.String()),
+  /** The newest of the owner's GPG keys that has not expired, with which commits are signed; `null`: there is none. */
+  gpgKey: Nullable(Type.Object({ fingerprint: Type.String(), email: Type.String() })),
 })
 export type WorkspaceIdentity = Static<typeof WorkspaceIdentity>
 
@@ -80,7 +84,7 @@ export const signForSsh = route({
     {
       data: Type.String({
         maxLength: Math.ceil(limits.sshSignBytes / 3) * 4,
-        pattern: '^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$',
+        pattern: BASE64,
         description: 'What is to be signed, in base64',
       }),
       flags: Type.Optional(
@@ -99,4 +103,30 @@ export const signForSsh = route({
     signature: Type.String(),
   }),
   errors: ['ssh_identity.not_found', 'ssh_identity.sign_refused'],
+})
+
+export const signWithGpg = route({
+  id: 'agent.sign_gpg',
+  method: 'POST',
+  path: '/api/v1/workspaces/current/gpg-signatures',
+  summary: "Sign a commit or a tag with one of the owner's GPG keys; recorded before",
+  caller: 'workspace',
+  action: 'gpg-key.sign',
+  body: Type.Object(
+    {
+      fingerprint: Type.String({ pattern: '^[0-9A-F]{40}$' }),
+      data: Type.String({
+        maxLength: Math.ceil(limits.gpgSignBytes / 3) * 4,
+        pattern: BASE64,
+        description: 'What is to be signed, in base64',
+      }),
+    },
+    { additionalProperties: false },
+  ),
+  status: 200,
+  answer: Type.Object({
+    /** Detached and armored. */
+    signature: Type.String(),
+  }),
+  errors: ['gpg_key.not_found', 'gpg_key.expired'],
 })

@@ -110,7 +110,7 @@ const needsFreshPassword: ReadonlySet<Action> = new Set([
 
 /** What may change what workspaces get: secrets, their environments, who is a member, what is linked, whom git knows. */
 const changesDelivery =
-  /^(?:(?:personal-|workspace-)?secret|secret-override|environment|member|project|workspace|repository|ssh-identity)[.](?!list|read|refresh|use|compare|sign)/
+  /^(?:(?:personal-|workspace-)?secret|secret-override|environment|member|project|workspace|repository|ssh-identity|gpg-key)[.](?!list|read|refresh|use|compare|sign|publish|revocation)/
 
 /** What is acted on, as far as rights go. */
 export type Scope =

@@ -102,6 +102,7 @@ export const agentActions: ReadonlySet<Action> = new Set([
 
 /** What the agent of a workspace may do with what is its owner's, whose programs run there. */
 export const agentOwnActions: ReadonlySet<Action> = new Set([
+  'gpg-key.sign',
   'personal-secret.use',
   'repository.refresh',
   'repository.use',

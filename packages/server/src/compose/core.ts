@@ -323,6 +323,7 @@ export async function composeCore(
       workspaceIdentities: new WorkspaceIdentities(access, {
         gitHosts: (ownerId) => repositories.gitHosts(ownerId),
         sshPublicKey: (ownerId) => sshIdentities.publicKeyOf(ownerId),
+        gpgKey: (ownerId) => gpgKeys.signingKey(ownerId),
       }),
       visitorPasses,
       workspaceStarts: new WorkspaceStarts(access, {

@@ -146,6 +146,7 @@ export async function composeServer(
   workspaceIdentityRoutes(http, core.workspaceIdentities, {
     gitCredential: (asker, host, isRejected) => core.repositoryTokens.tokenFor(asker, { host }, isRejected),
     signForSsh: (asker, data, flags) => core.sshIdentities.sign(asker, data, { flags }),
+    signWithGpg: (asker, fingerprint, data) => core.gpgKeys.sign(asker, fingerprint, data),
   })
   deliveryRoutes(http, core.deliveries, core.workspaceStarts)
   outsideStoreRoutes(http, core.outsideStores, core.storeSources)

@@ -1,7 +1,7 @@
 import { limits } from '@keyhold/contract/limits'
 import type { Secret } from '@keyhold/contract/secret'
 import { type Access, own } from '../../access/access.ts'
-import type { Asker, Person } from '../../access/caller.ts'
+import { type Asker, ownerIdOf, type Person, type WorkspaceAgent } from '../../access/caller.ts'
 import type { Accounts } from '../../accounts/accounts.service.ts'
 import { AppError, invalidField } from '../../base/app-error.ts'
 import { type Clock, LAST_USED_STEP_MS } from '../../base/clock.ts'
@@ -195,7 +195,7 @@ export class GpgKeys implements CredentialSource {
    * @throws AppError `gpg_key.not_found`, `gpg_key.expired`.
    */
   async sign(
-    asker: Asker<Person>,
+    asker: Asker<Person | WorkspaceAgent>,
     name: string,
     data: Uint8Array,
     { workspaceId }: { workspaceId?: string } = {},
@@ -208,8 +208,15 @@ export class GpgKeys implements CredentialSource {
     })
   }
 
+  /** The newest key that can sign. Decides nothing: whoever asks has. */
+  async signingKey(accountId: string): Promise<{ fingerprint: string; email: string } | undefined> {
+    const now = this.#clock.now()
+    const key = (await store.listKeys(this.#storage.db, accountId)).findLast((one) => !isExpired(one, now))
+    return key && { fingerprint: key.fingerprint, email: key.email }
+  }
+
   async #withPrivateKey<T>(
-    asker: Asker<Person>,
+    asker: Asker<Person | WorkspaceAgent>,
     action: 'gpg-key.sign' | 'gpg-key.revocation',
     name: string,
     where: { workspace?: string },
@@ -233,8 +240,8 @@ export class GpgKeys implements CredentialSource {
     )
   }
 
-  async #find(asker: Asker<Person>, name: string): Promise<GpgKey> {
-    const key = await store.findKey(this.#storage.db, asker.caller.accountId, name)
+  async #find(asker: Asker<Person | WorkspaceAgent>, name: string): Promise<GpgKey> {
+    const key = await store.findKey(this.#storage.db, ownerIdOf(asker.caller), name)
     if (!key) throw new AppError('gpg_key.not_found')
     return key
   }

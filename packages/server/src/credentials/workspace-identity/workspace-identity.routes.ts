@@ -12,6 +12,7 @@ export interface IdentityUses {
     isRejected: boolean,
   ): Promise<{ username: string; token: Secret<string>; expiresAt: Date | null }>
   signForSsh(asker: Asker<WorkspaceAgent>, data: Uint8Array, flags: number): Promise<Uint8Array>
+  signWithGpg(asker: Asker<WorkspaceAgent>, fingerprint: string, data: Uint8Array): Promise<string>
 }
 
 export function workspaceIdentityRoutes(
@@ -34,5 +35,10 @@ export function workspaceIdentityRoutes(
     const data = Buffer.from(body.data, 'base64')
     const signature = await uses.signForSsh({ caller, origin }, data, body.flags ?? 0)
     return { signature: Buffer.from(signature).toString('base64') }
+  })
+
+  http.workspace(api.signWithGpg, async ({ caller, origin, body }) => {
+    const data = Buffer.from(body.data, 'base64')
+    return { signature: await uses.signWithGpg({ caller, origin }, body.fingerprint, data) }
   })
 }

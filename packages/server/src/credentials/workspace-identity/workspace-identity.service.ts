@@ -6,6 +6,7 @@ import type { Asker, WorkspaceAgent } from '../../access/caller.ts'
 export interface IdentitySources {
   gitHosts(ownerId: string): Promise<WorkspaceIdentity['gitHosts']>
   sshPublicKey(ownerId: string): Promise<string | undefined>
+  gpgKey(ownerId: string): Promise<WorkspaceIdentity['gpgKey'] | undefined>
 }
 
 /** As whom the programs of a workspace are known elsewhere. What is done as them, their kinds decide and record. */
@@ -23,6 +24,7 @@ export class WorkspaceIdentities {
     return this.#access.check(asker, 'agent.read', inWorkspace(workspaceId), async () => ({
       gitHosts: await this.#sources.gitHosts(ownerId),
       sshPublicKey: (await this.#sources.sshPublicKey(ownerId)) ?? null,
+      gpgKey: (await this.#sources.gpgKey(ownerId)) ?? null,
     }))
   }
 }
