@@ -159,7 +159,7 @@ describe('after keys are agreed on', () => {
         algorithms: { cipher: ['aes256-gcm@openssh.com'] },
       })
       await once(client, 'ready')
-      const gone = new Promise((resolve) => client.on('close', resolve))
+      const gone = new Promise<void>((resolve) => client.on('close', () => resolve()))
       // With AES-GCM the length is not encrypted (RFC 5647 §7.3).
       const { _sock: socket } = client as unknown as { _sock: Socket } // `as`: ssh2's own state.
       socket.write(Buffer.concat([Buffer.from(length, 'hex'), Buffer.alloc(64)]))
