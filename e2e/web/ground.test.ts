@@ -26,8 +26,30 @@ describe.each(databases)('the web application on %s', (database) => {
     await isAccessible('set-up-ready')
     await page.getByRole('button', { name: 'Copy command that makes the recovery kit' }).click()
     await expect.poll(copied).toBe('npx keyhold admin recovery-kit create')
+    await page.getByLabel('Project').fill('a first project')
+    await page.getByLabel('Name of the secret').fill('not a name')
+    await page.getByRole('textbox', { name: 'Value' }).fill('canary-of-the-first-secret')
+    await page.getByRole('button', { name: 'Make project and secret' }).click()
+    await page.getByRole('alert').getByText('name').first().waitFor()
+    await page.getByLabel('Name of the secret').fill('GREETING')
+    await page.getByRole('button', { name: 'Make project and secret' }).click()
+    await page.getByText('GREETING is in the project a first project.').waitFor()
+    await isAccessible('set-up-run')
+    await page.getByRole('button', { name: 'Copy command that makes an access key' }).click()
+    await expect
+      .poll(copied)
+      .toBe(
+        `npx keyhold access-key create --project='a first project' --permission=read --output="$HOME/first.env"`,
+      )
+    await page.getByRole('button', { name: 'Copy command that starts a program with its secrets' }).click()
+    await expect
+      .poll(copied)
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: for a shell
+      .toContain('npx keyhold run -- sh -c \'echo "$GREETING has ${#GREETING} characters"\'')
+    expect(await page.content()).not.toContain('canary-of-the-first-secret')
     await page.getByRole('link', { name: 'Go to Keyhold' }).click()
     await page.getByRole('heading', { name: 'Home' }).waitFor()
+    await page.getByText('The root key has no recovery kit').waitFor()
     await isAccessible('home')
     await page.goto('/setup')
     await page.getByRole('heading', { name: 'This Keyhold is set up already' }).waitFor()

@@ -194,7 +194,8 @@ async function keptBy(page: Page): Promise<string> {
       name,
     ])
   })
-  return `${stored} ${decodeURIComponent(page.url()).replaceAll(ID, '')}`
+  const { pathname, search, hash } = new URL(page.url())
+  return `${stored} ${decodeURIComponent(pathname + search + hash).replaceAll(ID, '')}`
 }
 
 /** Addresses name what they are of. */

@@ -5,6 +5,11 @@
 export const pages = [
   '/',
   '/activity',
+  '/administration/audit-destinations',
+  '/administration/instance',
+  '/administration/people',
+  '/administration/policies',
+  '/administration/providers',
   '/device',
   '/invite',
   '/password',

@@ -87,6 +87,31 @@ const routeTree = root.addChildren([
     }),
     createRoute({
       ...within,
+      path: '/administration/audit-destinations',
+      component: lazyRouteComponent(() => import('./pages/administration/destinations.tsx'), 'Destinations'),
+    }),
+    createRoute({
+      ...within,
+      path: '/administration/instance',
+      component: lazyRouteComponent(() => import('./pages/administration/instance.tsx'), 'Instance'),
+    }),
+    createRoute({
+      ...within,
+      path: '/administration/people',
+      component: lazyRouteComponent(() => import('./pages/administration/people.tsx'), 'People'),
+    }),
+    createRoute({
+      ...within,
+      path: '/administration/policies',
+      component: lazyRouteComponent(() => import('./pages/administration/policies.tsx'), 'Policies'),
+    }),
+    createRoute({
+      ...within,
+      path: '/administration/providers',
+      component: lazyRouteComponent(() => import('./pages/administration/providers.tsx'), 'Providers'),
+    }),
+    createRoute({
+      ...within,
       path: '/security',
       component: lazyRouteComponent(() => import('./pages/security/security.tsx'), 'Security'),
     }),
@@ -219,7 +244,11 @@ around.signedOut = () => {
   leave('/sign-in')
 }
 around.unfinished = (code) => {
-  if (code === 'second_factor.required') return
+  if (code === 'second_factor.required') {
+    const { pathname } = router.state.location
+    if (pathname !== '/settings/sign-in') void router.navigate({ to: '/settings/sign-in' })
+    return
+  }
   void queryClient.invalidateQueries({ queryKey: sessionQuery.queryKey })
   leave(code === 'account.password_change_required' ? '/password' : '/sign-in')
 }

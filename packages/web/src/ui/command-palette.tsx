@@ -1,13 +1,14 @@
 import { Spotlight } from '@mantine/spotlight'
 import { SearchIcon } from '@primer/octicons-react'
 import { useNavigate } from '@tanstack/react-router'
+import { useIsAdmin } from '../accounts.ts'
 import { shared } from './messages.ts'
-import { places } from './places.ts'
+import { placesFor } from './places.ts'
 
 /** Goes to any place by its name: Ctrl+K. */
 export function CommandPalette() {
   const navigate = useNavigate()
-  const actions = places.map(({ to, label, icon: Icon }) => ({
+  const actions = placesFor(useIsAdmin()).map(({ to, label, icon: Icon }) => ({
     id: to,
     label,
     leftSection: <Icon />,

@@ -16,6 +16,12 @@ export const shared = {
   crumbs: 'Where this is',
   security: 'Security',
   settings: 'Settings',
+  administration: 'Administration',
+  people: 'People',
+  providers: 'Providers',
+  policies: 'Policies',
+  auditDestinations: 'Audit Destinations',
+  instance: 'Instance',
   accessToken: 'Access Token',
   signInMethods: 'Sign-in',
   palette: 'Go to …',
@@ -133,4 +139,30 @@ export const secretValueWords = {
   warning: 'A clearer name would help:',
   unmasked:
     'Values shorter than 4 characters and ordinary words such as true or production are not taken out of logs: they would blank ordinary text.',
+} as const
+
+/** The way to the first program that has its secret. */
+export const firstWords = {
+  title: 'The first secret, and the first program that gets it',
+  lead: 'A project keeps what one application needs, in environments. Make one with a secret in it; then start a program with it.',
+  project: 'Project',
+  projectDefault: 'first',
+  secret: 'Name of the secret',
+  secretDefault: 'GREETING',
+  secretHelp: 'The environment variable that programs find it in',
+  value: 'Value',
+  valueHelp: 'It is encrypted before it is stored. Any text will do for a try',
+  make: 'Make project and secret',
+  made: (secret: string, project: string) => `${secret} is in the project ${project}.`,
+  signInText: 'Sign your machine in; it asks you to confirm here in the browser:',
+  signInCommand: (url: string) => `npx keyhold login --url ${url}`,
+  signInName: 'command that signs this machine in',
+  keyText: 'Make an access key, with which programs read this project and nothing else:',
+  keyCommand: (project: string) =>
+    `npx keyhold access-key create --project=${project} --permission=read --output="$HOME/first.env"`,
+  keyName: 'command that makes an access key',
+  runText: 'Start a program. The value is in it, and blank in what it prints:',
+  runCommand: (secret: string) =>
+    `(set -a; . "$HOME/first.env"; npx keyhold run -- sh -c 'echo "$${secret} has $\{#${secret}} characters"')`,
+  runName: 'command that starts a program with its secrets',
 } as const

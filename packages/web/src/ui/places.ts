@@ -3,8 +3,13 @@ import {
   HistoryIcon,
   HomeIcon,
   KeyIcon,
+  LawIcon,
+  PaperAirplaneIcon,
+  PeopleIcon,
   PersonIcon,
+  PlugIcon,
   ProjectIcon,
+  ServerIcon,
   ShieldLockIcon,
 } from '@primer/octicons-react'
 import { shared } from './messages.ts'
@@ -13,6 +18,11 @@ export interface Place {
   readonly to:
     | '/'
     | '/activity'
+    | '/administration/audit-destinations'
+    | '/administration/instance'
+    | '/administration/people'
+    | '/administration/policies'
+    | '/administration/providers'
     | '/projects'
     | '/security'
     | '/settings/access-token'
@@ -21,6 +31,8 @@ export interface Place {
   readonly label: string
   readonly icon: typeof HomeIcon
   readonly isSetting?: boolean
+  /** Of use to administrators only. */
+  readonly isAdministration?: boolean
 }
 
 /** Where the navigation leads; the command palette offers the same. */
@@ -32,6 +44,16 @@ export const places: readonly Place[] = [
   { to: '/activity', label: shared.activity, icon: HistoryIcon },
   { to: '/settings/access-token', label: shared.accessToken, icon: KeyIcon, isSetting: true },
   { to: '/settings/sign-in', label: shared.signInMethods, icon: PersonIcon, isSetting: true },
+  { to: '/administration/people', label: shared.people, icon: PeopleIcon, isAdministration: true },
+  { to: '/administration/providers', label: shared.providers, icon: PlugIcon, isAdministration: true },
+  { to: '/administration/policies', label: shared.policies, icon: LawIcon, isAdministration: true },
+  {
+    to: '/administration/audit-destinations',
+    label: shared.auditDestinations,
+    icon: PaperAirplaneIcon,
+    isAdministration: true,
+  },
+  { to: '/administration/instance', label: shared.instance, icon: ServerIcon, isAdministration: true },
 ]
 
 /** The pages of one project, in the navigation below Projects. */
@@ -48,3 +70,7 @@ export const workspacePlaces = [
   { to: '/workspaces/$workspaceId', label: shared.overview, isExact: true },
   { to: '/workspaces/$workspaceId/settings', label: shared.settings, isExact: false },
 ] as const
+
+/** The places that are of use to somebody. */
+export const placesFor = (isAdmin: boolean): readonly Place[] =>
+  isAdmin ? places : places.filter(({ isAdministration }) => !isAdministration)

@@ -24,15 +24,17 @@ import {
 import { useQuery } from '@tanstack/react-query'
 import { Link, Outlet, useNavigate, useParams } from '@tanstack/react-router'
 import { Fragment } from 'react'
+import { useIsAdmin } from '../accounts.ts'
 import { callPlainly } from '../api.ts'
 import { forgetSession, sessionQuery } from '../session.ts'
 import { CommandPalette } from './command-palette.tsx'
 import { shared } from './messages.ts'
-import { type Place, places, projectPlaces, workspacePlaces } from './places.ts'
+import { type Place, placesFor, projectPlaces, workspacePlaces } from './places.ts'
 
 /** What is around every page of somebody who is signed in. */
 export function Shell() {
   const [isOpen, navigation] = useDisclosure()
+  const places = placesFor(useIsAdmin())
   return (
     <AppShell
       header={{ height: 56 }}
@@ -64,9 +66,13 @@ export function Shell() {
       </AppShell.Header>
       <AppShell.Navbar p="sm" component="nav" aria-label={shared.navigation}>
         <AppShell.Section grow component={ScrollArea}>
-          {places.map((place) => (
+          {places.map((place, i) => (
             <Fragment key={place.to}>
-              <NavPlace {...place} onGo={navigation.close} />
+              <NavPlace
+                {...place}
+                group={groupOf(place) === groupOf(places[i - 1]) ? undefined : groupOf(place)}
+                onGo={navigation.close}
+              />
               {place.to === '/projects' && <ProjectPlaces onGo={navigation.close} />}
               {place.to === '/workspaces' && <WorkspacePlaces onGo={navigation.close} />}
             </Fragment>
@@ -135,15 +141,24 @@ function WorkspacePlaces({ onGo }: { onGo: () => void }) {
   )
 }
 
-function NavPlace({ to, label, icon: Icon, onGo, isSetting }: Place & { onGo: () => void }) {
-  const isFirstSetting = to === places.find((place) => place.isSetting)?.to
+/** The heading that a place stands under. */
+const groupOf = (place: Place | undefined): string | undefined =>
+  place?.isSetting ? shared.settings : place?.isAdministration ? shared.administration : undefined
+
+function NavPlace({
+  to,
+  label,
+  icon: Icon,
+  onGo,
+  group,
+}: Place & { onGo: () => void; group: string | undefined }) {
   // What has pages below it in the navigation is marked only where it is itself.
   const hasPages = to === '/projects' || to === '/workspaces'
   return (
     <>
-      {isSetting && isFirstSetting && (
+      {group !== undefined && (
         <Text size="xs" fw={600} c="dimmed" mt="md" mb={4} px="sm">
-          {shared.settings}
+          {group}
         </Text>
       )}
       <NavLink

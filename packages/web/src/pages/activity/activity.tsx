@@ -17,7 +17,7 @@ import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useEffect, useMemo, useState } from 'react'
 import { accountsQuery, useIsAdmin, usePeople } from '../../accounts.ts'
-import { call } from '../../api.ts'
+import { projectsQuery } from '../../projects.ts'
 import { ErrorMessage } from '../../ui/error-message.tsx'
 import { Page } from '../../ui/page.tsx'
 import { QueryView } from '../../ui/query-view.tsx'
@@ -144,10 +144,7 @@ function FilterBar({ filters, onChange }: { filters: Filters; onChange: (filters
   const [draft, setDraft] = useState(filters)
   const isAdmin = useIsAdmin()
   const { data: accounts } = useQuery({ ...accountsQuery, enabled: isAdmin })
-  const { data: projects = [] } = useQuery({
-    queryKey: ['projects'],
-    queryFn: async () => (await call('project.list')).projects,
-  })
+  const { data: projects = [] } = useQuery(projectsQuery)
   const apply = (event: FormEvent) => {
     event.preventDefault()
     onChange(readSearch({ ...draft }))

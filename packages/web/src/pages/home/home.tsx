@@ -2,18 +2,33 @@ import { Alert, Table } from '@mantine/core'
 import { CheckIcon } from '@primer/octicons-react'
 import { useQuery } from '@tanstack/react-query'
 import { type Credential, credentialsQuery } from '../../credentials.ts'
+import { projectsQuery } from '../../projects.ts'
 import { Reasons, reasonsOf } from '../../ui/credential-state.tsx'
-import { kindNames, shared } from '../../ui/messages.ts'
+import { FirstSteps } from '../../ui/first-steps.tsx'
+import { firstWords, kindNames, shared } from '../../ui/messages.ts'
 import { Page } from '../../ui/page.tsx'
+import { Part } from '../../ui/part.tsx'
 import { QueryView } from '../../ui/query-view.tsx'
 import { Time } from '../../ui/time.tsx'
 import { words } from './messages.ts'
+import { RootKeyReminder } from './root-key-reminder.tsx'
 
 /** What needs attention. */
 export function Home() {
   const credentials = useQuery(credentialsQuery)
+  const projects = useQuery({
+    ...projectsQuery,
+    // What is made here is no reason to take it away while somebody copies the commands.
+    refetchOnWindowFocus: false,
+  })
   return (
     <Page title={words.title} lead={words.lead}>
+      <RootKeyReminder />
+      {projects.data?.length === 0 && (
+        <Part title={firstWords.title} lead={firstWords.lead}>
+          <FirstSteps />
+        </Part>
+      )}
       <QueryView query={credentials}>
         {(all) => <Attention credentials={all.filter((one) => reasonsOf(one).length > 0)} />}
       </QueryView>

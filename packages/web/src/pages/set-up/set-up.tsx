@@ -1,4 +1,4 @@
-import { Anchor, Button, List, PasswordInput, Skeleton, Stack, Text, TextInput, Title } from '@mantine/core'
+import { Anchor, Button, PasswordInput, Skeleton, Stack, Text, TextInput, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
@@ -6,8 +6,9 @@ import { callPlainly } from '../../api.ts'
 import { beginSession } from '../../session.ts'
 import { Command } from '../../ui/copy-button.tsx'
 import { ErrorMessage, fieldError } from '../../ui/error-message.tsx'
+import { FirstSteps } from '../../ui/first-steps.tsx'
 import { codeIn, takeFromFragment } from '../../ui/fragment.ts'
-import { shared } from '../../ui/messages.ts'
+import { firstWords, shared } from '../../ui/messages.ts'
 import { NewPassword } from '../../ui/new-password.tsx'
 import { Page } from '../../ui/page.tsx'
 import { PlainShell } from '../../ui/plain-shell.tsx'
@@ -113,27 +114,11 @@ function Ready() {
           <Text>{words.kitText}</Text>
           <Command command={words.kitCommand} name={words.kitName} />
           <Title order={2} size="h4" mt="md">
-            {words.first}
+            {firstWords.title}
           </Title>
-          <List
-            type="ordered"
-            spacing="md"
-            styles={{ itemWrapper: { display: 'block' }, itemLabel: { display: 'block' } }}
-          >
-            <List.Item>
-              {words.signInText}
-              <Command command={words.signInCommand(location.origin)} name={words.signInName} />
-            </List.Item>
-            <List.Item>
-              {words.projectText}
-              <Command command={words.projectCommand} name={words.projectName} />
-            </List.Item>
-            <List.Item>
-              {words.runText}
-              <Command command={words.runCommand} name={words.runName} />
-            </List.Item>
-          </List>
-          <Button component={Link} to="/">
+          <Text>{firstWords.lead}</Text>
+          <FirstSteps />
+          <Button component={Link} to="/" variant="default">
             {words.home}
           </Button>
         </Stack>

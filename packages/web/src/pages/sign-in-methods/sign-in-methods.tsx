@@ -1,32 +1,38 @@
 import {
   ActionIcon,
+  Alert,
   Anchor,
-  Box,
   Button,
   Group,
-  Paper,
   PasswordInput,
-  Stack,
+  Skeleton,
   Table,
   Text,
   TextInput,
-  Title,
 } from '@mantine/core'
-import { TrashIcon } from '@primer/octicons-react'
+import { AlertIcon, PencilIcon, TrashIcon } from '@primer/octicons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { type ReactNode, useId, useState } from 'react'
+import { lazy, Suspense, useState } from 'react'
 import { type CallAnswer, call } from '../../api.ts'
 import { hasPasskeys, makePasskey } from '../../passkey.ts'
+import { clientName } from '../../ui/client-name.ts'
 import { Confirm } from '../../ui/confirm.tsx'
 import { Command } from '../../ui/copy-button.tsx'
+import { TextField } from '../../ui/fields.tsx'
 import { FormDialog } from '../../ui/form-dialog.tsx'
 import { shared } from '../../ui/messages.ts'
 import { Page } from '../../ui/page.tsx'
+import { Grid, Part } from '../../ui/part.tsx'
 import { QueryView } from '../../ui/query-view.tsx'
 import { SecretOnce } from '../../ui/secret-once.tsx'
 import { Time } from '../../ui/time.tsx'
 import { useAction } from '../../ui/use-action.ts'
+import { useChange } from '../../ui/use-change.ts'
 import { words } from './messages.ts'
+
+// Of use to those alone who turn an authenticator on.
+const QrCode = lazy(async () => ({ default: (await import('../../ui/qr-code.tsx')).QrCode }))
+const QR_PIXELS = 200
 
 /** Settings → Sign-in: second factor, passkeys and sessions. */
 export function SignInMethods() {
@@ -50,38 +56,6 @@ export function SignInMethods() {
   )
 }
 
-function Part({
-  title,
-  lead,
-  action,
-  children,
-}: {
-  title: string
-  lead: string
-  action?: ReactNode
-  children: ReactNode
-}) {
-  const heading = useId()
-  return (
-    <Paper withBorder p="lg" component="section" aria-labelledby={heading}>
-      <Stack>
-        <Group justify="space-between" align="flex-start">
-          <Box flex="1 1 16rem" miw={0}>
-            <Title order={2} size="h4" id={heading}>
-              {title}
-            </Title>
-            <Text size="sm" c="dimmed">
-              {lead}
-            </Text>
-          </Box>
-          {action}
-        </Group>
-        {children}
-      </Stack>
-    </Paper>
-  )
-}
-
 /** Reads anew what a change of factors may have changed. */
 function useRefresh() {
   const cache = useQueryClient()
@@ -95,29 +69,44 @@ function useRefresh() {
 
 function SecondFactor({ onCodes }: { onCodes: (codes: readonly string[]) => void }) {
   const query = useQuery({ queryKey: ['second-factor'], queryFn: () => call('second-factor.get') })
-  const [dialog, setDialog] = useState<'on' | 'off'>()
+  const [dialog, setDialog] = useState<'on' | 'off' | 'codes'>()
   return (
     <Part
       title={words.factor}
       lead={words.factorLead}
       action={
         query.data && (
-          <Button variant="default" onClick={() => setDialog(query.data.totp ? 'off' : 'on')}>
-            {query.data.totp ? words.turnOff : words.turnOn}
-          </Button>
+          <Group gap="xs">
+            {(query.data.totp !== null || query.data.passkeys > 0) && (
+              <Button variant="default" onClick={() => setDialog('codes')}>
+                {words.renewCodes}
+              </Button>
+            )}
+            <Button variant="default" onClick={() => setDialog(query.data.totp ? 'off' : 'on')}>
+              {query.data.totp ? words.turnOff : words.turnOn}
+            </Button>
+          </Group>
         )
       }
     >
       <QueryView query={query}>
-        {({ totp, recoveryCodesLeft }) => (
-          <Text>
-            {totp ? words.factorOn : words.factorOff}{' '}
-            {recoveryCodesLeft > 0 && words.codesLeft(recoveryCodesLeft)}
-          </Text>
+        {({ totp, passkeys, recoveryCodesLeft, isRequired }) => (
+          <>
+            {isRequired && totp === null && passkeys === 0 && (
+              <Alert color="yellow" variant="light" icon={<AlertIcon />} title={words.required}>
+                {words.requiredText}
+              </Alert>
+            )}
+            <Text>
+              {totp ? words.factorOn : words.factorOff}{' '}
+              {recoveryCodesLeft > 0 && words.codesLeft(recoveryCodesLeft)}
+            </Text>
+          </>
         )}
       </QueryView>
       {dialog === 'on' && <TurnOn onClose={() => setDialog(undefined)} onCodes={onCodes} />}
       {dialog === 'off' && <TurnOff onClose={() => setDialog(undefined)} />}
+      {dialog === 'codes' && <RenewCodes onClose={() => setDialog(undefined)} onCodes={onCodes} />}
     </Part>
   )
 }
@@ -155,6 +144,10 @@ function TurnOn({ onClose, onCodes }: { onClose: () => void; onCodes: (codes: re
         />
       ) : (
         <>
+          <Text>{words.scanText}</Text>
+          <Suspense fallback={<Skeleton height={QR_PIXELS} width={QR_PIXELS} mx="auto" />}>
+            <QrCode text={begun.uri} label={words.qr} pixels={QR_PIXELS} />
+          </Suspense>
           <Text>{words.secretText}</Text>
           <Command command={begun.secret} name={words.secret} />
           <Anchor href={begun.uri}>{words.open}</Anchor>
@@ -168,6 +161,44 @@ function TurnOn({ onClose, onCodes }: { onClose: () => void; onCodes: (codes: re
           />
         </>
       )}
+    </FormDialog>
+  )
+}
+
+function RenewCodes({
+  onClose,
+  onCodes,
+}: {
+  onClose: () => void
+  onCodes: (codes: readonly string[]) => void
+}) {
+  const refresh = useRefresh()
+  const [password, setPassword] = useState('')
+  const [code, setCode] = useState('')
+  const action = useAction(async () => {
+    const { recoveryCodes } = await call('second-factor.codes', { body: { password, code } })
+    await refresh()
+    onClose()
+    onCodes(recoveryCodes)
+  })
+  return (
+    <FormDialog title={words.renewCodes} submit={words.renewCodes} action={action} onClose={onClose}>
+      <Text>{words.renewText}</Text>
+      <PasswordInput
+        label={shared.password}
+        value={password}
+        onChange={(event) => setPassword(event.currentTarget.value)}
+        autoComplete="current-password"
+        required
+        data-autofocus
+      />
+      <TextInput
+        label={shared.code}
+        value={code}
+        onChange={(event) => setCode(event.currentTarget.value)}
+        autoComplete="one-time-code"
+        required
+      />
     </FormDialog>
   )
 }
@@ -212,6 +243,7 @@ function Passkeys({ onCodes }: { onCodes: (codes: readonly string[]) => void }) 
   })
   const [isAdding, setAdding] = useState(false)
   const [doomed, setDoomed] = useState<Passkey>()
+  const [renamed, setRenamed] = useState<Passkey>()
   return (
     <Part
       title={words.passkeys}
@@ -229,7 +261,7 @@ function Passkeys({ onCodes }: { onCodes: (codes: readonly string[]) => void }) 
           passkeys.length === 0 ? (
             <Text>{words.passkeysEmpty}</Text>
           ) : (
-            <Grid columns={[words.name, words.created, words.lastUsed]}>
+            <Grid columns={[words.name, words.created, words.lastUsed]} actions={words.actions}>
               {passkeys.map((one) => (
                 <Table.Tr key={one.id}>
                   <Table.Th scope="row" fw={500} className="breaks">
@@ -242,6 +274,15 @@ function Passkeys({ onCodes }: { onCodes: (codes: readonly string[]) => void }) 
                     <Time time={one.lastUsedAt} />
                   </Table.Td>
                   <Table.Td className="actions">
+                    <ActionIcon
+                      variant="subtle"
+                      color="gray"
+                      size="lg"
+                      aria-label={words.renameLabel(one.name)}
+                      onClick={() => setRenamed(one)}
+                    >
+                      <PencilIcon />
+                    </ActionIcon>
                     <ActionIcon
                       variant="subtle"
                       color="red"
@@ -258,6 +299,7 @@ function Passkeys({ onCodes }: { onCodes: (codes: readonly string[]) => void }) 
           )
         }
       </QueryView>
+      {renamed && <RenamePasskey passkey={renamed} onClose={() => setRenamed(undefined)} />}
       {isAdding && <AddPasskey onClose={() => setAdding(false)} onCodes={onCodes} />}
       {doomed && (
         <Confirm
@@ -309,10 +351,31 @@ function AddPasskey({
   )
 }
 
+function RenamePasskey({ passkey, onClose }: { passkey: Passkey; onClose: () => void }) {
+  const [name, setName] = useState(passkey.name)
+  const action = useChange(
+    [['passkeys']],
+    () => call('passkey.update', { params: { passkeyId: passkey.id }, body: { name } }),
+    onClose,
+  )
+  return (
+    <FormDialog title={words.renamePasskey} submit={words.rename} action={action} onClose={onClose}>
+      <TextField
+        label={words.name}
+        field="name"
+        action={action}
+        value={name}
+        onValue={setName}
+        required
+        data-autofocus
+      />
+    </FormDialog>
+  )
+}
+
 type LiveSession = CallAnswer<'sessions.list'>['sessions'][number]
 
-/** A browser's name for people: the part that says most. */
-const nameOf = ({ client }: LiveSession) => client ?? words.unknown
+const nameOf = ({ client }: LiveSession) => (client === null ? words.unknown : clientName(client))
 
 function Sessions() {
   const refresh = useRefresh()
@@ -321,11 +384,25 @@ function Sessions() {
     queryFn: async () => (await call('sessions.list')).sessions,
   })
   const [doomed, setDoomed] = useState<LiveSession>()
+  const [isEndingAll, setEndingAll] = useState(false)
   return (
-    <Part title={words.sessions} lead={words.sessionsLead}>
+    <Part
+      title={words.sessions}
+      lead={words.sessionsLead}
+      action={
+        (query.data?.length ?? 0) > 1 && (
+          <Button variant="default" onClick={() => setEndingAll(true)}>
+            {words.endOthers}
+          </Button>
+        )
+      }
+    >
       <QueryView query={query}>
         {(sessions) => (
-          <Grid columns={[words.browser, words.from, words.by, words.began, words.lastUsed]}>
+          <Grid
+            columns={[words.browser, words.from, words.by, words.began, words.lastUsed]}
+            actions={words.actions}
+          >
             {sessions.map((one) => (
               <Table.Tr key={one.id}>
                 <Table.Th scope="row" fw={500} className="breaks">
@@ -371,28 +448,19 @@ function Sessions() {
           {words.endText(nameOf(doomed))}
         </Confirm>
       )}
+      {isEndingAll && (
+        <Confirm
+          title={words.endOthers}
+          action={words.endOthers}
+          onConfirm={async () => {
+            await call('sessions.end_others')
+            await refresh()
+          }}
+          onClose={() => setEndingAll(false)}
+        >
+          {words.endOthersText}
+        </Confirm>
+      )}
     </Part>
-  )
-}
-
-function Grid({ columns, children }: { columns: readonly string[]; children: ReactNode }) {
-  return (
-    <Table.ScrollContainer minWidth={560}>
-      <Table verticalSpacing="xs">
-        <Table.Thead>
-          <Table.Tr>
-            {columns.map((label) => (
-              <Table.Th key={label} scope="col">
-                {label}
-              </Table.Th>
-            ))}
-            <Table.Th scope="col" className="actions">
-              {words.actions}
-            </Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>{children}</Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
   )
 }
