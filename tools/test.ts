@@ -31,7 +31,11 @@ const programs: Readonly<Record<string, string>> = {
   vim: 'vim',
 }
 
+/** Modules of the system's Python, as `programs`. */
+const modules: Readonly<Record<string, string>> = { paramiko: 'python3-paramiko' }
+
 function isThere(program: string): boolean {
+  if (program in modules) return spawnSync('/usr/bin/python3', ['-c', `import ${program}`]).status === 0
   return [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin'].some((directory) => {
     try {
       accessSync(join(directory, program), constants.X_OK)
@@ -55,10 +59,10 @@ function run(command: string, args: readonly string[], env: Record<string, strin
 
 /** Installs what is missing where that can be done without asking: as root, on Debian. */
 function ensurePrograms(): void {
-  const missing = () => Object.keys(programs).filter((program) => !isThere(program))
+  const missing = () => Object.keys({ ...programs, ...modules }).filter((name) => !isThere(name))
   const wanted = missing()
   if (wanted.length === 0) return
-  const packages = [...new Set(wanted.map((program) => programs[program]!))] // `!`: keys of the table.
+  const packages = [...new Set(wanted.map((name) => (programs[name] ?? modules[name])!))] // `!`: keys of the table.
   if (process.getuid?.() === 0 && isThere('apt-get')) {
     console.error(`The tests need ${wanted.join(', ')}: installing ${packages.join(' ')}`)
     const quiet = { DEBIAN_FRONTEND: 'noninteractive' }

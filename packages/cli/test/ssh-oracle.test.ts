@@ -411,3 +411,63 @@ describe('files', () => {
     })
   })
 })
+
+test('paramiko: commands, streams, exit status, a terminal and sftp, through a channel of the first hop', async () => {
+  const program = `
+import hashlib, os, sys, paramiko
+jump_host, jump_port, host, port, user, key_path, path = sys.argv[1:8]
+key = paramiko.Ed25519Key.from_private_key_file(key_path)
+
+class Accept(paramiko.MissingHostKeyPolicy):
+    def missing_host_key(self, client, hostname, key): pass
+
+def client(**more):
+    one = paramiko.SSHClient()
+    # It knows no certificates of hosts; that they are right is what other tests look at.
+    one.set_missing_host_key_policy(Accept())
+    one.connect(username=user, pkey=key, allow_agent=False, look_for_keys=False, **more)
+    return one
+
+first = client(hostname=jump_host, port=int(jump_port))
+tunnel = first.get_transport().open_channel('direct-tcpip', (host, int(port)), ('127.0.0.1', 0))
+second = client(hostname=host, sock=tunnel)
+stdin, stdout, stderr = second.exec_command('cat; echo err >&2; exit 7')
+data = bytes(range(256)) * 12288
+stdin.write(data); stdin.channel.shutdown_write()
+print(hashlib.sha256(stdout.read()).hexdigest() == hashlib.sha256(data).hexdigest(), stderr.read(), stdout.channel.recv_exit_status())
+shell = second.invoke_shell(width=100, height=30)
+shell.send('stty size; exit 3\\n')
+text = b''
+while True:
+    piece = shell.recv(4096)
+    if not piece: break
+    text += piece
+print(b'30 100' in text, shell.recv_exit_status())
+sftp = second.open_sftp()
+with sftp.file(path, 'wb') as file: file.write(data)
+sftp.rename(path, path + '-renamed')
+with sftp.file(path + '-renamed', 'rb') as file:
+    file.prefetch()
+    print(file.read() == data, sftp.stat(path + '-renamed').st_size)
+second.close(); first.close()
+`
+  const { jump } = JSON.parse(await world.done(['workspace', 'connect', 'api', '--json']))
+  const [jumpHost = '', jumpPort = ''] = jump.split(':')
+  const config = readFileSync(join(world.home, 'plain/config'), 'utf8')
+  const [, plainPort = '', plainJump = ''] = /Port (\d+)\n {2}ProxyJump \S+:(\d+)/.exec(config) ?? []
+  await same((way) => {
+    const hops =
+      way.name === 'ours'
+        ? [jumpHost, jumpPort, world.id, '22']
+        : ['127.0.0.1', plainJump, '127.0.0.1', plainPort]
+    const args = [
+      ...hops,
+      userInfo().username,
+      join(world.home, 'ada/id'),
+      join(world.home, `py-${way.name}`),
+    ]
+    return seen('/usr/bin/python3', ['-W', 'ignore', '-c', program, ...args], way)
+  }).then(({ code, out, err }) =>
+    expect([code, out, err]).toEqual([0, "True b'err\\n' 7\nTrue 3\nTrue 3145728\n", '']),
+  )
+})

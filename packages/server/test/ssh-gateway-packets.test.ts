@@ -168,3 +168,19 @@ describe('after keys are agreed on', () => {
     },
   )
 })
+
+test.each([
+  ['OpenSSH_9.2p1', ['aes256-gcm@openssh.com', 'aes128-gcm@openssh.com']],
+  ['paramiko_2.12.0', ['aes256-gcm@openssh.com', 'aes128-gcm@openssh.com', 'aes256-ctr', 'aes128-ctr']],
+])('%s is offered the ciphers that are fast, others also those that all have', async (name, ciphers) => {
+  const socket = connect(port(), '127.0.0.1')
+  onTestFinished(() => void socket.destroy())
+  let text = ''
+  socket.on('data', (piece: Buffer) => {
+    text += piece.toString('latin1')
+  })
+  socket.write(`SSH-2.0-${name}\r\n`)
+  while (!text.includes('none')) await once(socket, 'data')
+  expect(text.match(/aes\d+-[a-z]+(?:@[a-z.]+)?/g)).toEqual([...ciphers, ...ciphers])
+  expect(text).toContain('kex-strict-s-v00@openssh.com')
+})

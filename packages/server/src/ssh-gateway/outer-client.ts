@@ -95,3 +95,43 @@ export function harden(client: Connection, bounds: Bounds, onChannel: (refuse: R
     next()
   })
 }
+
+interface NameList {
+  readonly array: readonly string[]
+}
+
+/** One way's algorithms in KEXINIT (RFC 4253 §7.1). */
+type OneWay<List> = { readonly [kind in 'cipher' | 'mac' | 'compress' | 'lang']: List }
+
+/** ssh2's KEXINIT, made of lists and giving them back. */
+interface Offer {
+  readonly lists: {
+    readonly kex: NameList
+    readonly serverHostKey: NameList
+    readonly cs: OneWay<NameList>
+    readonly sc: OneWay<NameList>
+  }
+}
+
+/**
+ * Takes out what is not AES-GCM, before KEXINIT is sent: which cipher is taken is the client's choice, and OpenSSH before 10
+ * puts slower ones first. To be called as soon as ssh2 tells of the client.
+ */
+export function offerFastCiphers(client: Connection): void {
+  const { _protocol: protocol } = client as unknown as { _protocol: { _offer: Offer } } // `as`: see above.
+  const { kex, serverHostKey, cs, sc } = protocol._offer.lists
+  const fast = ({ cipher, mac, compress, lang }: OneWay<NameList>): OneWay<readonly string[]> => ({
+    cipher: cipher.array.filter((name) => name.includes('-gcm@')),
+    mac: mac.array,
+    compress: compress.array,
+    lang: lang.array,
+  })
+  // `as`: the class is not exported, and its constructor takes what its lists hold.
+  const KexInit = protocol._offer.constructor as new (lists: object) => Offer
+  protocol._offer = new KexInit({
+    kex: kex.array,
+    serverHostKey: serverHostKey.array,
+    cs: fast(cs),
+    sc: fast(sc),
+  })
+}

@@ -12,7 +12,7 @@ import type { Origin } from '../base/origin.ts'
 import { fingerprintOf } from '../base/ssh-public-key.ts'
 import type { AgentConnections } from '../workspaces/agent-connections.ts'
 import { TunnelError, type VisitorLevel } from '../workspaces/tunnels.ts'
-import { harden, OpenFailure, type Refuse } from './outer-client.ts'
+import { harden, OpenFailure, offerFastCiphers, type Refuse } from './outer-client.ts'
 import { type HalfClosable, pipeTunnel } from './pipe-tunnel.ts'
 import { isProven } from './verify-signature.ts'
 
@@ -161,13 +161,16 @@ export class SshGateway {
           'ecdh-sha2-nistp256',
           'ecdh-sha2-nistp384',
         ],
-        // The client's order counts, and most put slower ones first: the server names what is fast, which all have.
-        cipher: ['aes256-gcm@openssh.com', 'aes128-gcm@openssh.com'],
+        // For clients without GCM, such as paramiko before 3.5. OpenSSH, whose order counts, is offered the fast ones alone.
+        cipher: ['aes256-gcm@openssh.com', 'aes128-gcm@openssh.com', 'aes256-ctr', 'aes128-ctr'],
         hmac: ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com'],
         compress: ['none'],
       },
     })
-    server.on('connection', (client) => this.#greet(client))
+    server.on('connection', (client, { header }) => {
+      if (/^OpenSSH_/.test(header.versions.software)) offerFastCiphers(client)
+      this.#greet(client)
+    })
     return server
   }
 
