@@ -13,7 +13,7 @@ let account: Account | undefined
 beforeAll(async () => {
   // Whoever runs the tests as somebody else tests it with all of them; start-up files of theirs are not touched.
   if (process.getuid?.() === 0) account = newAccount()
-  world = await SshWorld.start(account)
+  world = await SshWorld.start({}, account)
   await world.done(['workspace-secret', 'set', 'api', 'TOKEN'], undefined, 'canary-of-an-account')
   await world.letIn('eve')
   await world.done(['share', 'add', 'api', 'eve@example.com', '--level=edit'])

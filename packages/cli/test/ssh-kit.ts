@@ -41,10 +41,10 @@ export class SshWorld {
     this.account = account
   }
 
-  /** @param account that the agent runs as, in place of our own. */
-  static async start(account?: Account): Promise<SshWorld> {
+  /** @param account that the agent runs as, in place of our own. @param variables of the server. */
+  static async start(variables: Env = {}, account?: Account): Promise<SshWorld> {
     const home = mkdtempSync(join(tmpdir(), 'keyhold-ssh-'))
-    const world = new SshWorld(await startRealServer(), home, account)
+    const world = new SshWorld(await startRealServer(variables), home, account)
     const env = world.server.person('ada')
     world.people.ada = env
     world.id = (await world.done(['workspace', 'create', 'api'])).trim()
