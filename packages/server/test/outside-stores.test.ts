@@ -614,6 +614,42 @@ describe.each(databases)('outside stores on %s', (database) => {
     expect(fakes.azure.requests).toEqual([])
   })
 
+  test('SDS-12: once the account of the owner is disabled no store is asked', async () => {
+    const { id } = await register('vault')
+    await take(id, 'a')
+    await server.ok('PATCH', `/api/v1/accounts/${owner.id}`, {
+      token: admin.token,
+      body: { isDisabled: true },
+    })
+    const answer = await server.request('POST', '/api/v1/workspaces/current/start', { token: agent })
+    expect(answer.status).toBe(401)
+    expect(fakes.vault.requests).toEqual([])
+  })
+
+  test('no store is asked while the record of it cannot be written', async () => {
+    const own = await startServer(database, {}, fakes.internet)
+    onTestFinished(own.stop)
+    const everybody = await own.server.addPerson('admin')
+    const { token } = everybody
+    const { id: storeId } = await own.server.ok('POST', STORES, {
+      token,
+      body: { name: 'corp', paths: ['*'], ...bodies().vault },
+    })
+    const box = await own.server.ok('POST', '/api/v1/workspaces', { token, body: { name: 'box' } })
+    const body = { storeId, path: 'a' }
+    await own.server.ok('POST', `/api/v1/workspaces/${box.id}/store-sources`, { token, body })
+    const itsAgent = await own.server.addAgent(everybody, box.id)
+    // The next record's place is taken.
+    const { db } = own.server.core.storage
+    await db
+      .updateTable('audit_head')
+      .set({ size: 0, edge: Buffer.alloc(0) })
+      .execute()
+    const answer = await own.server.request('POST', '/api/v1/workspaces/current/start', { token: itsAgent })
+    expect(answer.body.code).toBe('audit.unavailable')
+    expect(fakes.vault.requests).toEqual([])
+  })
+
   test('an agent that was cut off starts nothing', async () => {
     const { id } = await register('vault')
     await take(id, 'a')
