@@ -95,6 +95,43 @@ test('SEC-10, SEC-28, SEC-35: programs get what the workspace has, new ones what
   expect(existsSync(join(home, 'run/agent.sock'))).toBe(false)
 })
 
+test('SEC-11, SEC-23: programs use it as the seed does, and the log says in which line, of which workspace', async () => {
+  await done(['workspace-secret', 'set', workspace, 'GITHUB_TOKEN'], 'canary-used')
+  const agent = await startAgent()
+  await seen('process.env.GITHUB_TOKEN', 'canary-used')
+  writeFileSync(join(home, 'app.js'), '\n\nprocess.stdout.write(process.env.GITHUB_TOKEN)\n')
+  writeFileSync(join(home, 'app.py'), "import os\nprint(os.environ.get('GITHUB_TOKEN'), end='')\n")
+  for (const program of [
+    [node, 'app.js'],
+    ['python3', 'app.py'],
+  ]) {
+    const running = start(['run', '--no-mask', '--', ...program], machine(), { cwd: home })
+    running.child.stdin.end()
+    expect(await running.ended).toMatchObject({ code: 0, stdout: 'canary-used', stderr: '' })
+  }
+  const { stdout } = await run(['audit', 'list', '--json'], server.person('root', 'admin'))
+  const records = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  const used = records.filter(({ use }) => use?.kind === 'read' && use.file.startsWith('app.'))
+  expect(used.map(({ target, use }) => `${target.name} ${use.file}:${use.line}`).sort()).toEqual([
+    'GITHUB_TOKEN app.js:3',
+    'GITHUB_TOKEN app.py:2',
+  ])
+  for (const one of used)
+    expect(one).toMatchObject({
+      action: 'workspace-secret.use',
+      workspace: expect.stringMatching(/^ws-/),
+      actor: { kind: 'workspace' },
+    })
+  const program = 'process.stdout.write(String(process.env.NODE_OPTIONS))'
+  const unseen = await run(['run', '--no-record-use', '--', node, '-e', program], machine())
+  expect(unseen.stdout).toBe('undefined')
+  agent.child.kill('SIGTERM')
+  await agent.ended
+})
+
 test('SEC-30, C17: values are taken out of the output; a file is there while the program runs', async () => {
   await done(['workspace-secret', 'set', workspace, 'TOKEN'], 'canary-masked')
   await done(['workspace-secret', 'set', workspace, 'CONFIG', '--type=file'], 'canary in a file\n')

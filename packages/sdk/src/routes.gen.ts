@@ -125,6 +125,7 @@ export const routeTable = {
     caller: 'workspace',
   },
   'agent.start': { method: 'POST', path: '/api/v1/workspaces/current/start', caller: 'workspace' },
+  'agent.use': { method: 'POST', path: '/api/v1/workspaces/current/uses', caller: 'workspace' },
   'api-key.create': { method: 'POST', path: '/api/v1/api-keys', caller: 'person' },
   'api-key.delete': { method: 'DELETE', path: '/api/v1/api-keys/{apiKeyId}', caller: 'person' },
   'api-key.get': { method: 'GET', path: '/api/v1/api-keys/{apiKeyId}', caller: 'person' },
@@ -550,6 +551,7 @@ export interface ContractRoutes {
   'agent.sign_gpg': typeof workspaceIdentity.signWithGpg
   'agent.sign_ssh': typeof workspaceIdentity.signForSsh
   'agent.start': typeof deliveries.startWorkspace
+  'agent.use': typeof uses.reportWorkspaceUses
   'api-key.create': typeof apiKeys.createApiKey
   'api-key.delete': typeof apiKeys.deleteApiKey
   'api-key.get': typeof apiKeys.getApiKey

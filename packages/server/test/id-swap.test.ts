@@ -208,6 +208,9 @@ const entries: Record<string, Entry> = {
   'workspace.get': {},
   'workspace.update': { body: () => ({ description: 'changed' }) },
   'workspace.delete': { query: ({ workspace }) => `confirm=${encodeURIComponent(workspace.name)}` },
+  'agent.use': {
+    body: () => ({ run: 'run-00000000', uses: [{ name: 'NAME', kind: 'program', program: 'sh' }] }),
+  },
   'agent.applied': { body: () => ({ version: null, problems: [] }) },
   'agent.create_enrollment': { delivers: ['token'] },
   'agent.disconnect': {},

@@ -204,6 +204,49 @@ describe.each(databases)('what the agent of a workspace gets, on %s', (database)
     expect(await got()).toContain('ALL=all-ALL')
   })
 
+  test('SEC-23: uses are recorded as those of the secret that the workspace gets by that name, and no others', async () => {
+    await link({ projectId: shop.id, environment: 'All' })
+    await ofWorkspace('ONE', 'w1')
+    await ofProject('ONE', 'hidden')
+    await ofProject('TWO', 'p2')
+    await personal('THREE', 'own')
+    const report = (body: unknown, token = agent) =>
+      server.request('POST', '/api/v1/workspaces/current/uses', { token, body })
+    const use = (name: string, more = {}) => ({
+      ...{ name, kind: 'read', program: 'node', file: 'app.js', line: 12 },
+      ...more,
+    })
+    const uses = ['ONE', 'TWO', 'THREE', 'FOUR'].map((name) => use(name))
+    const answer = await report({ run: 'run-12345678', uses })
+    expect([answer.status, answer.body.remaining]).toEqual([200, 996])
+    const records = await server.records(3)
+    for (const record of records)
+      expect(record).toMatchObject({
+        ...{ outcome: 'success', workspace: workspace.id, use: { file: 'app.js', line: 12 } },
+        actor: { kind: 'workspace', id: workspace.id },
+      })
+    const lines = records.map(
+      ({ action, target, project }) => `${action} ${target?.kind} ${target?.name} ${project?.id === shop.id}`,
+    )
+    expect(lines.sort()).toEqual([
+      'personal-secret.use personal-secret my THREE false',
+      'secret.use secret TWO true',
+      'workspace-secret.use workspace-secret ONE false',
+    ])
+    // The same again is no new use, and a report is for nobody's environment.
+    await report({ run: 'run-12345678', uses })
+    expect((await server.records(1))[0]!.index).toBe(records[0]!.index)
+    expect((await report({ run: 'run-12345678', environment: 'All', uses })).status).toBe(400)
+    expect((await report({ run: 'short', uses })).status).toBe(400)
+    expect((await report({ run: 'run-12345678', uses: [use('ONE', { file: '/etc/passwd' })] })).status).toBe(
+      400,
+    )
+    expect((await report({ run: 'run-12345678', uses }, 'kh_agt_nobody')).status).toBe(401)
+    expect((await report({ run: 'run-12345678', uses }, owner.token)).status).toBe(403)
+    await server.ok('DELETE', `/api/v1/workspaces/${workspace.id}/agent`, { token: owner.token })
+    expect((await report({ run: 'run-12345678', uses })).status).toBe(401)
+  })
+
   test('SEC-21: nothing of another workspace, nor of projects that are not linked or that the owner has left', async () => {
     const other = await post('/api/v1/workspaces', { name: `other ${count}` })
     await post(`/api/v1/workspaces/${other.id}/secrets`, { name: 'OTHER', type: 'token', value: 'x' })

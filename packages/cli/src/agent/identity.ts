@@ -68,6 +68,8 @@ export class WorkspaceIdentity implements AgentPart, Follower {
           await this.#gitTokens.reject(host, password)
           return {}
         },
+        'report-uses': ({ run, uses }) =>
+          this.#ask((keyhold) => keyhold.call('agent.use', { body: { run, uses } })),
       }),
     )
   }

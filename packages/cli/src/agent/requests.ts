@@ -2,6 +2,7 @@
 // program for every use, so this loads little.
 import { connect, type Socket } from 'node:net'
 import { dirname } from 'node:path'
+import type { UseReport } from '@keyhold/contract/api/uses'
 import { codeOf, Failure } from '../failure.ts'
 import { assertPrivate } from '../run/agent-socket.ts'
 import { identityPlace } from './identity-variables.ts'
@@ -27,6 +28,11 @@ export interface AgentRequests {
   readonly 'git-credential-rejected': {
     readonly request: { readonly host: string; readonly password: string }
     readonly answer: Record<string, never>
+  }
+  /** Where a program read its secrets; they are told of as the workspace's. */
+  readonly 'report-uses': {
+    readonly request: Pick<UseReport, 'run' | 'uses'>
+    readonly answer: { readonly remaining: number }
   }
 }
 

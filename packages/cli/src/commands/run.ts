@@ -4,7 +4,7 @@ import { usageFailure } from '../failure.ts'
 import { checkCommand } from '../run/command-path.ts'
 import { type Delivery, fetchDelivery } from '../run/delivery.ts'
 import type { RunRequest } from '../run/run.ts'
-import { machineSender, personSender } from '../run/use-sender.ts'
+import { machineSender, personSender, workspaceSender } from '../run/use-sender.ts'
 
 export const command = defineCommand({
   usage: '[OPTIONS] -- COMMAND [ARGUMENT…]',
@@ -23,7 +23,7 @@ Keyhold cannot be reached or does not answer within two seconds. What Keyhold re
 
 Where COMMAND is a Node or Python program, or starts one, the audit log gets the lines that read a secret, as in "Secret used:
 GITHUB_TOKEN (app.js:12)"; of other programs their name. Values are never looked at. For this a file is put in NODE_OPTIONS
-and a folder in PYTHONPATH. With --project it is done unless you say --no-record-use; for machines with --record-use.
+and a folder in PYTHONPATH. With --project and in a workspace it is done unless you say --no-record-use; for machines with --record-use.
 
 With --watch the server says when values change, and COMMAND is started again: SIGTERM, and SIGKILL after --grace. Changes that
 come together are one. While the server cannot be reached, or no longer accepts who asks, COMMAND goes on with what it
@@ -162,15 +162,17 @@ are enough; see keyhold workload-identity create --help.`,
     let usedEnvironment = wanted
     /** Another than the first, where a watch outlives a credential. */
     let current: MachineConnection | undefined
-    const sendUses =
-      connection === undefined
+    const sendUses = isOfWorkspace
+      ? workspaceSender(env)
+      : connection === undefined
         ? personSender(env, project, () => usedEnvironment)
         : machineSender(
             () => current ?? connection,
             () => usedEnvironment,
           )
     const isRecorded =
-      options['record-use'] || (project !== undefined && !options['no-record-use'] && !isOffline)
+      options['record-use'] ||
+      ((project !== undefined || isOfWorkspace) && !options['no-record-use'] && !isOffline)
     const keptCopyOf = (maxAge: string) =>
       import('../run/offline.ts').then(({ copyOwner, keptCopy }) => {
         const owner = copyOwner(env, connection, project, wanted)
@@ -245,7 +247,6 @@ function assertForWorkspace(options: {
   readonly watch: boolean
   readonly offline: boolean
   readonly 'max-age': string | undefined
-  readonly 'record-use': boolean
 }): void {
   // The way into a project is the same for all of them.
   const project = 'use --project=PROJECT, as the person who is signed in'
@@ -255,9 +256,9 @@ function assertForWorkspace(options: {
       'choose for all of its programs, where you are signed in: keyhold workspace update WORKSPACE --environment=PROJECT/ENVIRONMENT',
       `or ${project}`,
     )
-  if (options.watch || options.offline || options['max-age'] !== undefined || options['record-use'])
+  if (options.watch || options.offline || options['max-age'] !== undefined)
     throw usageFailure(
-      'a workspace has its secrets from its agent: --watch, --offline, --max-age and --record-use are not for it',
+      'a workspace has its secrets from its agent: --watch, --offline and --max-age are not for it',
       options.watch ? `restart it yourself, or ${project}` : `leave it out, or ${project}`,
     )
 }

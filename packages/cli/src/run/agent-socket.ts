@@ -63,7 +63,7 @@ export async function fetchWorkspaceDelivery(env: NodeJS.ProcessEnv): Promise<De
       hints: ['is it connected? keyhold workspace show WORKSPACE'],
     })
   const toSecret = (name: string, type: SecretType, value: string, encoding: 'utf8' | 'base64') =>
-    ({ name, type, value: Buffer.from(value, encoding) }) satisfies DeliveredSecret
+    ({ name, type, value: Buffer.from(value, encoding), source: 'workspace' }) satisfies DeliveredSecret
   return {
     environment: `workspace ${workspaceId}`,
     secrets: delivery.secrets.flatMap(({ name, type, value, encoding, file }) =>

@@ -12,7 +12,7 @@ export interface DeliveredSecret {
   readonly type: SecretType
   readonly value: Uint8Array
   /** Where it comes from, if that is known; a copy of an earlier keyhold does not know. */
-  readonly source?: 'override' | 'environment' | 'All'
+  readonly source?: 'override' | 'environment' | 'All' | 'workspace'
   /** Where its file is already: at the path that was chosen for it in a workspace. */
   readonly file?: string
 }

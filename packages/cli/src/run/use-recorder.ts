@@ -89,7 +89,7 @@ export class UseRecorder {
   /**
    * Chooses the variables that are watched. A person's own values are not the project's business (decision 0029): a report
    * of one would tell that it is there, and be kept as a use of the project's secret. Where the source is not known, it
-   * may be one.
+   * may be one. What a workspace gets is told of as the workspace's, and the server knows which are own values.
    */
   #watch(env: Record<string, string>): void {
     const { secrets } = this.#options

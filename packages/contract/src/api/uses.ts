@@ -106,3 +106,19 @@ export const reportCurrentUses = route({
   answer: UseAnswer,
   errors: ['environment.not_found'],
 })
+
+export const reportWorkspaceUses = route({
+  id: 'agent.use',
+  method: 'POST',
+  path: '/api/v1/workspaces/current/uses',
+  summary:
+    'Report where a program of the workspace read its secrets: once for each run, name and line; other names are dropped',
+  caller: 'workspace',
+  action: 'secret.use',
+  body: Type.Object(
+    { run: UseReport.properties.run, uses: UseReport.properties.uses },
+    { additionalProperties: false },
+  ),
+  status: 200,
+  answer: UseAnswer,
+})

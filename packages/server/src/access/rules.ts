@@ -88,6 +88,7 @@ export const workspaceRules: Partial<Record<Action, readonly WorkspaceLevel[]>> 
 
 /** What the agent of a workspace may do in it. */
 export const agentActions: ReadonlySet<Action> = new Set([
+  'secret.use',
   'agent.apply',
   'agent.certify',
   'agent.connect',

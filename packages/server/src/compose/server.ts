@@ -153,7 +153,12 @@ export async function composeServer(
   workspaceSecretRoutes(http, core.workspaceSecrets, core.settings, clock)
   const entrance: Entrance = { gateway: undefined }
   sshRoutes(http, core.agents, access, entrance, core.sshKeysOfInstance)
-  useRoutes(http, core.uses, (projectId, environment) => usableSecrets(clock, projectId, environment))
+  useRoutes(
+    http,
+    core.uses,
+    (projectId, environment) => usableSecrets(clock, projectId, environment),
+    (asker) => core.deliveries.usable(asker),
+  )
   secretRoutes(
     http,
     {

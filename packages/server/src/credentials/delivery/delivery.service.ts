@@ -2,10 +2,11 @@ import type { readDelivery, reportApplied, WorkspaceVariables } from '@keyhold/c
 import type { SecretValue, UnresolvedSecret } from '@keyhold/contract/api/secrets'
 import type { WorkspaceNeeds } from '@keyhold/contract/api/templates'
 import type { AnswerOf, BodyOf } from '@keyhold/contract/route'
-import { type Access, inWorkspace } from '../../access/access.ts'
+import { type Access, inWorkspace, type RecordDetail } from '../../access/access.ts'
 import type { Asker, Person, WorkspaceAgent } from '../../access/caller.ts'
 import type { Clock } from '../../base/clock.ts'
 import { hashToken } from '../../base/ids.ts'
+import type { Transaction } from '../../storage/tables.ts'
 import type { NeedsOfWorkspace } from '../../workspaces/template.ts'
 import type { Admitted } from '../../workspaces/visitor-pass.ts'
 import type {
@@ -16,7 +17,7 @@ import type {
 } from '../../workspaces/workspace.ts'
 import type { Offer } from '../offer.ts'
 import type { DeliveredSecret } from '../targeted-secret.ts'
-import { effectsOf, type Placement, place, type StoreVariable, toVariables } from './delivery.ts'
+import { effectsOf, type Placement, place, type StoreVariable, toVariables, useRecord } from './delivery.ts'
 
 /** What the delivery needs of workspaces, and of the kinds whose secrets go there. None of these decides anything. */
 export interface DeliverySources {
@@ -63,6 +64,11 @@ export interface DeliverySources {
     readonly unresolved: readonly UnresolvedSecret[]
     readonly referenced: readonly SecretValue[]
   }>
+}
+
+/** A look-up of names that were used, as reports of use ask for it. */
+interface Usable {
+  find(tx: Transaction, names: ReadonlySet<string>): Promise<ReadonlyMap<string, RecordDetail>>
 }
 
 type Delivery = AnswerOf<typeof readDelivery>
@@ -146,6 +152,23 @@ export class Deliveries {
     })
     await this.#sources.apply(asker, { version, items: Object.fromEntries(items) })
     return true
+  }
+
+  /** What programs of a workspace can have used: its variables, as reports name them. */
+  async usable(asker: Asker<WorkspaceAgent>): Promise<Usable> {
+    const { workspaceId } = asker.caller
+    const { variables } = await this.#access.check(asker, 'secret.use', inWorkspace(workspaceId), async () =>
+      this.#place(await this.#sources.findWorkspace(workspaceId)),
+    )
+    return {
+      find: async (_, names) =>
+        new Map(
+          [...names].flatMap((name): [string, RecordDetail][] => {
+            const taken = variables.get(name)
+            return taken ? [[name, useRecord(taken.offer)]] : []
+          }),
+        ),
+    }
   }
 
   /**

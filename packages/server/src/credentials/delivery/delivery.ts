@@ -1,6 +1,7 @@
 import type { Effect, VariableSource, WorkspaceVariables } from '@keyhold/contract/api/deliveries'
 import { limits } from '@keyhold/contract/limits'
 import { pathVariable } from '@keyhold/contract/names'
+import type { RecordDetail } from '../../access/access.ts'
 import type { AppliedItem } from '../../workspaces/workspace.ts'
 import type { Offer } from '../offer.ts'
 import { deliveredPath, isSameOrWithin } from '../targeted-secret.ts'
@@ -98,6 +99,24 @@ const toSource = ({ source, id, name, version }: Offer): VariableSource => ({
   secretName: name,
   version,
 })
+
+/** What the log says of the use of a secret, as that of its delivery does. */
+export function useRecord({ source: { kind }, link, id, name, version }: Offer): RecordDetail {
+  if (kind === 'workspace')
+    return { action: 'workspace-secret.use', target: { kind: 'workspace-secret', id, name, version } }
+  if (kind === 'personal')
+    return { action: 'personal-secret.use', target: { kind: 'personal-secret', id, name, version } }
+  // `!`: those of projects are linked.
+  const { projectId, environment } = link!
+  // The Admins of a project do not read of own values.
+  if (kind === 'override')
+    return {
+      action: 'secret-override.use',
+      environment,
+      target: { kind: 'secret-override', id, name, version },
+    }
+  return { project: { id: projectId }, environment, target: { kind: 'secret', id, name, version } }
+}
 
 /** A variable that comes of an outside store; `null`: each of the values at the path. */
 export interface StoreVariable {

@@ -1,15 +1,16 @@
 import * as api from '@keyhold/contract/api/uses'
-import { inProject } from '../../access/access.ts'
-import type { Machine, Person } from '../../access/caller.ts'
+import { inProject, inWorkspace } from '../../access/access.ts'
+import type { Asker, Machine, Person, WorkspaceAgent } from '../../access/caller.ts'
 import type { Http } from '../../http/http.ts'
 import type { Uses } from './use.service.ts'
 import type { UsableSecrets } from './use.ts'
 
-/** @param ofProject what an environment of a project delivers. */
+/** @param ofProject what an environment of a project delivers. @param ofWorkspace what a workspace gets. */
 export function useRoutes(
-  http: Http<Person, Machine>,
+  http: Http<Person, Machine, WorkspaceAgent>,
   uses: Uses,
   ofProject: (projectId: string, environment: string | undefined) => UsableSecrets,
+  ofWorkspace: (asker: Asker<WorkspaceAgent>) => Promise<UsableSecrets>,
 ): void {
   const about = ({ environment }: api.UseReport) => (environment === undefined ? {} : { environment })
   http.person(api.reportUses, async ({ caller, origin, params: { projectId }, body }) =>
@@ -23,5 +24,9 @@ export function useRoutes(
   http.machine(api.reportCurrentUses, async ({ caller, origin, body }) => {
     const { id } = caller.project
     return uses.report({ caller, origin }, inProject(id, about(body)), body, ofProject(id, body.environment))
+  })
+  http.workspace(api.reportWorkspaceUses, async ({ caller, origin, body }) => {
+    const asker = { caller, origin }
+    return uses.report(asker, inWorkspace(caller.workspaceId), body, await ofWorkspace(asker))
   })
 }

@@ -5,7 +5,7 @@ import type { Transaction } from '../../storage/tables.ts'
 /** How long a place is remembered, so that a run which reports it again makes no second record. */
 export const REMEMBERED_MS = 7 * 86_400_000
 
-/** What uses can be of: the secrets of a project, or later those that a workspace gets. */
+/** What uses can be of: the secrets of a project, or those that a workspace gets. */
 export interface UsableSecrets {
   /**
    * Finds which of these names could have been delivered, and keeps that they were used.
