@@ -199,6 +199,30 @@ describe.each(databases)('Secrets of a project on %s', (database) => {
     await theirs.leave()
   })
 
+  test('by keyboard alone: a project is found by its name, a cell of the grid opened and left again with the focus where it was', async () => {
+    const { owner, add } = await addShop()
+    await add('API_TOKEN', 'All')
+    const { page, leave } = await web.visit('/', owner)
+    await page.getByRole('heading', { name: 'Home' }).waitFor()
+    await page.keyboard.press('Control+K')
+    await page.getByRole('textbox', { name: 'Go to …' }).fill('Shop')
+    await page.getByRole('dialog').getByText('Project', { exact: true }).waitFor()
+    await page.keyboard.press('Enter')
+    const cell = page.getByRole('button', { name: 'API_TOKEN in All: version 1' })
+    await cell.waitFor()
+    const focused = () => page.evaluate('document.activeElement.getAttribute("aria-label")')
+    // From the heading, which has the focus, over everything before the grid.
+    for (let presses = 0; presses < 10 && (await focused()) !== 'API_TOKEN in All: version 1'; presses++)
+      await page.keyboard.press('Tab')
+    await page.keyboard.press('Enter')
+    const details = page.getByRole('dialog', { name: 'API_TOKEN in All' })
+    await details.waitFor()
+    await page.keyboard.press('Escape')
+    await details.waitFor({ state: 'detached' })
+    await expect.poll(focused).toBe('API_TOKEN in All: version 1')
+    await leave()
+  })
+
   test('a .env file is pasted or dropped: what is wrong is said by line, the preview says what would be done, and it is all or nothing (F13)', async () => {
     const { server } = web
     const { owner, project, add, path } = await addShop()

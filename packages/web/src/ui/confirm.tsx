@@ -3,6 +3,7 @@ import { type ReactNode, useState } from 'react'
 import { ErrorMessage } from './error-message.tsx'
 import { shared } from './messages.ts'
 import { useAction } from './use-action.ts'
+import { useReturnFocus } from './use-return-focus.ts'
 
 interface Props {
   readonly title: string
@@ -18,6 +19,7 @@ interface Props {
 
 /** Asks before something is done that cannot be taken back; says what it does to which thing. */
 export function Confirm({ title, children, action, isDangerous = true, typed, onConfirm, onClose }: Props) {
+  useReturnFocus()
   const [text, setText] = useState('')
   const work = useAction(async () => {
     await onConfirm()

@@ -3,6 +3,7 @@ import type { ReactNode } from 'react'
 import { ErrorMessage } from './error-message.tsx'
 import { shared } from './messages.ts'
 import type { Action } from './use-action.ts'
+import { useReturnFocus } from './use-return-focus.ts'
 
 interface Props {
   readonly title: string
@@ -16,6 +17,7 @@ interface Props {
 
 /** A form in a dialog: what went wrong above its buttons, and one that gives up. */
 export function FormDialog({ title, submit, action, isBlocked = false, onClose, children }: Props) {
+  useReturnFocus()
   return (
     <Modal opened onClose={onClose} title={title} size="lg">
       <form

@@ -7,6 +7,8 @@ export const shared = {
   home: 'Home',
   projects: 'Projects',
   workspaces: 'Workspaces',
+  project: 'Project',
+  workspace: 'Workspace',
   overview: 'Overview',
   activity: 'Activity',
   secrets: 'Secrets',

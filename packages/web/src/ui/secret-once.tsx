@@ -4,6 +4,7 @@ import { type ReactNode, useState } from 'react'
 import { CopyButton } from './copy-button.tsx'
 import { onceWords } from './messages.ts'
 import { saveFile } from './save-file.ts'
+import { useReturnFocus } from './use-return-focus.ts'
 
 export interface OnceValue {
   readonly label: string
@@ -25,6 +26,7 @@ interface Props {
 
 /** Shows what is answered once. Only its own button closes it: a stray click or Escape would lose the value for good. */
 export function SecretOnce({ title, text, values, file, children, onClose }: Props) {
+  useReturnFocus()
   return (
     <Modal
       opened

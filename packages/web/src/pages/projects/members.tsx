@@ -1,6 +1,7 @@
 import { ActionIcon, Button, Stack, Table, Text } from '@mantine/core'
 import { TrashIcon } from '@primer/octicons-react'
 import { queryOptions, useQuery } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { type CallAnswer, call } from '../../api.ts'
 import { projectQuery, projectsQuery, useProjectId } from '../../projects.ts'
@@ -32,6 +33,8 @@ const roleChoices = (Object.keys(roleNames) as Role[]).map((value) => ({ value, 
 export function Members() {
   const projectId = useProjectId()
   const members = useQuery(membersQuery(projectId))
+  const { data: session } = useQuery(sessionQuery)
+  const navigate = useNavigate()
   const [isAdding, setAdding] = useState(false)
   const [doomed, setDoomed] = useState<Member>()
   return (
@@ -55,6 +58,8 @@ export function Members() {
               action={memberWords.removeAction}
               onConfirm={async () => {
                 await call('member.delete', { params: { projectId, accountId: doomed.person.id } })
+                // Whoever leaves sees nothing of it any more.
+                if (doomed.person.id === session?.account.id) await navigate({ to: '/projects' })
                 await queryClient.invalidateQueries({ queryKey: projectsQuery.queryKey })
                 await queryClient.invalidateQueries({ queryKey: projectQuery(projectId).queryKey })
               }}

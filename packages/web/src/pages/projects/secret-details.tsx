@@ -13,6 +13,7 @@ import { RevealedValue } from '../../ui/revealed-value.tsx'
 import { Time } from '../../ui/time.tsx'
 import { detailWords as words } from './messages.ts'
 import { EditDetails, NewValue, OwnValue } from './secret-forms.tsx'
+import { useReturnFocus } from '../../ui/use-return-focus.ts'
 
 interface Props {
   readonly projectId: string
@@ -45,6 +46,7 @@ const referencesQuery = (projectId: string, { name, environment }: ListedSecret)
 
 /** Everything about one secret, and what can be done with it. */
 export function SecretDetails(props: Props) {
+  useReturnFocus()
   const { projectId, secret, environment, isMine, mayChange, onAdd, onClose } = props
   const [open, setOpen] = useState<'value' | 'details' | 'own' | 'delete' | 'remove-own'>()
   const close = () => setOpen(undefined)

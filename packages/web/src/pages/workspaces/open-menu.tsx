@@ -9,6 +9,7 @@ import { QueryView } from '../../ui/query-view.tsx'
 import { TextLink } from '../../ui/text-link.tsx'
 import { runsCode, stateOf, type Workspace } from '../../workspaces.ts'
 import { openWords as words } from './messages.ts'
+import { useReturnFocus } from '../../ui/use-return-focus.ts'
 
 const sshQuery = (workspaceId: string) =>
   queryOptions({
@@ -51,6 +52,7 @@ export function OpenMenu({ workspace }: { workspace: Workspace }) {
 }
 
 function ConnectDialog({ workspace, onClose }: { workspace: Workspace; onClose: () => void }) {
+  useReturnFocus()
   const ssh = useQuery(sshQuery(workspace.id))
   return (
     <Modal opened onClose={onClose} title={words.title} size="xl">

@@ -1,0 +1,19 @@
+import { useEffect, useState } from 'react'
+
+/**
+ * Gives the focus back to what had it before a dialog came. Mantine does so only for dialogs that stay in the tree while they
+ * are closed; ours leave it, and forget what they hold.
+ */
+export function useReturnFocus(): void {
+  const [before] = useState(() => document.activeElement)
+  useEffect(
+    () => () => {
+      // Once the dialog has let go of it, and unless something else has taken it.
+      setTimeout(() => {
+        const isFree = document.activeElement === null || document.activeElement === document.body
+        if (isFree && before instanceof HTMLElement && before.isConnected) before.focus()
+      })
+    },
+    [before],
+  )
+}
