@@ -346,6 +346,58 @@ describe.each(databases)('Workspaces on %s', (database) => {
     await leave()
   })
 
+  test('a template says which secrets it needs; the workspace is made without them, says what is missing, and leads to where they are added (SEC-44, SEC-45, SEC-46, SEC-47)', async () => {
+    const { server } = web
+    const person = await server.addPerson()
+    const template = `web shop on ${database}`
+    await server.ok('POST', '/api/v1/templates', {
+      headers: { cookie: await server.newSession(person) },
+      body: {
+        name: template,
+        needs: [
+          {
+            name: 'GITHUB_TOKEN',
+            description: 'GitHub API token for private repos',
+            documentationUrl: 'https://example.com/tokens',
+            isRequired: true,
+          },
+          { name: 'STRIPE_API_KEY', description: 'Takes payments' },
+          { name: 'DATABASE_URL' },
+        ],
+      },
+    })
+    const { page, leave, isAccessible } = await web.visit('/workspaces', person)
+    await page.getByRole('button', { name: 'New Workspace' }).click()
+    const form = page.getByRole('dialog', { name: 'New workspace' })
+    await form.getByRole('textbox', { name: 'Name' }).fill('shop')
+    await form.getByRole('combobox', { name: 'Start from' }).selectOption(template)
+    await form.getByText('This template needs these secrets:').waitFor()
+    for (const text of [
+      'GITHUB_TOKEN',
+      'STRIPE_API_KEY',
+      'DATABASE_URL',
+      'GitHub API token for private repos',
+    ])
+      await form.getByText(text).first().waitFor()
+    await isAccessible('workspace-template')
+    await form.getByRole('button', { name: 'Create' }).click()
+    const needs = page.getByRole('region', { name: 'This template needs these secrets:' })
+    await needs.getByText('3 of them are missing').waitFor()
+    expect(await needs.getByText('Missing', { exact: true }).count()).toBe(3)
+    await isAccessible('workspace-needs')
+    await needs.getByRole('link', { name: 'Add them under Settings → Secrets' }).click()
+    await page.getByRole('button', { name: 'Add Secret' }).click()
+    const add = page.getByRole('dialog', { name: 'Add secret' })
+    await add.getByRole('textbox', { name: 'Name' }).fill('GITHUB_TOKEN')
+    await add.getByRole('textbox', { name: 'Value' }).fill('of mine alone')
+    await add.getByRole('button', { name: 'Save' }).click()
+    await page.getByText('GITHUB_TOKEN: Now available').waitFor()
+    await page.getByRole('link', { name: 'Overview' }).click()
+    await needs.getByText('2 of them are missing').waitFor()
+    await needs.getByRole('listitem').filter({ hasText: 'GITHUB_TOKEN' }).getByText('Present').waitFor()
+    await leave()
+  })
+
   test('a workspace is renamed, and deleted once its name is typed', async () => {
     const { owner, path } = await addWorkspace('old name')
     const { page, leave, isAccessible } = await web.visit(`${path}/settings`, owner)

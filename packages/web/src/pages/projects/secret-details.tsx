@@ -11,9 +11,9 @@ import { secretValueWords, shared } from '../../ui/messages.ts'
 import { QueryView } from '../../ui/query-view.tsx'
 import { RevealedValue } from '../../ui/revealed-value.tsx'
 import { Time } from '../../ui/time.tsx'
+import { useReturnFocus } from '../../ui/use-return-focus.ts'
 import { detailWords as words } from './messages.ts'
 import { EditDetails, NewValue, OwnValue } from './secret-forms.tsx'
-import { useReturnFocus } from '../../ui/use-return-focus.ts'
 
 interface Props {
   readonly projectId: string

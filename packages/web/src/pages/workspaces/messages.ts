@@ -30,6 +30,24 @@ export const words = {
   firstAgentLink: 'Let a machine be it',
 } as const
 
+export const templateWords = {
+  from: 'Start from',
+  empty: 'Nothing',
+  needs: 'This template needs these secrets:',
+  needsNone: 'This template needs no secrets.',
+  addThem:
+    'You add them yourself once the workspace is there, under Settings → Secrets. No values come with a template.',
+  required: 'Required to start',
+  suggested: 'Suggested',
+  present: 'Present',
+  missing: 'Missing',
+  how: 'How to get one',
+  howOf: (name: string) => `How to get one: ${name}`,
+  missingTitle: (count: number) => (count === 1 ? '1 of them is missing' : `${count} of them are missing`),
+  missingText: 'Programs that need them fail. Those marked as required keep the workspace from starting.',
+  addLink: 'Add them under Settings → Secrets',
+} as const
+
 export const openWords = {
   open: 'Open in editor',
   connect: 'Connect via SSH',

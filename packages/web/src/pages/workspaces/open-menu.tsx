@@ -7,9 +7,9 @@ import { Command } from '../../ui/copy-button.tsx'
 import { Facts } from '../../ui/facts.tsx'
 import { QueryView } from '../../ui/query-view.tsx'
 import { TextLink } from '../../ui/text-link.tsx'
+import { useReturnFocus } from '../../ui/use-return-focus.ts'
 import { runsCode, stateOf, type Workspace } from '../../workspaces.ts'
 import { openWords as words } from './messages.ts'
-import { useReturnFocus } from '../../ui/use-return-focus.ts'
 
 const sshQuery = (workspaceId: string) =>
   queryOptions({

@@ -9,6 +9,7 @@ import { Time } from '../../ui/time.tsx'
 import { runsCode, type Workspace } from '../../workspaces.ts'
 import { levelNames, variableWords, words } from './messages.ts'
 import { OpenMenu } from './open-menu.tsx'
+import { WorkspaceNeeds } from './template-needs.tsx'
 import { WorkspacePage } from './workspace-page.tsx'
 import { WorkspaceStateBadge } from './workspaces.tsx'
 
@@ -41,6 +42,7 @@ export function Overview() {
               </TextLink>
             </Text>
           )}
+          {runsCode(workspace.level) && <WorkspaceNeeds workspace={workspace} />}
           {runsCode(workspace.level) && <VariablesSection workspaceId={workspace.id} />}
         </>
       )}

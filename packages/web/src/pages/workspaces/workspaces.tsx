@@ -5,7 +5,7 @@ import { useState } from 'react'
 import { call } from '../../api.ts'
 import { StateBadge } from '../../ui/credential-state.tsx'
 import { EmptyState } from '../../ui/empty-state.tsx'
-import { LongTextField, TextField } from '../../ui/fields.tsx'
+import { ChoiceField, LongTextField, TextField } from '../../ui/fields.tsx'
 import { FormDialog } from '../../ui/form-dialog.tsx'
 import { Page } from '../../ui/page.tsx'
 import { QueryView } from '../../ui/query-view.tsx'
@@ -13,7 +13,8 @@ import { TextLink } from '../../ui/text-link.tsx'
 import { Time } from '../../ui/time.tsx'
 import { useChange } from '../../ui/use-change.ts'
 import { stateOf, type Workspace, workspacesQuery } from '../../workspaces.ts'
-import { levelNames, stateNames, words } from './messages.ts'
+import { levelNames, stateNames, templateWords, words } from './messages.ts'
+import { TemplateNeeds, templatesQuery } from './template-needs.tsx'
 
 /** The person's workspaces, and those that are shared with them. */
 export function Workspaces() {
@@ -91,8 +92,12 @@ function NewWorkspace({ onClose }: { onClose: () => void }) {
   const navigate = useNavigate()
   const [name, setName] = useState('')
   const [description, setDescription] = useState('')
+  const [templateId, setTemplate] = useState('')
+  const { data: templates = [] } = useQuery(templatesQuery)
+  const template = templates.find(({ id }) => id === templateId)
   const create = useChange([workspacesQuery.queryKey], async () => {
-    const { id } = await call('workspace.create', { body: { name, description } })
+    const body = { name, description, ...(template && { templateId }) }
+    const { id } = await call('workspace.create', { body })
     await navigate({ to: '/workspaces/$workspaceId', params: { workspaceId: id } })
   })
   return (
@@ -114,6 +119,19 @@ function NewWorkspace({ onClose }: { onClose: () => void }) {
         field="description"
         action={create}
       />
+      {templates.length > 0 && (
+        <ChoiceField
+          label={templateWords.from}
+          {...(template && { description: template.description })}
+          value={templateId}
+          onValue={setTemplate}
+          choices={[
+            { value: '', label: templateWords.empty },
+            ...templates.map(({ id, name: label }) => ({ value: id, label })),
+          ]}
+        />
+      )}
+      {template && <TemplateNeeds needs={template.needs} />}
     </FormDialog>
   )
 }
