@@ -3,9 +3,12 @@ import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { TerminalRun, waitFor } from './kit.ts'
 import { SshWorld, start } from './ssh-kit.ts'
+
+// This machine may be busy.
+vi.setConfig({ testTimeout: 90_000 })
 
 let world: SshWorld
 
