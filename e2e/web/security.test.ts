@@ -233,4 +233,62 @@ describe.each(databases)('the Security page on %s', (database) => {
     await isAccessible('expiry')
     await leave()
   })
+
+  test('a personal secret and an API key are edited; a value that is left empty stays (SDS-21)', async () => {
+    const { server } = web
+    const person = await server.addPerson()
+    await server.ok('POST', '/api/v1/personal-secrets', {
+      token: person.token,
+      body: { name: 'mine', type: 'token', value: 'canary-of-an-edited-secret', envName: 'MINE' },
+    })
+    await server.ok('POST', '/api/v1/api-keys', {
+      token: person.token,
+      body: {
+        name: 'service',
+        baseUrl: 'https://api.example.com',
+        placement: { kind: 'bearer' },
+        value: 'canary-of-an-edited-key',
+      },
+    })
+    const { page, leave, isAccessible } = await web.visit('/security', person)
+    await page.getByRole('button', { name: 'Edit mine' }).click()
+    const form = page.getByRole('dialog', { name: 'Edit personal secret' })
+    await form.getByLabel('Environment variable').fill('PATH')
+    await form.getByRole('button', { name: 'Save' }).click()
+    await form.getByRole('alert').getByText('envName').waitFor()
+    await form.getByLabel('Environment variable').fill('MY_OWN')
+    await isAccessible('personal-secret-edit')
+    await form.getByRole('button', { name: 'Save' }).click()
+    await page.getByText('$MY_OWN').waitFor()
+    const { personalSecrets } = await server.ok('GET', '/api/v1/personal-secrets', { token: person.token })
+    expect(personalSecrets[0]).toMatchObject({ envName: 'MY_OWN', version: 1 })
+
+    await page.getByRole('button', { name: 'Edit service' }).click()
+    const key = page.getByRole('dialog', { name: 'Edit API key' })
+    await key.getByLabel('Name').fill('another service')
+    await key.getByRole('button', { name: 'Save' }).click()
+    await page.getByRole('rowheader', { name: 'another service' }).waitFor()
+    await leave()
+  })
+
+  test('the section of SSH keys leads to a guide in the product (SDS-26)', async () => {
+    const person = await web.server.addPerson()
+    const { page, leave, isAccessible } = await web.visit('/security', person)
+    await page.getByRole('link', { name: 'View SSH Into Your Workspace' }).click()
+    await page.getByRole('heading', { name: 'SSH Into Your Workspace', exact: true }).waitFor()
+    await page.getByText('ssh -J localhost user@ws-').waitFor()
+    await isAccessible('ssh-guide')
+    await leave()
+  })
+
+  test('a text that is no GPG key is not imported, and the form says so', async () => {
+    const person = await web.server.addPerson()
+    const { page, leave } = await web.visit('/security', person)
+    await page.getByRole('button', { name: 'Import GPG key' }).click()
+    const form = page.getByRole('dialog', { name: 'Import GPG key' })
+    await form.getByLabel('Private key').fill('no key at all')
+    await form.getByRole('button', { name: 'Import GPG key' }).click()
+    await form.getByRole('alert').getByText('privateKey').waitFor()
+    await leave()
+  })
 })

@@ -21,6 +21,7 @@ export const pages = [
   '/projects/:projectId/settings',
   '/security',
   '/security/expiry',
+  '/security/ssh',
   '/settings/access-token',
   '/settings/sign-in',
   '/setup',

@@ -117,6 +117,11 @@ const routeTree = root.addChildren([
     }),
     createRoute({
       ...within,
+      path: '/security/ssh',
+      component: lazyRouteComponent(() => import('./pages/security/ssh-guide.tsx'), 'SshGuide'),
+    }),
+    createRoute({
+      ...within,
       path: '/security/expiry',
       component: lazyRouteComponent(() => import('./pages/security/expiry.tsx'), 'Expiry'),
     }),

@@ -13,6 +13,8 @@ export const words = {
   actions: 'Action',
   add: 'Add',
   remove: (name: string) => `Delete ${name}`,
+  edit: (name: string) => `Edit ${name}`,
+  valueKeep: 'Leave it empty to keep the one that is stored',
   removeTitle: (what: string) => `Delete ${what}`,
   value: 'Value',
   type: 'Type',
@@ -45,6 +47,7 @@ export const personalWords = {
   lead: 'Values of your own, for programs that keyhold run starts in your workspaces: environment variables, and files while a program runs.',
   empty: 'You have no personal secrets. Add one, and keyhold run gives it to programs in your workspaces.',
   add: 'Add personal secret',
+  edit: 'Edit personal secret',
   envName: 'Environment variable',
   envHelp: 'Such as GITHUB_TOKEN. For type file it holds the path',
   filePath: 'File path',
@@ -60,6 +63,7 @@ export const sshKeyWords = {
   lead: 'Public keys that may enter your workspaces, from a terminal or a local editor such as VS Code.',
   empty: 'No key may enter your workspaces. Add the public key of your machine.',
   add: 'Add SSH key',
+  guide: 'View SSH Into Your Workspace',
   publicKey: 'Public key',
   publicKeyHelp: 'The one line of the file that ends in .pub, such as ~/.ssh/id_ed25519.pub',
   what: 'SSH key',
@@ -85,6 +89,7 @@ export const apiKeyWords = {
   lead: 'Keys of outside services, each for the hosts of its service. A value is never shown again. Workspaces do not use them yet.',
   empty: 'You have no API keys.',
   add: 'Add API key',
+  edit: 'Edit API key',
   service: 'Service',
   other: 'Another service',
   baseUrl: 'Address of the service',
@@ -99,6 +104,14 @@ export const gpgWords = {
   lead: 'Keys for signed commits. Their public halves are deployed to the code repositories that you are connected to; workspaces do not sign with them yet.',
   empty: 'You have no GPG key.',
   add: 'Generate GPG key',
+  import: 'Import GPG key',
+  importText: 'A key that you sign with already. It is kept here, and does not leave the server any more.',
+  privateKey: 'Private key',
+  passphrase: 'Passphrase',
+  passphraseHelp: 'Of the key, where it has one. It is not kept',
+  notRemoved: 'The key is gone here, but not everywhere',
+  leftAt: (provider: string, reason: string) =>
+    `${provider}: could not be removed, ${reason}. Delete it there.`,
   email: 'E-mail address',
   emailHelp: 'One that is verified at your code host, or commits are shown as unverified',
   publicKey: (name: string) => `public key of ${name}`,
@@ -112,4 +125,39 @@ export const gpgWords = {
   deployed: (provider: string) => `${provider}: deployed`,
   what: 'GPG key',
   gone: (name: string) => `Delete the GPG key of ${name}? It is taken away at the code hosts as well.`,
+} as const
+
+export const guideWords = {
+  title: 'SSH Into Your Workspace',
+  lead: 'With a stock ssh, scp, rsync or a local editor such as VS Code. Three steps, once for each of your machines.',
+  steps: [
+    {
+      title: '1. Register the key of this machine',
+      text: 'Its public half; add it in Remote Access Over SSH, or by this command. Without a key yet: ssh-keygen -t ed25519',
+      command: (url: string) =>
+        `npx keyhold login --url ${url}\nnpx keyhold ssh-key add ~/.ssh/id_ed25519.pub`,
+      name: 'commands that register an SSH key',
+    },
+    {
+      title: '2. Have this machine know the gateway and your workspaces',
+      text: 'Writes blocks into ~/.ssh/config and known_hosts, so that no host key has to be believed unseen.',
+      command: () => 'npx keyhold ssh setup',
+      name: 'command that sets up SSH',
+    },
+    {
+      title: '3. Enter',
+      text: 'The id of a workspace is on its page, with the whole command below Connect via SSH. Editors take the same name as a host.',
+      command: (url: string) => `ssh -J ${new URL(url).hostname} user@ws-…`,
+      name: 'command that enters a workspace',
+    },
+  ],
+  wrong: 'If it does not work',
+  wrongLead: 'ssh says what the gateway answered, on a line of its own.',
+  reasons: [
+    'Permission denied: the key that ssh offers is not registered, or was removed. See which it offers with ssh -v.',
+    'The workspace is stopped: no agent is connected. Start it where the workspace is.',
+    'No such workspace: the id is mistyped, or it is not shared with you.',
+    'Passwords are never asked for: whoever has only a password does not enter.',
+  ],
+  back: 'Back to Security',
 } as const

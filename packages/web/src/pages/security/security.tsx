@@ -1,4 +1,4 @@
-import { Anchor, Button, Group, Stack, Text } from '@mantine/core'
+import { Alert, Anchor, Button, Group, Stack, Text } from '@mantine/core'
 import { queryOptions, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
@@ -12,6 +12,7 @@ import { RevealedValue } from '../../ui/revealed-value.tsx'
 import { SecretOnce } from '../../ui/secret-once.tsx'
 import { useAction } from '../../ui/use-action.ts'
 import { AddApiKey, AddPersonalSecret, AddSshKey, ConnectRepository, GenerateGpgKey } from './dialogs.tsx'
+import { EditApiKey, EditButton, EditPersonalSecret, ImportGpgKey } from './edit-dialogs.tsx'
 import {
   apiKeyWords,
   gpgWords,
@@ -143,15 +144,26 @@ const personalRow = (one: CallAnswer<'personal-secret.list'>['personalSecrets'][
 function PersonalSecrets() {
   const query = useQuery(personalQuery)
   const [isAdding, setAdding] = useState(false)
+  const [edited, setEdited] = useState<CallAnswer<'personal-secret.list'>['personalSecrets'][number]>()
   return (
     <Section
       words={personalWords}
       query={query}
-      toRow={personalRow}
+      toRow={(one) => {
+        const row = personalRow(one)
+        const actions = (
+          <>
+            <EditButton name={one.name} onClick={() => setEdited(one)} />
+            {row.actions}
+          </>
+        )
+        return { ...row, actions }
+      }}
       onAdd={() => setAdding(true)}
       remove={({ id }) => call('personal-secret.delete', { params: { personalSecretId: id } })}
     >
       {isAdding && <AddPersonalSecret onClose={() => setAdding(false)} />}
+      {edited && <EditPersonalSecret secret={edited} onClose={() => setEdited(undefined)} />}
     </Section>
   )
 }
@@ -183,6 +195,9 @@ function SshKeys() {
       onAdd={() => setAdding(true)}
       remove={({ id }) => call('ssh-key.delete', { body: { publicKeyFingerprint: id } })}
     >
+      <Anchor component={Link} to="/security/ssh">
+        {sshKeyWords.guide}
+      </Anchor>
       {isAdding && <AddSshKey onClose={() => setAdding(false)} />}
     </Section>
   )
@@ -266,15 +281,20 @@ const apiKeyRow = (one: CallAnswer<'api-key.list'>['apiKeys'][number]): Row => (
 function ApiKeys() {
   const query = useQuery(apiKeyQuery)
   const [isAdding, setAdding] = useState(false)
+  const [edited, setEdited] = useState<CallAnswer<'api-key.list'>['apiKeys'][number]>()
   return (
     <Section
       words={apiKeyWords}
       query={query}
-      toRow={apiKeyRow}
+      toRow={(one) => ({
+        ...apiKeyRow(one),
+        actions: <EditButton name={one.name} onClick={() => setEdited(one)} />,
+      })}
       onAdd={() => setAdding(true)}
       remove={({ id }) => call('api-key.delete', { params: { apiKeyId: id } })}
     >
       {isAdding && <AddApiKey onClose={() => setAdding(false)} />}
+      {edited && <EditApiKey apiKey={edited} onClose={() => setEdited(undefined)} />}
     </Section>
   )
 }
@@ -311,6 +331,9 @@ const gpgRow = (one: CallAnswer<'gpg-key.list'>['gpgKeys'][number]): Row => ({
 function GpgKeys() {
   const query = useQuery(gpgQuery)
   const [isAdding, setAdding] = useState(false)
+  const [isImporting, setImporting] = useState(false)
+  // Where the last one that was deleted still is.
+  const [left, setLeft] = useState<CallAnswer<'gpg-key.delete'>['removals']>([])
   // Here and nowhere else: closing the dialog forgets it.
   const [certificate, setCertificate] = useState<string>()
   return (
@@ -319,8 +342,26 @@ function GpgKeys() {
       query={query}
       toRow={gpgRow}
       onAdd={() => setAdding(true)}
-      remove={({ id }) => call('gpg-key.delete', { params: { gpgKeyId: id } })}
+      remove={async ({ id }) => {
+        const { removals } = await call('gpg-key.delete', { params: { gpgKeyId: id } })
+        setLeft(removals.filter(({ status }) => status === 'failed'))
+      }}
     >
+      <Group>
+        <Button variant="default" onClick={() => setImporting(true)}>
+          {gpgWords.import}
+        </Button>
+      </Group>
+      {left.length > 0 && (
+        <Alert color="red" variant="light" role="alert" title={gpgWords.notRemoved}>
+          {left.map(({ connectionId, provider, reason }) => (
+            <Text key={connectionId} size="sm">
+              {gpgWords.leftAt(provider, reason ?? '')}
+            </Text>
+          ))}
+        </Alert>
+      )}
+      {isImporting && <ImportGpgKey onClose={() => setImporting(false)} onImported={setCertificate} />}
       {isAdding && <GenerateGpgKey onClose={() => setAdding(false)} onCreated={setCertificate} />}
       {certificate !== undefined && (
         <SecretOnce
