@@ -179,7 +179,7 @@ test('SDS-19, SDS-21, SEC-4, SEC-5: files are at the paths that were chosen, byt
   await waitFor(() => !existsSync(join(home, '.config')))
   agent.child.kill('SIGTERM')
   await agent.ended
-  expect(readdirSync(home).filter((name) => !['source', 'run', 'state'].includes(name))).toEqual([])
+  expect(readdirSync(home).filter((name) => !['source', 'run', 'state', '.ssh'].includes(name))).toEqual([])
   expect(existsSync(join(home, 'state/files.json'))).toBe(false)
   await done(['secret', 'unset', `npm-${workspace}`, '--personal', '--yes'])
 })
