@@ -9,9 +9,13 @@ import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect } from 'vitest'
-import { run } from './kit.ts'
-import type { RealServer } from './real-server.ts'
+
+/** Runs `keyhold` to its end. */
+type Run = (
+  args: string[],
+  env: Record<string, string>,
+  input?: string,
+) => Promise<{ code: number | null; stdout: string; stderr: string }>
 
 const CLIENT_SECRET = 'client-secret-of-git-host'
 
@@ -128,26 +132,23 @@ export class GitHost {
   }
 
   /** An administrator registers it. */
-  async register(admin: Record<string, string>): Promise<void> {
+  async register(admin: Record<string, string>, run: Run): Promise<void> {
     const base = `--base-url=https://${this.host}`
-    const added = await run(
-      ['repository-provider', 'add', 'gitlab', base, '--client-id=id', `--ca=${this.ca}`],
-      admin,
-      CLIENT_SECRET,
-    )
-    expect(added, added.stderr).toMatchObject({ code: 0 })
+    const line = ['repository-provider', 'add', 'gitlab', base, '--client-id=id', `--ca=${this.ca}`]
+    const { code, stderr } = await run(line, admin, CLIENT_SECRET)
+    if (code !== 0) throw new Error(stderr)
   }
 
-  /** A person connects, with what their browser does. */
-  async connect(server: RealServer, person: Record<string, string>): Promise<void> {
+  /** A person connects, with what their browser does. @param url of the server. */
+  async connect(url: string, person: Record<string, string>, run: Run): Promise<void> {
     const begun = await run(['repository', 'connect', this.host], person)
     const address = new URL(begun.stdout.trim())
     const back = new URL(address.searchParams.get('redirect_uri') ?? '')
     const state = address.searchParams.get('state')
-    const page = await fetch(`${server.url}${back.pathname}?code=c&state=${state}`)
-    const code = /<pre>([0-9A-Z-]{9})<\/pre>/.exec(await page.text())?.[1] ?? ''
-    const confirmed = await run(['repository', 'confirm'], person, code)
-    expect(confirmed, confirmed.stderr).toMatchObject({ code: 0 })
+    const page = await fetch(`${url}${back.pathname}?code=c&state=${state}`)
+    const shown = /<pre>([0-9A-Z-]{9})<\/pre>/.exec(await page.text())?.[1] ?? ''
+    const { code, stderr } = await run(['repository', 'confirm'], person, shown)
+    if (code !== 0) throw new Error(stderr)
   }
 }
 

@@ -27,7 +27,7 @@ afterAll(async () => {
 beforeEach(async () => {
   home = mkdtempSync(join(tmpdir(), 'keyhold-git-'))
   onTestFinished(() => rmSync(home, { recursive: true, force: true }))
-  if (count === 0) await gitHost.register(admin)
+  if (count === 0) await gitHost.register(admin, run)
   ada = server.person(`ada${++count}`)
   workspace = `box-${count}`
   await done(['workspace', 'create', workspace])
@@ -76,7 +76,7 @@ const configured = (isThere = true) =>
   })
 
 test('F10, SDS-3: git clones, fetches and pushes with nothing set up; the token is nowhere on disk and in no argument (T24)', async () => {
-  await gitHost.connect(server, ada)
+  await gitHost.connect(server.url, ada, run)
   const agent = await startAgent()
   await configured()
   expect(statSync(join(home, 'run/git-config')).mode & 0o777).toBe(0o600)
@@ -117,7 +117,7 @@ test('F10, SDS-3: git clones, fetches and pushes with nothing set up; the token 
 })
 
 test('T20: only https, and host and port to the letter; nothing for what could be read in two ways', async () => {
-  await gitHost.connect(server, ada)
+  await gitHost.connect(server.url, ada, run)
   await startAgent()
   await configured()
   const given = await helper(`${asked(gitHost.host)}`)
@@ -162,7 +162,7 @@ test('T20: only https, and host and port to the letter; nothing for what could b
 })
 
 test('the token comes from the memory of the agent; a rejected one is replaced once, a foreign one is not', async () => {
-  await gitHost.connect(server, ada)
+  await gitHost.connect(server.url, ada, run)
   await startAgent()
   await configured()
   const passwordOf = async () => /password=(\S+)/.exec((await helper(asked(gitHost.host))).stdout)?.[1]
@@ -189,7 +189,7 @@ test('SDS-15: what is disconnected is no longer given, nor configured; a connect
     ['run', '--no-mask', '--', 'sh', '-c', `read _; git ls-remote ${gitHost.url} && echo cloned`],
     machine(),
   )
-  await gitHost.connect(server, ada)
+  await gitHost.connect(server.url, ada, run)
   await configured()
   waiting.child.stdin.end('go\n')
   expect(await waiting.ended).toMatchObject({ code: 0, stdout: expect.stringContaining('cloned') })
