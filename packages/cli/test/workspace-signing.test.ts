@@ -135,6 +135,31 @@ test('SDS-36, SDS-37: commits and tags are signed with nothing set up, and verif
   expect(systemConfig()).not.toMatch(/\[(user|gpg|commit|tag)\]/)
 })
 
+test('SDS-22: without a GPG key the SSH identity signs, with nothing set up, also where another agent was forwarded', async () => {
+  await done(['identity', 'generate'])
+  const key = (await done(['identity', 'show'])).stdout.trim()
+  await startAgent()
+  expect(await signing(true)).toContain('format = ssh')
+  const forwarded = { ...machine(), SSH_AUTH_SOCK: join(home, 'another.sock') }
+  const line = ['git', '-C', repository, ...author, 'commit', '-q', '--allow-empty', '-m', 'a change']
+  const made = await run(['run', '--no-mask', '--', ...line], forwarded)
+  expect(made, made.stderr).toMatchObject({ code: 0 })
+  writeFileSync(join(home, 'signers'), `ada@example.com ${key}\n`)
+  const allowed = ['-c', `gpg.ssh.allowedSignersFile=${join(home, 'signers')}`]
+  const verified = await inRepository([...allowed, 'verify-commit', 'HEAD'])
+  expect(verified, verified.stderr).toMatchObject({ code: 0 })
+  expect(verified.stderr).toContain('Good "git" signature for ada@example.com')
+  // A key of their own choice is of their own format.
+  await done(['identity', 'delete', '--yes'])
+  expect(await signing(false)).not.toMatch(/gpg|sign/i)
+  writeFileSync(join(home, '.gitconfig'), '[user]\n\tsigningKey = own@example.com\n')
+  await done(['identity', 'generate'])
+  await waitFor(() => existsSync(join(home, 'run/ssh-agent.sock')))
+  const after = await commit()
+  expect(after, after.stderr).toMatchObject({ code: 0 })
+  expect(await isSigned()).toBe(false)
+})
+
 test('a key of one’s own is used by the gpg of this machine, and so is everything but signing', async () => {
   const fingerprint = await createKey()
   await startAgent()

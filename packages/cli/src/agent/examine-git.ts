@@ -12,8 +12,13 @@ export async function* examineGit(env: NodeJS.ProcessEnv): AsyncGenerator<Findin
     throw error
   })
   if (key === undefined) {
-    const hint = 'where the owner is signed in: keyhold gpg-key create'
-    yield { check, status: 'ok', message: 'commits are not signed: there is no GPG key', hint }
+    const said = configured(env, 'user.signingKey')
+    if (said?.value.startsWith('key::') && said.origin.endsWith('git-system-config')) {
+      yield { check, status: 'ok', message: 'commits are signed with the SSH identity' }
+      return
+    }
+    const hint = 'where the owner is signed in: keyhold gpg-key create, or keyhold identity generate'
+    yield { check, status: 'ok', message: 'commits are not signed with a key of Keyhold', hint }
     return
   }
   const { fingerprint, email } = key

@@ -24,25 +24,43 @@ export function gitConfiguration(socketPath: string, hosts: readonly string[]): 
   ].join('\n')
 }
 
+/** With what commits and tags are signed, and what git starts for it. */
+export type Signing =
+  | { readonly format: 'openpgp'; readonly fingerprint: string; readonly program: string }
+  | { readonly format: 'ssh'; readonly publicKey: string; readonly program: string }
+
 /**
  * What git reads in place of the configuration of the machine, which it includes. Signing is said here, where it counts last:
  * a repository or a person that says otherwise is heard.
- * @param fingerprint of the key; undefined: nothing is signed.
+ * @param signing absent: nothing is signed.
  */
-export function gitSystemConfiguration(machine: string, gpgProgram: string, fingerprint?: string): string {
-  const signing =
-    fingerprint === undefined
-      ? []
-      : [
-          ...['[user]', `\tsigningKey = ${fingerprint}`, '[gpg]', `\tprogram = ${configQuoted(gpgProgram)}`],
-          ...['[commit]', '\tgpgSign = true', '[tag]', '\tgpgSign = true'],
-        ]
+export function gitSystemConfiguration(machine: string, signing?: Signing): string {
   return [
     '# Written by keyhold agent, which writes it anew.',
-    ...signing,
+    ...(signing === undefined ? [] : signingLines(signing)),
     // After ours: what the machine says counts for more.
     ...['[include]', `\tpath = ${configQuoted(machine)}`, ''],
   ].join('\n')
+}
+
+function signingLines(signing: Signing): string[] {
+  const always = ['[commit]', '\tgpgSign = true', '[tag]', '\tgpgSign = true']
+  const program = `\tprogram = ${configQuoted(signing.program)}`
+  if (signing.format === 'openpgp')
+    return ['[user]', `\tsigningKey = ${signing.fingerprint}`, '[gpg]', program, ...always]
+  const key = configQuoted(`key::${signing.publicKey}`)
+  return ['[user]', `\tsigningKey = ${key}`, '[gpg]', '\tformat = ssh', '[gpg "ssh"]', program, ...always]
+}
+
+/** Whether a person signs with a key of their own choice. With another format than theirs git could not use it. */
+export function hasOwnSigningKey(env: NodeJS.ProcessEnv): boolean {
+  try {
+    const stdio: StdioOptions = ['ignore', 'pipe', 'ignore']
+    return execFileSync('git', ['config', '--global', '--get', 'user.signingKey'], { env, stdio }).length > 0
+  } catch {
+    // None, no git, or a configuration that git cannot read either.
+    return false
+  }
 }
 
 /** Where git has the configuration of this machine. */
@@ -60,8 +78,16 @@ export function machineGitConfig(env: NodeJS.ProcessEnv): string {
 
 /** Git starts one file, without arguments and without a shell (gpg.program). */
 export function writeGpgProgram(path: string, socketPath: string): void {
-  const text = `#!/bin/sh\nKEYHOLD_AGENT_SOCKET=${shellQuoted(socketPath)} exec ${ownCommand()} git-gpg "$@"\n`
-  writeFileSync(`${path}.new`, text, { mode: 0o700 })
+  writeProgram(path, `KEYHOLD_AGENT_SOCKET=${shellQuoted(socketPath)} exec ${ownCommand()} git-gpg "$@"`)
+}
+
+/** The same for SSH: the key is in this agent, also where another one was forwarded (gpg.ssh.program). */
+export function writeSshProgram(path: string, agentPath: string): void {
+  writeProgram(path, `SSH_AUTH_SOCK=${shellQuoted(agentPath)} exec ssh-keygen "$@"`)
+}
+
+function writeProgram(path: string, line: string): void {
+  writeFileSync(`${path}.new`, `#!/bin/sh\n${line}\n`, { mode: 0o700 })
   renameSync(`${path}.new`, path)
 }
 

@@ -11,8 +11,11 @@ import { FollowerSocket } from './follower-socket.ts'
 import {
   gitConfiguration,
   gitSystemConfiguration,
+  hasOwnSigningKey,
   machineGitConfig,
+  type Signing,
   writeGpgProgram,
+  writeSshProgram,
 } from './git-configuration.ts'
 import { GitTokens } from './git-tokens.ts'
 import { identityPlace, identityVariables } from './identity-variables.ts'
@@ -23,8 +26,8 @@ import { includeSshConfiguration, sshConfiguration } from './ssh-configuration.t
 
 export class WorkspaceIdentity implements AgentPart, Follower {
   readonly #env: NodeJS.ProcessEnv
-  /** What git starts in place of gpg. */
-  readonly #gpgProgram: string
+  /** What git starts in place of gpg, and of ssh-keygen. */
+  readonly #programs: Readonly<Record<Signing['format'], string>>
   readonly #home: string | undefined
   readonly #socketPath: string
   readonly #place: ReturnType<typeof identityPlace>
@@ -33,6 +36,7 @@ export class WorkspaceIdentity implements AgentPart, Follower {
   readonly #gitTokens: GitTokens
   readonly #sshAgent: FollowerSocket
   #sshKey: SshKey | undefined
+  #sshPublicKey: string | undefined
   #gpgKey: { readonly fingerprint: string; readonly email: string } | undefined
   #client: (() => Keyhold) | undefined
   #isHeld = false
@@ -41,7 +45,7 @@ export class WorkspaceIdentity implements AgentPart, Follower {
   /** @param directory of the agent's state, from which programs can be started. */
   constructor(env: NodeJS.ProcessEnv, directory: string, note: (text: string) => void) {
     this.#env = env
-    this.#gpgProgram = join(directory, 'keyhold-gpg')
+    this.#programs = { openpgp: join(directory, 'keyhold-gpg'), ssh: join(directory, 'keyhold-ssh-keygen') }
     this.#home = env.HOME
     this.#socketPath = agentSocketPath(env)
     this.#place = identityPlace(env)
@@ -91,6 +95,7 @@ export class WorkspaceIdentity implements AgentPart, Follower {
     const { gitHosts, sshPublicKey, gpgKey } = await keyhold.call('agent.identity')
     this.#gpgKey = gpgKey ?? undefined
     this.#gitTokens.use(gitHosts)
+    this.#sshPublicKey = sshPublicKey ?? undefined
     this.#sshKey = sshPublicKey === null ? undefined : toSshKey(sshPublicKey)
     if (this.#isHeld) this.#write()
   }
@@ -102,6 +107,7 @@ export class WorkspaceIdentity implements AgentPart, Follower {
       if (!isOurs) {
         this.#gitTokens.forget()
         this.#sshKey = undefined
+        this.#sshPublicKey = undefined
         this.#gpgKey = undefined
       }
       // At once: what is there later is that of another agent.
@@ -131,17 +137,27 @@ export class WorkspaceIdentity implements AgentPart, Follower {
   /** What git includes; nothing of it stays behind when there is nothing to say. */
   #write(): void {
     const { gitConfig, gitSystem } = this.#place
-    if (this.#isHeld && this.#gpgKey !== undefined) writeGpgProgram(this.#gpgProgram, this.#socketPath)
-    else rmSync(this.#gpgProgram, { force: true })
+    const signing = this.#isHeld ? this.#signing() : undefined
+    if (signing?.format === 'openpgp') writeGpgProgram(signing.program, this.#socketPath)
+    else rmSync(this.#programs.openpgp, { force: true })
+    if (signing?.format === 'ssh') writeSshProgram(signing.program, this.#place.sshAgent)
+    else rmSync(this.#programs.ssh, { force: true })
     // It stays, with nothing of ours in it: sessions that go on have it in place of the machine's.
     if (this.#isHeld || existsSync(gitSystem))
-      replaceFile(
-        gitSystem,
-        gitSystemConfiguration(machineGitConfig(this.#env), this.#gpgProgram, this.#gpgKey?.fingerprint),
-      )
+      replaceFile(gitSystem, gitSystemConfiguration(machineGitConfig(this.#env), signing))
     const text = this.#isHeld ? gitConfiguration(this.#socketPath, this.#gitTokens.hosts) : undefined
     if (text === undefined) rmSync(gitConfig, { force: true })
     else replaceFile(gitConfig, text)
+  }
+
+  /** GPG first: whoever has such a key has it for nothing else. */
+  #signing(): Signing | undefined {
+    const { openpgp, ssh } = this.#programs
+    if (this.#gpgKey !== undefined)
+      return { format: 'openpgp', fingerprint: this.#gpgKey.fingerprint, program: openpgp }
+    const publicKey = this.#sshPublicKey
+    if (publicKey === undefined || hasOwnSigningKey(this.#env)) return undefined
+    return { format: 'ssh', publicKey, program: ssh }
   }
 
   /** For programs that run already, or are started by others. */
