@@ -29,8 +29,8 @@ async function until(command: string, isSo: (text: string) => boolean): Promise<
 
 test('SDS-3, SDS-28, SDS-36: in a session git has the token, ssh the identity, and commits are signed; with Edit the token is blank', async () => {
   const ada = world.people.ada! // `!`: made when the world was.
-  await gitHost.register(world.server.person('admin', 'admin'))
-  await gitHost.connect(world.server, ada)
+  await gitHost.register(world.server.person('admin', 'admin'), world.run.bind(world))
+  await gitHost.connect(world.server.url, ada, world.run.bind(world))
   await world.done(['identity', 'generate'])
   const { gpgKey } = JSON.parse(await world.done(['gpg-key', 'create', '--json']))
   const git = `git -c http.sslCAInfo=${gitHost.ca} -c credential.interactive=false`
