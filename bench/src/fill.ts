@@ -141,6 +141,7 @@ function* invented(count: number, until: number): Generator<PendingRecord> {
       outcome,
       actorId: actor.id,
       projectId: isSecret ? project : null,
+      workspaceId: null,
       secretName: isSecret ? name : null,
     }
   }
@@ -157,6 +158,7 @@ const columns = [
   'actor_id',
   'project_id',
   'secret_name',
+  'workspace_id',
 ] as const
 
 /** Writes rows past the server's own code, which waits for the disk after each batch. */

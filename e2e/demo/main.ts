@@ -56,7 +56,7 @@ async function visit({ ssh, gitHost, gitSsh, home }: Scene): Promise<number> {
 
 /** The oldest first, as one reads. */
 async function auditLines(scene: Scene): Promise<string> {
-  const lines = (await scene.done(['audit', 'list', '--limit=40'])).split('\n')
+  const lines = (await scene.done(['audit', 'list', '--workspace=demo', '--limit=40'])).split('\n')
   const start = lines.findIndex((line) => line.includes('Agent connected'))
   return lines
     .slice(0, start === -1 ? undefined : start)

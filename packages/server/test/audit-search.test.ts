@@ -13,6 +13,7 @@ interface Event {
   readonly secretName?: string
   readonly actorId: string
   readonly projectId?: string
+  readonly workspaceId?: string
   readonly action: string
   readonly outcome: string
 }
@@ -43,7 +44,16 @@ describe.each(databases)('searching the audit log on %s', (database) => {
     }
     const rows = await server.core.storage.db
       .selectFrom('audit_records')
-      .select(['leaf_index', 'time', 'secret_name', 'actor_id', 'project_id', 'action', 'outcome'])
+      .select([
+        'leaf_index',
+        'time',
+        'secret_name',
+        'actor_id',
+        'project_id',
+        'workspace_id',
+        'action',
+        'outcome',
+      ])
       .orderBy('leaf_index', 'desc')
       .execute()
     for (const row of rows)
@@ -55,6 +65,7 @@ describe.each(databases)('searching the audit log on %s', (database) => {
         outcome: row.outcome,
         ...(row.secret_name !== null && { secretName: row.secret_name }),
         ...(row.project_id !== null && { projectId: row.project_id }),
+        ...(row.workspace_id !== null && { workspaceId: row.workspace_id }),
       })
   }, 120_000)
   afterAll(() => stop())
@@ -66,6 +77,7 @@ describe.each(databases)('searching the audit log on %s', (database) => {
       outcome: isRefused ? 'refused' : 'success',
       actor: { kind: 'person', id: i % 7 === 0 ? member.id : `usr_${i % 4}` },
       project: { id: i % 11 === 0 ? project.id : `prj_${i % 5}` },
+      ...(i % 13 === 0 && { workspace: `ws-${i % 3}` }),
       target: { kind: 'secret', name: i === RARE ? 'RARE' : i % 2 === 0 ? 'COMMON' : `S${i % 40}` },
       origin: { traceId: 'test' },
     }
@@ -73,7 +85,7 @@ describe.each(databases)('searching the audit log on %s', (database) => {
 
   type Filter = Parameters<typeof searchRecords>[1]
   const matches = (filter: Filter) => (event: Event) =>
-    (['secretName', 'actorId', 'projectId', 'action', 'outcome'] as const).every(
+    (['secretName', 'actorId', 'projectId', 'workspaceId', 'action', 'outcome'] as const).every(
       (name) => filter[name] === undefined || filter[name] === event[name],
     ) &&
     event.index >= (filter.start ?? 0) &&
@@ -81,7 +93,8 @@ describe.each(databases)('searching the audit log on %s', (database) => {
     event.time < (filter.to ?? Number.POSITIVE_INFINITY) &&
     (!filter.visibleTo ||
       event.actorId === filter.visibleTo.accountId ||
-      filter.visibleTo.projectIds.includes(event.projectId ?? ''))
+      filter.visibleTo.projectIds.includes(event.projectId ?? '') ||
+      filter.visibleTo.workspaceIds.includes(event.workspaceId ?? ''))
 
   /** All pages, each ended after its first window. */
   async function found(filter: Filter, limit: number): Promise<{ indexes: number[]; pages: number }> {
@@ -105,16 +118,17 @@ describe.each(databases)('searching the audit log on %s', (database) => {
   test('SEC-27: every combination of filters finds exactly what it says, in order, whatever the pages are', async () => {
     const times = events.map((event) => event.time)
     const middle = times[Math.floor(times.length / 2)]!
-    const mine = { accountId: member.id, projectIds: [project.id, 'prj_3'] }
+    const mine = { accountId: member.id, projectIds: [project.id, 'prj_3'], workspaceIds: ['ws-1'] }
     const one = {
       secretName: [undefined, 'COMMON', 'RARE', 'S7', 'NONE'],
       actorId: [undefined, member.id, 'usr_1'],
       projectId: [undefined, project.id, 'prj_2'],
+      workspaceId: [undefined, undefined, 'ws-1', undefined, 'ws-2'],
       action: [undefined, 'secret.update', 'account.create'],
       outcome: [undefined, 'success', 'refused', 'failed'],
       from: [undefined, middle, middle + 20 * HOUR_MS],
       to: [undefined, middle + HOUR_MS, middle + 100 * HOUR_MS],
-      visibleTo: [undefined, mine, { accountId: 'usr_none', projectIds: [] }],
+      visibleTo: [undefined, mine, { accountId: 'usr_none', projectIds: [], workspaceIds: [] }],
     }
     // Chosen by counting with steps of primes: every pair of values comes together.
     for (let i = 0; i < 180; i++) {
@@ -123,6 +137,7 @@ describe.each(databases)('searching the audit log on %s', (database) => {
         secretName: at(one.secretName, 1),
         actorId: at(one.actorId, 5),
         projectId: at(one.projectId, 7),
+        workspaceId: at(one.workspaceId, 6),
         action: at(one.action, 2),
         outcome: at(one.outcome, 3),
         from: at(one.from, 11),
@@ -142,7 +157,7 @@ describe.each(databases)('searching the audit log on %s', (database) => {
     const timer = setInterval(() => {
       turns += 1
     }, 1)
-    const visibleTo = { accountId: 'usr_none', projectIds }
+    const visibleTo = { accountId: 'usr_none', projectIds, workspaceIds: [] }
     const { rows } = await searchRecords(server.core.storage.db, { visibleTo }, 50)
     clearInterval(timer)
     expect(rows).toEqual([])

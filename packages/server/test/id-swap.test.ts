@@ -1080,6 +1080,7 @@ describe.each(databases)('every route, attacked, on %s', (database) => {
       `person=${a.owner.id}`,
       `person=${encodeURIComponent(a.owner.email)}`,
       `accessKey=${a.key.id}`,
+      `workspace=${a.workspace.id}`,
       'limit=500',
     ]
     for (const filter of filters) {

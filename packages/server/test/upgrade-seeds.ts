@@ -1,6 +1,7 @@
 import { createSecretKey, hash, randomBytes } from 'node:crypto'
 import type { Kysely } from 'kysely'
-import { appendRecords } from '../src/audit/audit.store.ts'
+import { readHead } from '../src/audit/audit.store.ts'
+import { appendLeaf } from '../src/audit/leaf.ts'
 import { hashToken, newToken } from '../src/base/ids.ts'
 import type { Transaction } from '../src/storage/tables.ts'
 import { type Context, encrypt } from '../src/vault/envelope.ts'
@@ -40,25 +41,25 @@ export class Seeding {
     for (const one of this.rows) if (one.table === table) Object.assign(one.row, change)
   }
 
-  async append(action: string): Promise<void> {
+  async append(action: string, workspace?: string): Promise<void> {
     const json = JSON.stringify({
       time: new Date(NOW).toISOString(),
       action,
       outcome: 'success',
       actor: { kind: 'operator' },
+      workspace,
       traceId: 'seed',
     })
-    const record = {
-      json,
-      time: NOW,
-      action,
-      outcome: 'success',
-      actorId: null,
-      projectId: null,
-      secretName: null,
-    }
-    // `as`: the tables of the log are as they were in the first schema.
-    await this.#db.transaction().execute((tx) => appendRecords(tx as unknown as Transaction, [record]))
+    const copies = { actorId: null, projectId: null, secretName: null, workspaceId: null }
+    const record = { json, time: NOW, action, outcome: 'success', ...copies }
+    await this.#db.transaction().execute(async (tx) => {
+      // `as`: these columns are as they were in the first schema.
+      const tree = await readHead(tx as unknown as Transaction)
+      // It came with 0035.
+      const { workspace_id: _, ...row } = appendLeaf(tree, record)
+      await tx.insertInto('audit_records').values(row).execute()
+      await tx.updateTable('audit_head').set({ size: tree.size, edge: tree.edge }).execute()
+    })
   }
 }
 
@@ -454,7 +455,7 @@ export const seeds: Readonly<Record<string, (seed: Seeding) => Promise<void>>> =
       version: 1,
       encoding: 'utf8',
     })
-    await seed.append('workspace-secret.create')
+    await seed.append('workspace-secret.create', 'ws-seeded00')
   },
   '0028-secret-overrides': (seed) =>
     seed.insert('secret_overrides', {
@@ -519,4 +520,5 @@ export const seeds: Readonly<Record<string, (seed: Seeding) => Promise<void>>> =
     await seed.insert('workspace_needs', { workspace_id: 'ws-seeded00', template: 'node', needs })
     await seed.append('template.create')
   },
+  '0035-audit-workspaces': (seed) => seed.append('template.update'),
 }

@@ -84,6 +84,11 @@ async function expectWhole({ env, rows }: Awaited<ReturnType<typeof seeded>>, la
     expect((await server.ok('POST', override, { token, body: {} })).value).toBe(known.overrideValue)
   }
   expect(await server.core.audit.verify()).toMatchObject({ ok: true })
+  // What happened in a workspace is found by it, also of the time before there was a column for that.
+  const ofWorkspace = await server.core.audit.list({ workspaceId: 'ws-seeded00' }, 10)
+  expect(ofWorkspace.records.map(({ action }) => action)).toEqual(
+    last >= '0027' ? ['workspace-secret.create'] : [],
+  )
   expect(await server.core.vault.verifyDataKeys(db)).toBe(2)
   expect(
     (await server.core.rootKeys.status()).rootKeys.filter(({ state }) => state === 'current'),

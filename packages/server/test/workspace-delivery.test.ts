@@ -62,6 +62,29 @@ describe.each(databases)('what the agent of a workspace gets, on %s', (database)
     ])
   })
 
+  test('SEC-27: who has used what in a workspace is seen by its owner and its Admins, and by nobody else', async () => {
+    await ofWorkspace('ONE', 'w1')
+    await got()
+    const [admin, editor, stranger] = await Promise.all([1, 2, 3].map(() => server.addPerson()))
+    const share = (email: string, level: string) =>
+      post(`/api/v1/workspaces/${workspace.id}/shares`, { email, level })
+    await share(admin!.email, 'admin')
+    await share(editor!.email, 'edit')
+    const seenBy = async ({ token }: TestPerson) => {
+      const path = `/api/v1/audit?workspace=${workspace.id}&action=workspace-secret.use`
+      return (await server.ok('GET', path, { token })).records
+    }
+    const record = { actor: { kind: 'workspace', id: workspace.id }, target: { name: 'ONE' } }
+    for (const person of [owner, admin!]) expect(await seenBy(person)).toMatchObject([record])
+    for (const person of [editor!, stranger!]) expect(await seenBy(person)).toEqual([])
+    // And so is a proof of it.
+    const [{ index }] = await seenBy(owner)
+    const proof = (person: TestPerson) =>
+      server.request('GET', `/api/v1/audit/${index}/proof`, { token: person.token })
+    expect((await proof(admin!)).status).toBe(200)
+    expect((await proof(editor!)).status).toBe(404)
+  })
+
   test('SEC-4, C17: bytes come out as they went in, with the path of the file', async () => {
     const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i)).toString('base64')
     await ofWorkspace('BINARY', bytes, { type: 'file', encoding: 'base64', filePath: '~/.config/binary' })

@@ -77,6 +77,7 @@ const filters = {
   ),
   action: Type.Optional(OneOf(actionNames)),
   project: Type.Optional(Id),
+  workspace: Type.Optional(Type.String({ maxLength: 40, description: 'Id of a workspace' })),
   outcome: Type.Optional(OneOf(outcomes)),
   from: Type.Optional(Type.String({ format: 'date-time', description: 'Not before' })),
   to: Type.Optional(Type.String({ format: 'date-time', description: 'Before' })),
@@ -87,7 +88,7 @@ export const listAudit = route({
   method: 'GET',
   path: '/api/v1/audit',
   summary:
-    'Read the audit log, newest first. Administrators see all of it, others what they did and the projects they are Admin of',
+    'Read the audit log, newest first. Administrators see all of it, others what they did, and the projects and workspaces they are Admin of',
   caller: 'person',
   scope: 'audit:read',
   action: 'audit.read',

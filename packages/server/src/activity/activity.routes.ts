@@ -18,17 +18,23 @@ import type { Projects } from '../projects/projects.service.ts'
 
 const PAGE = 50
 
-/** Reading the audit log: administrators see all of it, others their own acts and the projects they are Admin of. */
+/** Reading the audit log: administrators see all of it, others their own acts, and the projects and workspaces they are Admin of. */
 export function activityRoutes(
   http: Http<Person, Machine>,
   audit: AuditLog,
   access: Access,
   accounts: Accounts,
-  projects: Projects,
+  projects: Pick<Projects, 'listAdministered'>,
+  workspaces: Pick<Projects, 'listAdministered'>,
 ): void {
   async function visibleTo({ caller }: Asker<Person>) {
     if (caller.role === 'admin') return undefined
-    return { accountId: caller.accountId, projectIds: await projects.listAdministered(caller.accountId) }
+    const { accountId } = caller
+    const [projectIds, workspaceIds] = await Promise.all([
+      projects.listAdministered(accountId),
+      workspaces.listAdministered(accountId),
+    ])
+    return { accountId, projectIds, workspaceIds }
   }
 
   http.person(listAudit, async ({ caller, origin, query }) => {
@@ -41,6 +47,7 @@ export function activityRoutes(
       secretName: query.secret,
       action: query.action,
       projectId: query.project,
+      workspaceId: query.workspace,
       outcome: query.outcome,
       from: query.from === undefined ? undefined : Date.parse(query.from),
       to: query.to === undefined ? undefined : Date.parse(query.to),
@@ -68,10 +75,11 @@ export function activityRoutes(
   http.person(proveAuditRecord, async ({ caller, origin, params }) => {
     const asker = { caller, origin }
     const visible = await visibleTo(asker)
-    const isVisible = ({ actor, project }: AuditRecord) =>
+    const isVisible = ({ actor, project, workspace }: AuditRecord) =>
       visible === undefined ||
       actor.id === visible.accountId ||
-      (project !== undefined && visible.projectIds.includes(project.id))
+      (project !== undefined && visible.projectIds.includes(project.id)) ||
+      (workspace !== undefined && visible.workspaceIds.includes(workspace))
     return access.check(asker, 'audit.read', instance, async () => ({
       proof: await audit.prove(params.index, isVisible),
     }))

@@ -204,6 +204,7 @@ export class AuditLog {
       actorId: entry.actor.id ?? null,
       projectId: entry.project?.id ?? null,
       secretName: isSecret(entry.target?.kind) ? (entry.target?.name ?? null) : null,
+      workspaceId: entry.workspace ?? null,
     }
   }
 

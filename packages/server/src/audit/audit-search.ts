@@ -16,7 +16,7 @@ import {
 import { SPAN } from './leaf.ts'
 
 /*
- * Searching a log of any size. There is an index by secret, actor, project, action and outcome, each in the order of the
+ * Searching a log of any size. There is an index by secret, actor, project, workspace, action and outcome, each in the order of the
  * tree. A search walks the one that finds the fewest, newest first and a window at a time, and looks at the other
  * conditions in what it finds. It ends after a while, wherever it is, and says where to go on: no filter makes a server
  * that has one thread for SQLite stand still.
@@ -77,7 +77,7 @@ export async function searchRecords(
   return { rows: page, nextCursor: page.at(-1)?.leaf_index ?? null }
 }
 
-/** An administrator sees everything; others their own acts, or those in one of their projects. */
+/** An administrator sees everything; others their own acts, or those in one of their projects or workspaces. */
 function waysToSee({
   visibleTo,
   before: _before,
@@ -85,13 +85,18 @@ function waysToSee({
   ...conditions
 }: AuditFilter): RecordConditions[] {
   if (!visibleTo) return [conditions]
-  const { accountId, projectIds } = visibleTo
-  const { actorId, projectId } = conditions
-  if (actorId === accountId || (projectId !== undefined && projectIds.includes(projectId)))
+  const { accountId, projectIds, workspaceIds } = visibleTo
+  const { actorId, projectId, workspaceId } = conditions
+  if (
+    actorId === accountId ||
+    (projectId !== undefined && projectIds.includes(projectId)) ||
+    (workspaceId !== undefined && workspaceIds.includes(workspaceId))
+  )
     return [conditions]
   return [
     ...(actorId === undefined ? [{ ...conditions, actorId: accountId }] : []),
     ...(projectId === undefined ? projectIds.map((id) => ({ ...conditions, projectId: id })) : []),
+    ...(workspaceId === undefined ? workspaceIds.map((id) => ({ ...conditions, workspaceId: id })) : []),
   ]
 }
 
@@ -158,11 +163,12 @@ function joined(positions: readonly number[]): LeafSpan[] {
 }
 
 function driversOf(conditions: RecordConditions): Driver[] {
-  const { secretName, actorId, projectId, outcome, action } = conditions
+  const { secretName, actorId, projectId, workspaceId, outcome, action } = conditions
   return [
     ...(secretName === undefined ? [] : [{ column: 'secret_name', value: secretName } as const]),
     ...(actorId === undefined ? [] : [{ column: 'actor_id', value: actorId } as const]),
     ...(projectId === undefined ? [] : [{ column: 'project_id', value: projectId } as const]),
+    ...(workspaceId === undefined ? [] : [{ column: 'workspace_id', value: workspaceId } as const]),
     // Successes are most of the log, and have no index.
     ...(outcome === undefined || outcome === 'success'
       ? []

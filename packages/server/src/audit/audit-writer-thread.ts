@@ -20,8 +20,8 @@ const assertSameFile = fileGuard(db)
 const readHead = db.prepare('select size, edge from audit_head where id = 1')
 const insert = db.prepare(
   `insert into audit_records
-     (leaf_index, leaf_hash, record, time, action, outcome, actor_id, project_id, secret_name)
-   values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     (leaf_index, leaf_hash, record, time, action, outcome, actor_id, project_id, secret_name, workspace_id)
+   values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 )
 const writeHead = db.prepare('update audit_head set size = ?, edge = ? where id = 1')
 
@@ -40,6 +40,7 @@ function append(records: readonly PendingRecord[]): void {
       row.actor_id,
       row.project_id,
       row.secret_name,
+      row.workspace_id,
     )
   }
   writeHead.run(tree.size, tree.edge)

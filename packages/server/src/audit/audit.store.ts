@@ -8,8 +8,14 @@ export interface AuditFilter extends RecordConditions {
   readonly start?: number | undefined
   /** Only records before this index. */
   readonly before?: number | undefined
-  /** Only what this person did, and what happened in these projects. */
-  readonly visibleTo?: { readonly accountId: string; readonly projectIds: readonly string[] } | undefined
+  /** Only what this person did, and what happened in these projects and workspaces. */
+  readonly visibleTo?:
+    | {
+        readonly accountId: string
+        readonly projectIds: readonly string[]
+        readonly workspaceIds: readonly string[]
+      }
+    | undefined
 }
 
 /** Bound parameters per statement stay below what both databases allow. */
@@ -264,6 +270,7 @@ export interface RecordConditions {
   readonly secretName?: string | undefined
   readonly actorId?: string | undefined
   readonly projectId?: string | undefined
+  readonly workspaceId?: string | undefined
   readonly action?: string | undefined
   readonly outcome?: string | undefined
   readonly from?: number | undefined
@@ -272,7 +279,14 @@ export interface RecordConditions {
 
 /** The index that is walked. */
 export type Driver = {
-  readonly column: 'secret_name' | 'actor_id' | 'project_id' | 'action' | 'outcome' | 'leaf_index'
+  readonly column:
+    | 'secret_name'
+    | 'actor_id'
+    | 'project_id'
+    | 'workspace_id'
+    | 'action'
+    | 'outcome'
+    | 'leaf_index'
   readonly value?: string
 }
 
@@ -296,7 +310,8 @@ function candidates(db: Queries, { column, value }: Driver, { start, end }: Leaf
     .where(sql<boolean>`${pair} >= (${value}, ${start})`)
     .orderBy(column, 'desc')
     .orderBy('leaf_index', 'desc')
-  // The index has the others only.
+  // These indexes have only what is not the rule.
+  if (column === 'workspace_id') return found.where('workspace_id', 'is not', null)
   return column === 'outcome' ? found.where(sql<boolean>`outcome <> 'success'`) : found
 }
 
@@ -331,6 +346,7 @@ export async function findRecords(
     secret_name: conditions.secretName,
     actor_id: conditions.actorId,
     project_id: conditions.projectId,
+    workspace_id: conditions.workspaceId,
     action: conditions.action,
     outcome: conditions.outcome,
   }

@@ -15,6 +15,7 @@ export interface PendingRecord {
   readonly actorId: string | null
   readonly projectId: string | null
   readonly secretName: string | null
+  readonly workspaceId: string | null
 }
 
 export const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer')
@@ -35,5 +36,6 @@ export function appendLeaf(tree: MerkleTree, entry: PendingRecord): Tables['audi
     actor_id: entry.actorId,
     project_id: entry.projectId,
     secret_name: entry.secretName,
+    workspace_id: entry.workspaceId,
   }
 }

@@ -182,7 +182,7 @@ export async function composeServer(
   sshKeyRoutes(http, core.sshKeys, clock)
   apiKeyRoutes(http, core.apiKeys, clock)
   destinationRoutes(http, core.auditDestinations)
-  activityRoutes(http, core.audit, access, accounts, core.projects)
+  activityRoutes(http, core.audit, access, accounts, core.projects, core.workspaces)
   const refusedLogins = new FailedAttempts(clock, RECORDED_LOGINS_MAX, MINUTE_MS)
   const gateway = new SshGateway({
     access,

@@ -704,6 +704,7 @@ export interface Tables {
     actor_id: string | null
     project_id: string | null
     secret_name: string | null
+    workspace_id: string | null
   }
   /** One row: size and right edge of the tree. */
   audit_head: { id: number; size: number; edge: Uint8Array }

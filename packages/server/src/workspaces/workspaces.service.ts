@@ -44,6 +44,11 @@ export class Workspaces {
     return store.listOwned(this.#storage.db, accountId)
   }
 
+  /** Ids of the workspaces that are somebody's, or shared with them as Admin: whose records they see. */
+  async listAdministered(accountId: string): Promise<string[]> {
+    return store.listAdministered(this.#storage.db, accountId)
+  }
+
   /** For the delivery, which has decided. @throws AppError `workspace.not_found` */
   async findForDelivery(id: string): Promise<DeliveredWorkspace> {
     const workspace = await store.findForDelivery(this.#storage.db, id)

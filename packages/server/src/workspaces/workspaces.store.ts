@@ -152,6 +152,23 @@ export async function listOwned(db: Queries, ownerId: string): Promise<{ id: str
   return db.selectFrom('workspaces').select(['id', 'name']).where('owner_id', '=', ownerId).execute()
 }
 
+/** Ids of the workspaces that a person owns, or has as Admin. */
+export async function listAdministered(db: Queries, accountId: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom('workspaces')
+    .select('id')
+    .where('owner_id', '=', accountId)
+    .union(
+      db
+        .selectFrom('workspace_shares')
+        .select('workspace_id as id')
+        .where('account_id', '=', accountId)
+        .where('level', '=', 'admin'),
+    )
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
 export async function countWorkspacesOf(db: Queries, ownerId: string): Promise<number> {
   const { count } = await db
     .selectFrom('workspaces')

@@ -7,6 +7,7 @@ import { Failure, usageFailure } from '../../failure.ts'
 import { parsedTime, sayEmpty } from '../../present.ts'
 import type { Terminal } from '../../terminal.ts'
 import { findProject } from '../project/find-project.ts'
+import { findWorkspace } from '../workspace/find-workspace.ts'
 
 const PAGE_MAX = 500
 /** How often is asked for what has come. */
@@ -16,10 +17,10 @@ type Filters = NonNullable<CallInput<'audit.list'>['query']>
 
 export const command = defineCommand({
   usage:
-    '[--person=PERSON] [--secret=NAME] [--action=ACTION] [--project=PROJECT] [--outcome=OUTCOME] [--follow] [--json]',
+    '[--person=PERSON] [--secret=NAME] [--action=ACTION] [--project=PROJECT] [--workspace=WORKSPACE] [--outcome=OUTCOME] [--follow] [--json]',
   description:
-    'Newest first, one line each, times in UTC. Administrators see all of the log, others what they did and the projects they are\n' +
-    'Admin of. With --json it prints one JSON object per line, with who, from where and how.',
+    'Newest first, one line each, times in UTC. Administrators see all of the log, others what they did, and what happened in the\n' +
+    'projects and workspaces they are Admin of. With --json it prints one JSON object per line, with who, from where and how.',
   options: {
     person: {
       type: 'string',
@@ -30,6 +31,12 @@ export const command = defineCommand({
     secret: { type: 'string', placeholder: 'NAME', summary: 'what was done to secrets of this name' },
     action: { type: 'string', placeholder: 'ACTION', summary: 'only this action, such as secret.read' },
     project: { type: 'string', short: 'p', placeholder: 'PROJECT', summary: 'only this project: name or id' },
+    workspace: {
+      type: 'string',
+      short: 'w',
+      placeholder: 'WORKSPACE',
+      summary: 'what happened in this workspace: name or id',
+    },
     outcome: { type: 'string', placeholder: 'OUTCOME', summary: 'how it ended', choices: outcomes },
     from: {
       type: 'string',
@@ -64,12 +71,15 @@ export const command = defineCommand({
       }
       const project =
         options.project === undefined ? undefined : (await findProject(keyhold, options.project)).id
+      const workspace =
+        options.workspace === undefined ? undefined : await workspaceId(keyhold, options.workspace)
       const filters = {
         ...(person !== undefined && { person }),
         ...(accessKey !== undefined && { accessKey }),
         ...(secret !== undefined && { secret }),
         ...(action !== undefined && { action }),
         ...(project !== undefined && { project }),
+        ...(workspace !== undefined && { workspace }),
         ...(outcome !== undefined && { outcome }),
         ...(from !== undefined && { from: parsedTime(from, 'from', -1) }),
         ...(to !== undefined && { to: parsedTime(to, 'to', -1) }),
@@ -90,6 +100,11 @@ export const command = defineCommand({
         terminal.note(`the log begins with record ${begin}: older ones were removed, as the settings say`)
     }),
 })
+
+/** An id is taken as it is: administrators see records of workspaces that are not theirs, and of deleted ones. */
+async function workspaceId(keyhold: Keyhold, nameOrId: string): Promise<string> {
+  return /^ws-[a-z0-9]{12}$/.test(nameOrId) ? nameOrId : (await findWorkspace(keyhold, nameOrId)).id
+}
 
 /**
  * Newest first. Pages may be short, or empty, before the end: a search of a large log is answered in parts.

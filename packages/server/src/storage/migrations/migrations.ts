@@ -33,6 +33,7 @@ import * as serverAddresses from './0031-server-addresses.ts'
 import * as outsideStores from './0032-outside-stores.ts'
 import * as appliedDeliveries from './0033-applied-deliveries.ts'
 import * as templates from './0034-templates.ts'
+import * as auditWorkspaces from './0035-audit-workspaces.ts'
 
 /** Every migration, oldest first. New ones are added at the end; landed ones never change. */
 export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migration> {
@@ -71,5 +72,6 @@ export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migra
     '0032-outside-stores': { up: (db) => outsideStores.up(db, dialect) },
     '0033-applied-deliveries': { up: appliedDeliveries.up },
     '0034-templates': { up: templates.up },
+    '0035-audit-workspaces': { up: (db) => auditWorkspaces.up(db, dialect) },
   }
 }

@@ -21,6 +21,7 @@ import { projectsQuery } from '../../projects.ts'
 import { ErrorMessage } from '../../ui/error-message.tsx'
 import { Page } from '../../ui/page.tsx'
 import { QueryView } from '../../ui/query-view.tsx'
+import { workspacesQuery } from '../../workspaces.ts'
 import { CheckpointPanel } from './checkpoint.tsx'
 import { type ActivitySearch, type Filters, readSearch } from './filters.ts'
 import { words } from './messages.ts'
@@ -32,11 +33,11 @@ import { type AuditRecord, useRecords } from './use-records.ts'
 /** The audit log. */
 export function Activity() {
   const { live, record, ...asked } = useSearch({ from: '/signed-in/activity' })
-  const { who, secret, action, project, outcome, from, to } = asked
+  const { who, secret, action, project, workspace, outcome, from, to } = asked
   // The same object for the same filters, whatever else the address says.
   const filters = useMemo<Filters>(
-    () => ({ who, secret, action, project, outcome, from, to }),
-    [who, secret, action, project, outcome, from, to],
+    () => ({ who, secret, action, project, workspace, outcome, from, to }),
+    [who, secret, action, project, workspace, outcome, from, to],
   )
   const navigate = useNavigate()
   const go = (search: ActivitySearch) => void navigate({ to: '/activity', search, replace: true })
@@ -140,11 +141,25 @@ const actionOptions = [
   ...actionNames.map((name) => ({ value: name, label: `${actions[name].line} (${name})` })),
 ]
 
+/** One of one's own, or any; and the one that is asked for, which may be somebody else's or be gone. */
+function optionsOf(
+  known: readonly { readonly id: string; readonly name: string }[],
+  asked: string | undefined,
+): { value: string; label: string }[] {
+  const isOther = asked !== undefined && known.every(({ id }) => id !== asked)
+  return [
+    { value: '', label: words.any },
+    ...known.map(({ id, name }) => ({ value: id, label: name })),
+    ...(isOther ? [{ value: asked, label: asked }] : []),
+  ]
+}
+
 function FilterBar({ filters, onChange }: { filters: Filters; onChange: (filters: Filters) => void }) {
   const [draft, setDraft] = useState(filters)
   const isAdmin = useIsAdmin()
   const { data: accounts } = useQuery({ ...accountsQuery, enabled: isAdmin })
   const { data: projects = [] } = useQuery(projectsQuery)
+  const { data: workspaces = [] } = useQuery(workspacesQuery)
   const apply = (event: FormEvent) => {
     event.preventDefault()
     onChange(readSearch({ ...draft }))
@@ -152,13 +167,6 @@ function FilterBar({ filters, onChange }: { filters: Filters; onChange: (filters
   /** What is chosen counts at once, what is typed with Enter. */
   const choose = (part: Filters) => onChange(readSearch({ ...draft, ...part }))
   const type = (part: Filters) => setDraft({ ...draft, ...part })
-  const projectOptions = [
-    { value: '', label: words.any },
-    ...projects.map(({ id, name }) => ({ value: id, label: name })),
-    ...(filters.project === undefined || projects.some(({ id }) => id === filters.project)
-      ? []
-      : [{ value: filters.project, label: filters.project }]),
-  ]
   const people = 'activity-people'
   const isFiltered = Object.values(filters).some((value) => value !== undefined)
   return (
@@ -200,8 +208,14 @@ function FilterBar({ filters, onChange }: { filters: Filters; onChange: (filters
         <NativeSelect
           label={words.project}
           value={draft.project ?? ''}
-          data={projectOptions}
+          data={optionsOf(projects, filters.project)}
           onChange={(event) => choose({ project: event.currentTarget.value || undefined })}
+        />
+        <NativeSelect
+          label={words.workspace}
+          value={draft.workspace ?? ''}
+          data={optionsOf(workspaces, filters.workspace)}
+          onChange={(event) => choose({ workspace: event.currentTarget.value || undefined })}
         />
         <NativeSelect
           label={words.outcome}

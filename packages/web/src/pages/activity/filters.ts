@@ -8,6 +8,7 @@ export interface Filters {
   readonly secret?: string | undefined
   readonly action?: Action | undefined
   readonly project?: string | undefined
+  readonly workspace?: string | undefined
   readonly outcome?: Outcome | undefined
   /** ISO 8601. */
   readonly from?: string | undefined
@@ -30,6 +31,7 @@ export function readSearch(search: Record<string, unknown>): ActivitySearch {
     secret: text(search.secret),
     action: actionNames.find((one) => one === search.action),
     project: text(search.project),
+    workspace: text(search.workspace),
     outcome: outcomes.find((one) => one === search.outcome),
     from: time(search.from),
     to: time(search.to),

@@ -2,7 +2,8 @@ export const words = {
   title: 'Activity',
   lead: {
     admin: 'Everything that was done here, as the audit log has it: newest first, times in UTC.',
-    member: 'What you did, and what happened in projects that you are Admin of: newest first, times in UTC.',
+    member:
+      'What you did, and what happened in projects and workspaces that you are Admin of: newest first, times in UTC.',
   },
   filters: 'Filters',
   who: 'Who',
@@ -53,6 +54,7 @@ export const words = {
   onlySecret: 'Only this secret',
   onlyWho: 'Only by them',
   onlyProject: 'Only this project',
+  onlyWorkspace: 'Only this workspace',
   gone: 'There is no such record that you may see.',
 } as const
 

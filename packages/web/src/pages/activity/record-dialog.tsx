@@ -91,6 +91,11 @@ function Details({ record, nameOf }: { record: AuditRecord } & Pick<Props, 'name
             {words.onlyProject}
           </Button>
         )}
+        {record.workspace !== undefined && (
+          <Button variant="default" size="xs" onClick={() => narrow({ workspace: record.workspace })}>
+            {words.onlyWorkspace}
+          </Button>
+        )}
       </Group>
       <Proof record={record} />
     </Stack>
