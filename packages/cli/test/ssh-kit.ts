@@ -1,7 +1,7 @@
 // A real server, a real agent, and people with keys who enter with the programs of OpenSSH.
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
@@ -209,4 +209,16 @@ export function start(program: string, args: readonly string[], options: { env?:
   )
   onTestFinished(() => void child.kill('SIGKILL'))
   return { child, ended, text: () => Buffer.concat(stdout).toString() }
+}
+
+/** Numbers of processes, of a text that has them as `<123>`. */
+export const pidsIn = (text: string) => [...text.matchAll(/<(\d+)>/g)].map(([, pid]) => Number(pid))
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+  } catch {
+    return false
+  }
 }

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TerminalRun, waitFor } from './kit.ts'
-import { type Result, SshWorld, start } from './ssh-kit.ts'
+import { isAlive, pidsIn, type Result, SshWorld, start } from './ssh-kit.ts'
 
 const TOKEN = 'ghp_canary-of-masked-sessions'
 const PEM = `-----BEGIN KEY-----\n${randomBytes(30).toString('base64')}\n${randomBytes(30).toString('base64')}\n-----END KEY-----\n`
@@ -275,7 +275,9 @@ describe('rights', () => {
     const change = (level: string) =>
       world.done(['share', 'update', 'api', 'eve@example.com', `--level=${level}`])
     await change(from)
-    const inside = start('ssh', [...world.optionsOf('eve'), world.target, 'echo in; exec sleep 600'])
+    // One in the background, which outlives its shell.
+    const command = '(sleep 600 & echo "<$!>"); echo "<$$>in"; exec sleep 600'
+    const inside = start('ssh', [...world.optionsOf('eve'), world.target, command])
     await waitFor(
       () => inside.text().includes('in'),
       undefined,
@@ -285,6 +287,7 @@ describe('rights', () => {
     const changedAt = Date.now()
     expect((await inside.ended).code).toBe(255)
     expect(Date.now() - changedAt).toBeLessThan(2_500)
+    await waitFor(() => pidsIn(inside.text()).every((pid) => !isAlive(pid)))
     const again = await eve(['echo "<$GITHUB_TOKEN>"'])
     expect(again.code).toBe(comesBack ? 0 : 255)
     expect(again.stdout.toString()).toBe(!comesBack ? '' : to === 'admin' ? `<${TOKEN}>\n` : '<>\n')

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { waitFor } from './kit.ts'
 import type { RealServer } from './real-server.ts'
-import { SshWorld, start } from './ssh-kit.ts'
+import { isAlive, pidsIn, SshWorld, start } from './ssh-kit.ts'
 
 let world: SshWorld
 let server: RealServer
@@ -254,7 +254,7 @@ describe('who gets in', () => {
         await done(['ssh-key', 'add', join(home, 'mia', 'id.pub')], mia)
       if (!(await done(['share', 'list', 'api', '--json'])).includes('mia'))
         await done(['share', 'add', 'api', 'mia@example.com', '--level=admin'])
-      const inside = start('ssh', [...optionsOf('mia'), world.target, 'echo in; exec sleep 600'])
+      const inside = start('ssh', [...optionsOf('mia'), world.target, 'echo "<$$>in"; exec sleep 600'])
       await waitFor(
         () => inside.text().includes('in'),
         undefined,
@@ -264,6 +264,7 @@ describe('who gets in', () => {
       const takenAt = Date.now()
       expect((await inside.ended).code).toBe(255)
       expect(Date.now() - takenAt).toBeLessThan(2_500)
+      await waitFor(() => pidsIn(inside.text()).every((pid) => !isAlive(pid)))
       expect((await through('mia', world.target)).code).toBe(255)
     },
   )

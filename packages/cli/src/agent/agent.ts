@@ -69,6 +69,7 @@ export async function runAgent(options: AgentOptions): Promise<number> {
     await agent.run(stopping.signal)
   } finally {
     secrets.close()
+    await ssh.close()
   }
   return ExitCode.Ok
 }

@@ -2,6 +2,7 @@
 // asked to. Keyhold says whose keys count for this one connection; the server checks them itself, so whoever sits at the
 // gateway does not get in.
 import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import {
   accessSync,
   constants,
@@ -14,6 +15,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import {
@@ -29,6 +31,7 @@ import { codeOf, Failure } from '../failure.ts'
 import { NO_SFTP, SFTP_SERVERS } from '../session/session-answer.ts'
 import type { Terminal } from '../terminal.ts'
 import { pipeTunnel } from './pipe-tunnel.ts'
+import { VisitProcesses } from './visit-processes.ts'
 import type { VisitorSessions } from './visitor-sessions.ts'
 
 const HOST_KEY = 'ssh_host_ed25519_key'
@@ -38,6 +41,8 @@ const RENEW_BEFORE_MS = 12 * 3_600_000
 const DIALLING_MS = 10_000
 /** How long a server may take to end when its tunnel is gone. */
 const ENDING_MS = 5_000
+/** The same when the agent itself ends. */
+const CLOSING_MS = 1_000
 const FRAME_BYTES_MAX = 1024 * 1024
 
 type Opening = Extract<ControlMessage, { type: 'open' }>
@@ -52,6 +57,7 @@ export interface SshServerOptions {
 
 export class SshServer {
   readonly #options: SshServerOptions
+  readonly #servers = new Map<Server, Opening['level']>()
   #certificateEndsAt = 0
 
   constructor(options: SshServerOptions) {
@@ -100,13 +106,21 @@ export class SshServer {
       server.stderr.setEncoding('utf8').on('data', (text: string) => terminal.note(`sshd: ${text.trim()}`))
       server.on('error', () => socket.terminate())
       server.on('exit', () => rmSync(place, { recursive: true, force: true }))
-      socket.on('close', () => end(server))
+      this.#servers.set(server, opening.level)
+      server.on('exit', () => this.#servers.delete(server))
+      socket.on('close', () => void end(server, opening.level, ENDING_MS))
       pipeTunnel(server.stdout, server.stdin, socket)
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : 'unexpected failure'
       terminal.note(`the SSH server cannot be started (${code})`)
       socket.terminate()
     }
+  }
+
+  /** Ends what others than the owner run: without the agent nothing could end it any more. */
+  async close(): Promise<void> {
+    const visited = [...this.#servers].filter(([, level]) => level !== 'owner')
+    await Promise.all(visited.map(([server, level]) => end(server, level, CLOSING_MS)))
   }
 
   /** @returns undefined where there is no place for it: then sessions are without secrets, and with Edit there is none. */
@@ -243,16 +257,30 @@ function startServer(program: string, place: string): Server {
   })
 }
 
-/** Ends a server whose tunnel is gone, and what it runs. */
-function end(server: Server): void {
-  const signal = (name: NodeJS.Signals) => {
-    try {
-      if (server.pid !== undefined && server.exitCode === null) process.kill(-server.pid, name)
-    } catch {
-      // It has ended.
-    }
+/**
+ * Ends a server whose tunnel is gone. Of what it runs, commands without a terminal would not hear of it: the owner's go on, as
+ * with OpenSSH, and those of others, who may have lost their share, end too.
+ */
+async function end(server: Server, level: Opening['level'], patienceMs: number): Promise<void> {
+  const { pid } = server
+  if (pid === undefined || server.exitCode !== null || server.signalCode !== null) return
+  const hasEnded = once(server, 'exit')
+  const runs = level === 'owner' ? undefined : new VisitProcesses(pid)
+  // Before the server goes: afterwards nothing says whose they are.
+  runs?.find()
+  runs?.signal('SIGHUP')
+  runs?.signal('SIGTERM')
+  signalGroup(pid, 'SIGTERM')
+  await Promise.all([Promise.race([hasEnded, sleep(patienceMs)]), runs?.ended(patienceMs)])
+  if (server.exitCode === null && server.signalCode === null) signalGroup(pid, 'SIGKILL')
+  runs?.find()
+  runs?.signal('SIGKILL')
+}
+
+function signalGroup(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, name)
+  } catch {
+    // It has ended.
   }
-  signal('SIGTERM')
-  const deadline = setTimeout(() => signal('SIGKILL'), ENDING_MS)
-  server.once('exit', () => clearTimeout(deadline))
 }
