@@ -53,7 +53,7 @@ export interface ServerTunnelParts {
 /**
  * Tunnels between servers: somebody's `ssh` comes to one, and the agent of the workspace is connected to another. The wish
  * is sealed for the server it goes to, with a key that only servers of this instance have, so that the way between them
- * need not be trusted: what travels in a tunnel is SSH between client and workspace (decision 0034).
+ * need not be trusted: what travels in a tunnel is SSH between client and workspace (decision 0041).
  */
 export class ServerTunnels {
   readonly #parts: ServerTunnelParts
