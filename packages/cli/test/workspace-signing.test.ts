@@ -103,11 +103,11 @@ test('SDS-36, SDS-37: commits and tags are signed with nothing set up, and verif
     .split('\n')
     .map((line) => JSON.parse(line))
   expect(records).toMatchObject(
-    Array.from({ length: 2 }, () => ({
+    ['git tag', 'git commit'].map((what) => ({
       outcome: 'success',
       actor: { kind: 'workspace' },
       workspace: expect.stringMatching(/^ws-/),
-      target: { kind: 'gpg-key', name: fingerprint },
+      target: { kind: 'gpg-key', name: `${what} with ${fingerprint}` },
     })),
   )
   // A repository, or a command, may say otherwise.

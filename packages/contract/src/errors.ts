@@ -75,6 +75,7 @@ export const errors = {
   'gpg_key.expired': { status: 409, title: 'The GPG key has expired' },
   'gpg_key.limit': { status: 409, title: 'A person has at most 10 GPG keys' },
   'gpg_key.not_found': { status: 404, title: 'GPG key not found' },
+  'gpg_key.sign_refused': { status: 403, title: 'The GPG key does not sign this' },
   'invitation.exists': { status: 409, title: 'There is an open invitation to this e-mail address' },
   'invitation.limit': { status: 409, title: 'The instance has at most 1,000 open invitations' },
   'invitation.link_invalid': { status: 404, title: 'The invitation does not exist, has ended or was used' },
@@ -195,6 +196,10 @@ export const errors = {
   'ssh_identity.not_found': { status: 404, title: 'You have no SSH identity' },
   'ssh_identity.sign_refused': { status: 403, title: 'The SSH identity does not sign this' },
   'ssh_key.exists': { status: 409, title: 'This SSH key is registered already' },
+  'ssh_key.is_identity': {
+    status: 409,
+    title: 'This key is an SSH identity of Keyhold; add a key that is on your own machine',
+  },
   'ssh_key.limit': { status: 409, title: 'A person has at most 50 SSH keys' },
   'ssh_key.not_found': { status: 404, title: 'SSH key not found' },
   'storage.full': { status: 507, title: 'The disk is full; nothing was changed' },

@@ -601,6 +601,32 @@ describe.each(databases)('SSH keys on %s', (database) => {
       expect(await sshKeys.findForLogin(other.fingerprint)).toBeUndefined()
     })
 
+    test('an SSH identity, whoever has it, is no key for this: 409, and one that was added earlier lets nobody in', async () => {
+      const { line, blob, fingerprint } = newSshKey()
+      expect((await post(line)).status).toBe(201)
+      const stranger = await server.addPerson()
+      const generated = await server.ok('POST', '/api/v1/ssh-identity', { token: stranger.token, body: {} })
+      const refused = await post(generated.publicKey)
+      expect([refused.status, refused.body.code]).toEqual([409, 'ssh_key.is_identity'])
+      expect((await server.records(1))[0]).toMatchObject({
+        action: 'ssh-key.create',
+        outcome: 'failed',
+        reason: 'ssh_key.is_identity',
+      })
+      const { sshKeys, storage } = server.core
+      expect([await sshKeys.findForLogin(fingerprint), await sshKeys.linesForLogin(person.id)]).toEqual([
+        expect.anything(),
+        [expect.anything()],
+      ])
+      await storage.transaction((tx) =>
+        tx.updateTable('ssh_identities').set({ blob }).where('account_id', '=', stranger.id).execute(),
+      )
+      expect([await sshKeys.findForLogin(fingerprint), await sshKeys.linesForLogin(person.id)]).toEqual([
+        undefined,
+        [],
+      ])
+    })
+
     test('SDS-12: not for a disabled account, nor one whose password an administrator set', async () => {
       const admin = await server.addPerson('admin')
       const { line, fingerprint } = newSshKey()

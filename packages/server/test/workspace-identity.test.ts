@@ -13,6 +13,15 @@ const CONNECTIONS = '/api/v1/repository-connections'
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 
+const PERSON = 'Ada Lovelace <ada@example.com> 1700000000 +0100'
+const ID = '4b825dc642cb6eb9a060e54bf8d69288fbee4904'
+const PARENT = `parent ${ID}\n`
+const COMMIT = Buffer.from(
+  `tree ${ID}\nauthor ${PERSON}\ncommitter ${PERSON}\nencoding ISO-8859-1\nmergetag object ${ID}\n type commit\n\nWhat and why.\n`,
+)
+const TAG = `object ${ID}\ntype commit\ntag v1\ntagger ${PERSON}\n\nOne.\n`
+const PUSH = `certificate version 0.1\npusher 0x1234 1700000000 +0000\npushee https://example.com/a.git\nnonce 1-a\n\n${ID} ${ID} refs/heads/main\n`
+
 describe.each(databases)('the identity of a workspace, on %s', (database) => {
   let server: TestServer
   let stop: () => Promise<void>
@@ -327,7 +336,11 @@ describe.each(databases)('the identity of a workspace, on %s', (database) => {
   describe('GPG', () => {
     const create = async () =>
       (await server.ok('POST', '/api/v1/gpg-keys', { token: owner.token, body: {} })).gpgKey
-    const sign = (fingerprint: string, data: unknown = 'dGVzdA==', token: string | undefined = agent) =>
+    const sign = (
+      fingerprint: string,
+      data: unknown = COMMIT.toString('base64'),
+      token: string | undefined = agent,
+    ) =>
       server.request('POST', `${CURRENT}/gpg-signatures`, {
         ...(token && { token }),
         body: { fingerprint, data },
@@ -340,7 +353,7 @@ describe.each(databases)('the identity of a workspace, on %s', (database) => {
       expect((await identity()).gpgKey).toEqual({ fingerprint, email })
       const answer = await sign(fingerprint)
       const { signatures } = await verifyGpg({
-        message: await createMessage({ binary: Buffer.from('test') }),
+        message: await createMessage({ binary: COMMIT }),
         signature: await readSignature({ armoredSignature: answer.body.signature }),
         verificationKeys: await readKey({ armoredKey: publicKey }),
         date: server.clock.now(),
@@ -351,8 +364,39 @@ describe.each(databases)('the identity of a workspace, on %s', (database) => {
         outcome: 'success',
         actor: { kind: 'workspace', id: workspace.id },
         workspace: workspace.id,
-        target: { kind: 'gpg-key', id, name: fingerprint },
+        target: { kind: 'gpg-key', id, name: `git commit with ${fingerprint}` },
       })
+    })
+
+    test('403 and a record for all that git does not sign, and for another key of the owner', async () => {
+      const older = await create()
+      const { fingerprint } = await create()
+      for (const [data, what] of [
+        [`${PARENT}${COMMIT}`.replace(/(parent.*\n)(tree.*\n)/, '$2$1'), 'git commit'],
+        [TAG, 'git tag'],
+        [PUSH, 'git push'],
+      ] as const) {
+        const answer = await sign(fingerprint, Buffer.from(data).toString('base64'))
+        expect([what, answer.status]).toEqual([what, 200])
+        expect((await server.records(1))[0]!.target?.name).toBe(`${what} with ${fingerprint}`)
+      }
+      const refused = async (key: string, data: string) => {
+        const answer = await sign(key, Buffer.from(data).toString('base64'))
+        expect([data, answer.status, answer.body.code]).toEqual([data, 403, 'gpg_key.sign_refused'])
+        expect((await server.records(1))[0]).toMatchObject({
+          action: 'gpg-key.sign',
+          outcome: 'refused',
+          reason: 'gpg_key.sign_refused',
+          workspace: workspace.id,
+        })
+      }
+      await refused(older.fingerprint, String(COMMIT))
+      for (const data of [
+        ...['', 'a file', `x${COMMIT}`, String(COMMIT).replace('author', 'Author'), `${COMMIT}\0`],
+        ...[String(COMMIT).split('\n\n')[0]!, String(COMMIT).replace('tree', `tree ${'a'.repeat(39)}\ntree`)],
+        ...[TAG.replace('type commit', 'type mail'), `${PUSH}more`, PUSH.replace('0.1', '0.2')],
+      ])
+        await refused(fingerprint, data)
     })
 
     test('SDS-37: a key that is deleted signs nothing more, and the agent hears of it; 404 for another person’s', async () => {

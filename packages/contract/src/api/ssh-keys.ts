@@ -64,7 +64,7 @@ export const createSshKey = route({
   ),
   status: 201,
   answer: SshKey,
-  errors: ['ssh_key.exists', 'ssh_key.limit'],
+  errors: ['ssh_key.exists', 'ssh_key.is_identity', 'ssh_key.limit'],
 })
 
 export const deleteSshKey = route({

@@ -109,7 +109,8 @@ export const signWithGpg = route({
   id: 'agent.sign_gpg',
   method: 'POST',
   path: '/api/v1/workspaces/current/gpg-signatures',
-  summary: "Sign a commit or a tag with one of the owner's GPG keys; recorded before",
+  summary:
+    "Sign a commit, a tag or a push certificate with the owner's GPG key; recorded before. Signs nothing else",
   caller: 'workspace',
   action: 'gpg-key.sign',
   body: Type.Object(
@@ -128,5 +129,5 @@ export const signWithGpg = route({
     /** Detached and armored. */
     signature: Type.String(),
   }),
-  errors: ['gpg_key.not_found', 'gpg_key.expired'],
+  errors: ['gpg_key.not_found', 'gpg_key.expired', 'gpg_key.sign_refused'],
 })

@@ -10,6 +10,7 @@ import { newId } from '../../base/ids.ts'
 import { Turns } from '../../base/turns.ts'
 import { type Storage, violatedUnique } from '../../storage/storage.ts'
 import type { Vault } from '../../vault/vault.ts'
+import { gitSigningOf } from './git-signing.ts'
 import * as store from './gpg-key.store.ts'
 import { type GitHosts, type GpgKey, type GpgRemoval, isExpired, mergeDeployments } from './gpg-key.ts'
 import {
@@ -190,9 +191,10 @@ export class GpgKeys implements CredentialSource {
   }
 
   /**
-   * Signs for one of the person's workspaces, such as a commit. Recorded before.
+   * Signs for one of the person's workspaces. Its agent gets what git signs, and with {@link signingKey} alone; what it was is
+   * in the record. Recorded before.
    * @param name id, fingerprint or key id. @returns an armored detached signature.
-   * @throws AppError `gpg_key.not_found`, `gpg_key.expired`.
+   * @throws AppError `gpg_key.not_found`, `gpg_key.expired`, `gpg_key.sign_refused`.
    */
   async sign(
     asker: Asker<Person | WorkspaceAgent>,
@@ -201,11 +203,28 @@ export class GpgKeys implements CredentialSource {
     { workspaceId }: { workspaceId?: string } = {},
   ): Promise<string> {
     const where = workspaceId === undefined ? {} : { workspace: workspaceId }
-    return this.#withPrivateKey(asker, 'gpg-key.sign', name, where, async (privateKey, now, key) => {
-      const signature = await signDetached(privateKey, data, now)
-      await this.#touch(key)
-      return signature
-    })
+    const purposeOf = asker.caller.kind === 'person' ? undefined : (key: GpgKey) => this.#purposeOf(key, data)
+    return this.#withPrivateKey(
+      asker,
+      'gpg-key.sign',
+      name,
+      where,
+      async (privateKey, now, key) => {
+        const signature = await signDetached(privateKey, data, now)
+        await this.#touch(key)
+        return signature
+      },
+      purposeOf,
+    )
+  }
+
+  /** @throws AppError `gpg_key.sign_refused`. */
+  async #purposeOf({ accountId, fingerprint }: GpgKey, data: Uint8Array): Promise<string> {
+    if ((await this.signingKey(accountId))?.fingerprint !== fingerprint)
+      throw signRefused('Workspaces sign with the newest key of their owner')
+    const what = gitSigningOf(data)
+    if (what === undefined) throw signRefused('It is no commit, tag or push certificate of git')
+    return `${what} with ${fingerprint}`
   }
 
   /** The newest key that can sign. Decides nothing: whoever asks has. */
@@ -221,6 +240,7 @@ export class GpgKeys implements CredentialSource {
     name: string,
     where: { workspace?: string },
     use: (privateKey: Secret<Uint8Array>, now: Date, key: GpgKey) => Promise<T>,
+    purposeOf?: (key: GpgKey) => Promise<string>,
   ): Promise<T> {
     const { db } = this.#storage
     const now = this.#clock.now()
@@ -233,7 +253,9 @@ export class GpgKeys implements CredentialSource {
         if (action === 'gpg-key.sign' && isExpired(key, now)) throw new AppError('gpg_key.expired')
         const sealed = await store.findSealed(db, key)
         if (!sealed) throw new AppError('gpg_key.not_found')
-        return { found: { key, sealed }, records: [{ ...where, ...keyRecord(key) }] }
+        const { target } = keyRecord(key)
+        const purpose = (await purposeOf?.(key)) ?? target.name
+        return { found: { key, sealed }, records: [{ ...where, target: { ...target, name: purpose } }] }
       },
       async (grant, { key, sealed }) =>
         use(await store.openPrivateKey(db, this.#vault, grant, key, sealed), now, key),
@@ -265,6 +287,8 @@ export class GpgKeys implements CredentialSource {
     }))
   }
 }
+
+const signRefused = (detail: string): AppError => new AppError('gpg_key.sign_refused', { detail })
 
 /** What an attempt was about. What could be no id is left out: what was pasted there may be a value. */
 function attempt(id: string, where: { workspace?: string } = {}) {

@@ -38,6 +38,17 @@ export async function findIdentity(db: Queries, accountId: string): Promise<Seal
   return row && rowToIdentity(row)
 }
 
+/** Whether a public key is somebody's identity. */
+export async function isIdentity(db: Queries, blob: Uint8Array): Promise<boolean> {
+  const row = await db
+    .selectFrom('ssh_identities')
+    .select('id')
+    .where('blob', '=', blob)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 /** What a private key is bound to: of two identities that a person had, neither opens as the other. */
 const keyContext = ({ id, type }: Pick<SshIdentity, 'id' | 'type'>) => [
   'keyhold/v1/ssh-identity',

@@ -12,20 +12,29 @@ import {
   parsePublicKeyLine,
 } from '../../base/ssh-public-key.ts'
 import { type Storage, violatedUnique } from '../../storage/storage.ts'
+import type { Queries } from '../../storage/tables.ts'
 import { deleteKey, insertKey, listKeys, prepareFindForLogin, touchKey } from './ssh-key.store.ts'
 import { type SshKey, titleOf } from './ssh-key.ts'
+
+/**
+ * Whether a key is one that this instance signs with for workspaces. Such a key must not open workspaces: whoever is in one
+ * could enter all others as its owner.
+ */
+export type IsIdentity = (db: Queries, blob: Uint8Array) => Promise<boolean>
 
 /** The keys that may enter people's workspaces: added, listed, removed, and looked up when somebody knocks. */
 export class SshKeys implements CredentialSource {
   readonly #storage: Storage
   readonly #access: Access
   readonly #clock: Clock
+  readonly #isIdentity: IsIdentity
   readonly #findForLogin: ReturnType<typeof prepareFindForLogin>
 
-  constructor(storage: Storage, access: Access, clock: Clock) {
+  constructor(storage: Storage, access: Access, clock: Clock, isIdentity: IsIdentity) {
     this.#storage = storage
     this.#access = access
     this.#clock = clock
+    this.#isIdentity = isIdentity
     this.#findForLogin = prepareFindForLogin(storage)
   }
 
@@ -37,7 +46,7 @@ export class SshKeys implements CredentialSource {
 
   /**
    * @param publicKey a line as `ssh-keygen` writes it.
-   * @throws AppError `request.invalid`, `ssh_key.exists` whoever has it, `ssh_key.limit`.
+   * @throws AppError `request.invalid`, `ssh_key.exists` whoever has it, `ssh_key.is_identity`, `ssh_key.limit`.
    */
   async create(asker: Asker<Person>, publicKey: string, expiresAt: Date | null): Promise<SshKey> {
     return this.#access.perform(asker, 'ssh-key.create', own(), async (tx) => {
@@ -45,6 +54,7 @@ export class SshKeys implements CredentialSource {
       const now = this.#clock.now()
       const { type, blob, bits, comment, fingerprint } = parsePublicKeyLine(publicKey)
       if (expiresAt && expiresAt <= now) throw invalidField('expiresAt', 'must be in the future')
+      if (await this.#isIdentity(tx, blob)) throw new AppError('ssh_key.is_identity')
       const key: SshKey = {
         ...{ id: newId('ssh'), accountId, fingerprint, type, blob, bits, comment },
         ...{ createdAt: now, expiresAt, lastUsedAt: null },
@@ -93,15 +103,21 @@ export class SshKeys implements CredentialSource {
   ): Promise<{ id: string; accountId: string; fingerprint: string; title: string } | undefined> {
     const fingerprint = typeof key === 'string' ? key : fingerprintOf(key)
     const found = await this.#findForLogin(fingerprint, this.#clock.now().getTime())
-    return found && { id: found.id, accountId: found.accountId, fingerprint, title: titleOf(found) }
+    // Added before that was refused.
+    if (!found || (await this.#isIdentity(this.#storage.db, found.blob))) return undefined
+    return { id: found.id, accountId: found.accountId, fingerprint, title: titleOf(found) }
   }
 
   /** Lines of `authorized_keys` of all keys that let a person in now. */
   async linesForLogin(accountId: string): Promise<string[]> {
     const now = this.#clock.now()
     const keys = await listKeys(this.#storage.db, accountId)
-    return keys
-      .filter(({ expiresAt }) => expiresAt === null || expiresAt > now)
+    const present = keys.filter(({ expiresAt }) => expiresAt === null || expiresAt > now)
+    const areIdentities = await Promise.all(
+      present.map(({ blob }) => this.#isIdentity(this.#storage.db, blob)),
+    )
+    return present
+      .filter((_, index) => !areIdentities[index])
       .map(({ type, blob }) => `${type} ${Buffer.from(blob).toString('base64')}`)
   }
 
