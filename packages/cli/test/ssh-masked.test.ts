@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { copiesOut } from '../src/session/masked-session.ts'
 import { TerminalRun, waitFor } from './kit.ts'
 import { isAlive, pidsIn, type Result, SshWorld, start } from './ssh-kit.ts'
 
@@ -192,6 +193,17 @@ describe('what leads past a session', () => {
       ])
       expect(existsSync(back)).toBe(false)
     }
+  })
+
+  test.each([
+    'sudo rsync --server --sender -logDtpr . /etc/hostname',
+    '/usr/lib/openssh/sftp-server -e',
+    'cd /; exec scp -p -f /etc/hostname',
+    'scp -rf -- x',
+  ])('a copy out is refused however it is asked for: %s', (command) => {
+    expect(copiesOut(command)).toBe(true)
+    for (const other of [undefined, 'ls', 'scp -t .; rm -rf x', 'rsync --server -logDtpr . x', 'sftp host'])
+      expect(copiesOut(other)).toBe(false)
   })
 
   test.each([

@@ -24,9 +24,13 @@ export interface MaskedSession {
 
 /**
  * Programs that cut files into pieces of their own or compress them, which a masker does not see through: of these only the
- * ways in are open.
+ * ways in are open. Wherever they are named, such as after `sudo`.
  */
-const COPIES_OUT = [/^(?:\S*\/)?scp\s(?:-\w+\s+)*?-\w*f\w*\s/, /^(?:\S*\/)?rsync\s.*--server\b.*\s--sender\s/]
+const COPIES_OUT = [
+  /\bscp\b[^;&|\n]*\s-\w*f/,
+  /\brsync\b.*--server\b.*--sender\b/,
+  /\b(?:sftp-server|internal-sftp)\b/,
+]
 
 /** Whether a command copies files to the client. */
 export function copiesOut(command: string | undefined): boolean {
