@@ -21,6 +21,8 @@ const RETRY_MS = 1_000
 /** What waits in a socket before its source has to wait, and what has to be left before it goes on. */
 const HIGH_BYTES = 1024 * 1024
 const LOW_BYTES = 256 * 1024
+/** More than agents and gateways send in one. */
+const FRAME_BYTES_MAX = 1024 * 1024
 /** Close code for a wish that could not be granted; its reason is for people. */
 const REFUSED = 4000
 /** The server that has the agent: somebody is there. The other one: I listen. */
@@ -119,6 +121,7 @@ export class ServerTunnels {
       headers: { [SERVER_TUNNEL_HEADER]: messages.seal(contextOf(server.id), text) },
       handshakeTimeout: ANSWER_MS,
       perMessageDeflate: false,
+      maxPayload: FRAME_BYTES_MAX,
       // The wish says who may read it, and the tunnel is sealed end to end; a name in a certificate adds nothing.
       rejectUnauthorized: false,
     })
