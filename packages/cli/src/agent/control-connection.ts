@@ -10,7 +10,8 @@ import { userAgent } from '../client.ts'
 const OPENING_MS = 15_000
 /** The server pings every 20 seconds. Silence for so long is a network that did not say that it went away. */
 const DEAD_MS = 50_000
-const MESSAGE_BYTES_MAX = 64 * 1024
+/** More than what says who comes in, with 50 keys of RSA of 16,384 bits. */
+const MESSAGE_BYTES_MAX = 512 * 1024
 
 /** The connection over which the server says when there is something to do. It carries no values. */
 export class ControlConnection {

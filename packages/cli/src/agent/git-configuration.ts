@@ -1,5 +1,6 @@
 import { execFileSync, type StdioOptions } from 'node:child_process'
 import { renameSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 
 /** A host name or address with its port, as Keyhold names it; anything else could end the line that it is written into. */
 const HOST = /^[a-z0-9.-]+(?::\d{1,5})?$|^\[[0-9a-f:.]+\](?::\d{1,5})?$/
@@ -63,13 +64,19 @@ export function hasOwnSigningKey(env: NodeJS.ProcessEnv): boolean {
   }
 }
 
-/** Where git has the configuration of this machine. */
-export function machineGitConfig(env: NodeJS.ProcessEnv): string {
-  if (env.GIT_CONFIG_SYSTEM) return env.GIT_CONFIG_SYSTEM
+/**
+ * Where git has the configuration of this machine.
+ * @param own the file that the agent writes, which an agent that was started in a session of another finds in its environment.
+ */
+export function machineGitConfig(
+  { GIT_CONFIG_SYSTEM: said, ...env }: NodeJS.ProcessEnv,
+  own: string,
+): string {
+  if (said && resolve(said) !== resolve(own)) return said
   try {
     const stdio: StdioOptions = ['ignore', 'pipe', 'ignore']
-    const said = execFileSync('git', ['var', 'GIT_CONFIG_SYSTEM'], { encoding: 'utf8', stdio })
-    return said.split('\n')[0] || '/etc/gitconfig'
+    const answer = execFileSync('git', ['var', 'GIT_CONFIG_SYSTEM'], { encoding: 'utf8', env, stdio })
+    return answer.split('\n')[0] || '/etc/gitconfig'
   } catch {
     // Before git 2.42 it does not say.
     return '/etc/gitconfig'

@@ -144,7 +144,7 @@ export class WorkspaceIdentity implements AgentPart, Follower {
     else rmSync(this.#programs.ssh, { force: true })
     // It stays, with nothing of ours in it: sessions that go on have it in place of the machine's.
     if (this.#isHeld || existsSync(gitSystem))
-      replaceFile(gitSystem, gitSystemConfiguration(machineGitConfig(this.#env), signing))
+      replaceFile(gitSystem, gitSystemConfiguration(machineGitConfig(this.#env, gitSystem), signing))
     const text = this.#isHeld ? gitConfiguration(this.#socketPath, this.#gitTokens.hosts) : undefined
     if (text === undefined) rmSync(gitConfig, { force: true })
     else replaceFile(gitConfig, text)
