@@ -1,6 +1,7 @@
 // Where the agent puts files, and where it does not (T23).
 import {
   chmodSync,
+  chownSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -8,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -68,6 +70,14 @@ describe('T23: a file is not written', () => {
     mkdirSync(join(home, 'open'))
     chmodSync(join(home, 'open'), 0o777)
     expect(put(newFiles(), '~/open/secret')).toEqual({ problem: 'foreign-folder' })
+    mkdirSync(join(home, 'grouped'))
+    chmodSync(join(home, 'grouped'), 0o770)
+    expect(put(newFiles(), '~/grouped/own')).toEqual({ file: join(home, 'grouped/own') })
+    const others = process.getgroups?.().find((group) => group !== process.getgid?.())
+    if (process.getuid?.() === 0 || others !== undefined) {
+      chownSync(join(home, 'grouped'), process.getuid?.() ?? 0, others ?? 12_345)
+      expect(put(newFiles(), '~/grouped/secret')).toEqual({ problem: 'foreign-folder' })
+    }
     // Of root for others, and for root with others in it.
     const foreign = process.getuid?.() === 0 ? '/tmp' : '/etc'
     expect(put(newFiles([foreign]), `${foreign}/keyhold-test`)).toEqual({ problem: 'foreign-folder' })
@@ -155,6 +165,29 @@ test('what has gone is put back: the link, the bytes, and the place in memory', 
   rmSync(dirname(dirname(bytes)), { recursive: true })
   put(files, '~/token')
   expect(readFileSync(link, 'utf8')).toBe('canary')
+})
+
+test('a place in memory that somebody else made anew is not used, and nothing in it is removed', () => {
+  const files = newFiles()
+  const link = join(home, 'token')
+  put(files, '~/token')
+  const place = dirname(dirname(readlinkSync(link)))
+  onTestFinished(() => rmSync(place, { recursive: true, force: true }))
+  // Kept beside it, so that the new one cannot be the same file.
+  renameSync(place, `${place}-moved`)
+  onTestFinished(() => rmSync(`${place}-moved`, { recursive: true, force: true }))
+  mkdirSync(dirname(readlinkSync(link)), { recursive: true, mode: 0o700 })
+  writeFileSync(readlinkSync(link), 'theirs')
+  const forged = readlinkSync(link)
+  put(files, '~/token')
+  expect(readFileSync(link, 'utf8')).toBe('canary')
+  expect(readlinkSync(link)).not.toBe(forged)
+  expect(readFileSync(forged, 'utf8')).toBe('theirs')
+  const open = dirname(dirname(readlinkSync(link)))
+  chmodSync(open, 0o755)
+  put(files, '~/token')
+  expect(dirname(dirname(readlinkSync(link)))).not.toBe(open)
+  expect(existsSync(open)).toBe(false)
 })
 
 test('what was kept by an agent that was killed names what is removed; a forged one removes nothing else', () => {

@@ -3,7 +3,6 @@
 import {
   closeSync,
   constants,
-  existsSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -97,8 +96,8 @@ export class SecretFiles {
    */
   apply(wanted: readonly WantedFile[]): ReadonlyMap<string, FileOutcome> {
     this.#begin()
-    // A session that ended may have taken it away.
-    if (this.#memory && !existsSync(this.#memory.path)) this.#forget()
+    // A session that ended may have taken it away, and somebody else may have made another one of its name.
+    if (this.#memory && !this.#memory.isPrivate) this.#forget()
     const paths = new Set(wanted.map(({ path }) => path))
     for (const path of this.#held.keys()) if (!paths.has(path)) this.#remove(path)
     const outcomes = new Map<string, FileOutcome>()
@@ -158,8 +157,9 @@ export class SecretFiles {
   /** Writes the bytes, if they are others than before. @returns where they are. */
   #write(path: string, value: Uint8Array): string {
     const held = this.#held.get(path)
-    const isThere = held && lstatSync(held.target, { throwIfNoEntry: false })?.isFile()
-    if (isThere && Buffer.compare(held.value, value) === 0) return held.target
+    const status = held && lstatSync(held.target, { throwIfNoEntry: false })
+    const isThere = status?.isFile() && status.uid === process.getuid?.()
+    if (held && isThere && Buffer.compare(held.value, value) === 0) return held.target
     const target = held?.target ?? join(this.#folder(), basename(path))
     mkdirSync(dirname(target), { recursive: true, mode: 0o700 })
     const temporary = `${dirname(target)}/.new`
@@ -226,7 +226,7 @@ export class SecretFiles {
     if (!held) return
     this.#held.delete(path)
     if (held.put) unlink(held.put)
-    rmSync(dirname(held.target), { recursive: true, force: true })
+    if (this.#memory?.isThere) rmSync(dirname(held.target), { recursive: true, force: true })
   }
 
   #keep(): void {
@@ -253,7 +253,9 @@ export class SecretFiles {
 function assertOurs(folder: string): void {
   const status = lstatSync(folder)
   if (!status.isDirectory()) throw new Refusal('no-folder')
-  if (status.uid !== process.getuid?.() || (status.mode & 0o002) !== 0) throw new Refusal('foreign-folder')
+  // Many systems give each user a group, and let it write.
+  const isForOthers = (status.mode & (status.gid === process.getgid?.() ? 0o002 : 0o022)) !== 0
+  if (status.uid !== process.getuid?.() || isForOthers) throw new Refusal('foreign-folder')
 }
 
 /** @throws Refusal when something else is there. Never replaces a file, whoever made it meanwhile. */

@@ -4,6 +4,7 @@
 // of a workspace's agent are in such a directory too, `keyhold-files-…`, and in memory or not at all.
 import {
   accessSync,
+  type BigIntStats,
   constants,
   lstatSync,
   mkdtempSync,
@@ -26,6 +27,8 @@ const RAMFS_MAGIC = 0x858458f6
 
 export class PrivateDirectory {
   readonly path: string
+  /** Which directory it is: somebody else may have made another one of its name. */
+  readonly #made: string
   #isRemoved = false
 
   constructor(env: NodeJS.ProcessEnv, place = privatePlace(env), purpose: Purpose = 'run') {
@@ -39,6 +42,7 @@ export class PrivateDirectory {
         hints: ['set XDG_RUNTIME_DIR or TMPDIR to a directory that can be written'],
       })
     }
+    this.#made = identityOf(lstatSync(this.path, { bigint: true }))
     // On every way out that runs JavaScript. What else can happen is swept by the next run.
     process.once('exit', () => this.remove())
   }
@@ -54,16 +58,42 @@ export class PrivateDirectory {
     return path
   }
 
+  /** Whether it is still the one that was made. */
+  get isThere(): boolean {
+    const status = this.#status()
+    return status !== undefined && this.#isOurs(status)
+  }
+
+  /** Whether besides nobody else can enter it. */
+  get isPrivate(): boolean {
+    const status = this.#status()
+    return status !== undefined && this.#isOurs(status) && (status.mode & 0o077n) === 0n
+  }
+
+  #status(): BigIntStats | undefined {
+    return lstatSync(this.path, { bigint: true, throwIfNoEntry: false })
+  }
+
+  #isOurs(status: BigIntStats): boolean {
+    return (
+      status.isDirectory() &&
+      identityOf(status) === this.#made &&
+      status.uid === BigInt(process.getuid?.() ?? -1)
+    )
+  }
+
   remove(): void {
     if (this.#isRemoved) return
     this.#isRemoved = true
     try {
-      rmSync(this.path, { recursive: true, force: true })
+      if (this.isThere) rmSync(this.path, { recursive: true, force: true })
     } catch {
       // A child that still writes there can make this fail; the next run sweeps.
     }
   }
 }
+
+const identityOf = ({ dev, ino }: BigIntStats): string => `${dev}:${ino}`
 
 /** Removes what killed runs and agents of this user have left. Never fails. */
 export function sweepLeftovers(env: NodeJS.ProcessEnv, place = privatePlace(env)): void {
