@@ -127,7 +127,7 @@ export class Terminal {
  */
 export function visible(text: string): string {
   return text.replaceAll(
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g,
     (character) => {
       const code = character.charCodeAt(0)
       return code < 0x100

@@ -161,5 +161,6 @@ test('control and direction characters of others cannot act on the terminal', ()
   expect(visible('a\tb\nc\x1b[31m\x9b1m\r\x07\x7f\u202e\u2066')).toBe(
     'a\tb\nc\\x1b[31m\\x9b1m\\x0d\\x07\\x7f\\u202e\\u2066',
   )
+  expect(visible('a\u200bb\u061c')).toBe('a\\u200bb\\u061c')
   expect(visible('ünï🔑')).toBe('ünï🔑')
 })

@@ -60,7 +60,7 @@ export class WorkspaceStarts {
     return needs
       .filter(({ name }) => !present.has(name) && !fetched.has(name))
       .map(({ name, description, isRequired }) => ({
-        text: `${name} is missing${description === '' ? '' : ` (${description})`}; add it: keyhold workspace-secret set ${workspace} ${name}`,
+        text: `${name} is missing${description.trim() === '' ? '' : ` (${description.trim().replaceAll(/\s+/g, ' ')})`}; add it: keyhold workspace-secret set ${workspace} ${name}`,
         stopsStart: isRequired,
       }))
   }
