@@ -98,9 +98,10 @@ export function refusedPath(path: string, kind: StoreKind): string | undefined {
     return 'has letters, digits and / _ + = . @ ! : - only'
   if (/[\u0000-\u001f\u007f\\]/.test(path) || !path.isWellFormed())
     return 'has a control character or a backslash'
+  // It is sent as such, and some servers decode twice (CVE-2026-3605): the path would be another one.
+  if (path.includes('%')) return 'has no %'
   const segments = path.split('/')
-  // Percent signs are sent as such, and some servers decode twice (CVE-2026-3605).
-  if (segments.some((segment) => /^(?:[.]|%2e){0,2}$/i.test(segment)))
+  if (segments.some((segment) => ['', '.', '..'].includes(segment)))
     return 'names something without empty segments, . and .., and no / at either end'
   return undefined
 }
@@ -113,8 +114,8 @@ export function isPathAllowed(
 ): boolean {
   const email = emailKey(ownerEmail)
   return patterns.some((pattern) => {
-    // An address with a slash would reach into what is somebody else's.
-    if (pattern.includes(OWNER) && email.includes('/')) return false
+    // An address with a slash, or what a server takes for one, would reach into what is somebody else's.
+    if (pattern.includes(OWNER) && /[/%]/.test(email)) return false
     const isPrefix = pattern.endsWith('*')
     const meant = (isPrefix ? pattern.slice(0, -1) : pattern)
       .replaceAll(WORKSPACE, workspaceId)
@@ -158,7 +159,7 @@ export function toFetched(
 
 /** Names as a store has them may be long, and many. */
 function shownNames(names: readonly string[]): string {
-  const shown = names.slice(0, 5).map((name) => name.slice(0, 60))
+  const shown = names.slice(0, 5).map((name) => name.slice(0, 60).replaceAll(/\s+/g, ' '))
   return shown.join(', ') + (names.length > 5 ? ` and ${names.length - 5} more` : '')
 }
 
