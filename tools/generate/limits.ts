@@ -108,6 +108,7 @@ const meanings: Record<keyof typeof limits, readonly [meaning: string, unit: str
   storeKeyLength: ['Name of a value in an outside store', 'characters'],
   sourcesPerWorkspace: ['What a workspace takes of outside stores, by path', ''],
   variablesPerSource: ['Variables that are named for one path of an outside store', ''],
+  storeVariablesPerSession: ['Variables of outside stores that somebody gets who comes in by SSH', ''],
   identityProviders: ['Identity providers of the instance', ''],
   repositoryProviders: ['Code repository providers of the instance', ''],
   pendingRepositoryConnections: ['Connections of a person that were begun and not finished', ''],

@@ -130,6 +130,8 @@ export const limits = {
   storeKeyLength: 256,
   sourcesPerWorkspace: 20,
   variablesPerSource: 100,
+  /** Variables of outside stores that somebody gets who comes in by SSH. */
+  storeVariablesPerSession: 1_500,
   identityProviders: 20,
   auditDestinations: 20,
   repositoryProviders: 200,

@@ -325,7 +325,7 @@ describe.each(databases)('the SSH gateway on %s', (database) => {
       const { person, pass } = await admitted('admin')
       const answer = await begin({ pass })
       expect(answer.status).toBe(201)
-      expect(Object.keys(answer.body)).toEqual(['version'])
+      expect(Object.keys(answer.body)).toEqual(['version', 'storeVariables'])
       expect(JSON.stringify(answer.body)).not.toContain('value of a session')
       const { version } = await server.ok('GET', '/api/v1/workspaces/current/delivery', { token: credential })
       expect(answer.body.version).toBe(version)
@@ -340,6 +340,39 @@ describe.each(databases)('the SSH gateway on %s', (database) => {
           workspace: workspace.id,
           address: '127.0.0.1',
         })
+    })
+
+    test('what comes of stores is recorded so too, as far as the workspace can have it, and is named in the answer', async () => {
+      const admin = await server.addPerson('admin')
+      const { id } = await server.ok('POST', '/api/v1/stores', {
+        token: admin.token,
+        body: {
+          name: 'corp',
+          kind: 'vault',
+          address: 'https://vault.example.com',
+          credential: 'x',
+          paths: ['*'],
+        },
+      })
+      await server.ok('POST', `/api/v1/workspaces/${workspace.id}/store-sources`, {
+        token: owner.token,
+        body: { storeId: id, path: 'a', variables: [{ name: 'DB_USER' }] },
+      })
+      const { person, pass } = await admitted('edit')
+      const answer = await begin({ pass, storeVariables: ['DB_USER', 'OTHER', 'DB_USER'] })
+      expect([answer.status, answer.body.storeVariables]).toEqual([201, ['DB_USER']])
+      const records = (await server.records(20)).filter(({ action }) => action === 'store-secret.use')
+      expect(records).toMatchObject([
+        {
+          outcome: 'success',
+          actor: { kind: 'person', id: person.id },
+          workspace: workspace.id,
+          target: { kind: 'store-secret', name: 'DB_USER' },
+          address: '127.0.0.1',
+        },
+      ])
+      const tooMany = Array.from({ length: 1_501 }, (_, i) => `A${i}`)
+      expect((await begin({ pass, storeVariables: tooMany })).status).toBe(400)
     })
 
     test('a pass is good for the agent that got it, and as long as its person may be there as what they came in', async () => {

@@ -37,6 +37,8 @@ export class WorkspaceSecrets {
   readonly #followers: Follower[] = []
   #delivery: Delivery | undefined
   #fromStores: CallAnswer<'agent.start'>['secrets'] = []
+  /** Those of them that programs get: nothing else has their names, and they fit. */
+  #shownFromStores: readonly string[] = []
   #wantedFiles: readonly WantedFile[] = []
   /** What of it is not in effect. */
   #problems: readonly { readonly secretId: string; readonly problem: (typeof deliveryProblems)[number] }[] =
@@ -160,10 +162,23 @@ export class WorkspaceSecrets {
   }
 
   /** What programs get now, and which it is. */
-  get inEffect(): { version: string; delivery: NonNullable<AgentAnswer['delivery']> } | undefined {
+  get inEffect():
+    | {
+        version: string
+        delivery: NonNullable<AgentAnswer['delivery']>
+        /** Names of those that outside stores had. */
+        storeVariables: readonly string[]
+      }
+    | undefined {
     const { delivery } = this.#answer
     const version = this.#delivery?.version
-    return version === undefined || delivery === undefined ? undefined : { version, delivery }
+    if (version === undefined || delivery === undefined) return undefined
+    return { version, delivery, storeVariables: this.#shownFromStores }
+  }
+
+  /** All that outside stores had, also what something else hides: that may come to light at any moment. */
+  get fromStores(): CallAnswer<'agent.start'>['secrets'] {
+    return this.#fromStores
   }
 
   /** So that programs of a session find this agent, wherever it listens. */
@@ -277,6 +292,8 @@ export class WorkspaceSecrets {
       return outcome && 'file' in outcome ? { ...secret, file: outcome.file } : secret
     }
     const stored = besideOthers(secrets, this.#fromStores)
+    // `flatMap`: all of them have a name.
+    this.#shownFromStores = stored.secrets.flatMap(({ name }) => name ?? [])
     this.#answer = {
       ...this.#answer,
       delivery: {

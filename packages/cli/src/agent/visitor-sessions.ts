@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import type { ControlMessage } from '@keyhold/contract/api/workspace-agents'
+import { limits } from '@keyhold/contract/limits'
 import { type Keyhold, KeyholdError } from '@keyhold/sdk'
 import { failureOf } from '../client.ts'
 import { Failure } from '../failure.ts'
@@ -35,11 +36,18 @@ export interface VisitorSessionsParts {
   readonly additions: (visitor: Visitor) => Promise<Readonly<Record<string, string>>>
 }
 
+interface Recorded {
+  readonly version: string
+  /** Variables of outside stores that the server was told of, and those of them that it wrote down. */
+  readonly told: ReadonlySet<string>
+  readonly stored: ReadonlySet<string>
+}
+
 /** A connection, as far as its sessions are concerned. */
 interface Visit {
   readonly opening: Opening
-  /** Version of what was last written down for it. */
-  recorded: string | undefined
+  /** What was last written down for it. */
+  recorded: Recorded | undefined
   /** Sessions that blank values, as long as they last. */
   readonly masking: Set<Socket>
 }
@@ -134,13 +142,23 @@ export class VisitorSessions {
     const keyhold = this.#client! // `!`: nobody comes in before the agent has connected.
     for (let tries = 0; tries < TRIES; tries++) {
       const { inEffect } = secrets
-      if (inEffect !== undefined && inEffect.version === visit.recorded) return inEffect.delivery
+      const named = inEffect?.storeVariables ?? []
+      const storeVariables = named.slice(0, limits.storeVariablesPerSession)
+      const { recorded } = visit
+      // A variable of a store may have come to light since the server was told which there are.
+      const isRecorded =
+        recorded?.version === inEffect?.version && storeVariables.every((name) => recorded?.told.has(name))
+      if (inEffect && recorded && isRecorded) {
+        const isLeftOut = (name: string | null) =>
+          name !== null && named.includes(name) && !recorded.stored.has(name)
+        return without(inEffect.delivery, isLeftOut)
+      }
       const signal = AbortSignal.timeout(RECORDING_MS)
-      const { version } = await keyhold().call('agent.session', {
-        body: { pass: visit.opening.pass },
+      const { version, storeVariables: stored } = await keyhold().call('agent.session', {
+        body: { pass: visit.opening.pass, storeVariables },
         signal,
       })
-      visit.recorded = version
+      visit.recorded = { version, told: new Set(storeVariables), stored: new Set(stored) }
       if (secrets.inEffect?.version !== version) await secrets.changed(keyhold())
     }
     throw new Failure('the agent of this workspace has none, or they change just now')
@@ -151,7 +169,8 @@ export class VisitorSessions {
       name,
       value: Buffer.from(value).toString('base64'),
     }))
-    return [...maskedOf(delivery), ...tokens]
+    const fromStores = { secrets: this.#parts.secrets.fromStores, leftOut: [], referenced: [] }
+    return [...maskedOf(delivery), ...maskedOf(fromStores), ...tokens]
   }
 
   /** Has those who blank values know the next ones, before any program can have them. */
@@ -159,6 +178,19 @@ export class VisitorSessions {
     const line = `${JSON.stringify({ masked: this.#maskedOf(delivery) })}\n`
     const sockets = [...this.#visits].flatMap(({ masking }) => [...masking])
     await Promise.all(sockets.map((socket) => told(socket, line)))
+  }
+}
+
+/** What nobody wrote down is not handed over, and said as what else is left out. */
+function without(
+  delivery: WorkspaceDelivery,
+  isLeftOut: (name: string | null) => boolean,
+): WorkspaceDelivery {
+  const left = delivery.secrets.flatMap(({ name }) => (name !== null && isLeftOut(name) ? [name] : []))
+  return {
+    ...delivery,
+    secrets: delivery.secrets.filter(({ name }) => !isLeftOut(name)),
+    leftOut: [...delivery.leftOut, ...left.map((name) => ({ name, reason: 'not-recorded' }))],
   }
 }
 

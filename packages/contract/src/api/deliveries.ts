@@ -133,6 +133,12 @@ export const beginSession = route({
         maxLength: 2048,
         description: 'As the agent got it when they came in',
       }),
+      storeVariables: Type.Optional(
+        Type.Array(Type.String({ maxLength: limits.secretNameBytes }), {
+          maxItems: limits.storeVariablesPerSession,
+          description: 'Names of the variables that the agent has of outside stores, and would hand over',
+        }),
+      ),
     },
     { additionalProperties: false },
   ),
@@ -140,6 +146,8 @@ export const beginSession = route({
   answer: Type.Object({
     /** Of the delivery that was recorded; with another one, the agent fetches first, and asks again. */
     version: Type.String(),
+    /** Those of outside stores that were recorded; the agent hands over no others. */
+    storeVariables: Type.Array(Type.String()),
   }),
   errors: ['agent.pass_invalid'],
 })
@@ -199,6 +207,7 @@ export const startWorkspace = route({
       }),
     ),
   }),
+  errors: ['rate.limited'],
 })
 
 export const reportApplied = route({

@@ -212,6 +212,8 @@ export async function composeCore(
         deliverOverrides: (asker, projectId, ids) => secretOverrides.deliverTo(asker, projectId, ids),
         needsOf: (workspaceId) => workspaces.needsOf(workspaceId),
         storeVariables: (workspaceId) => storeSources.variablesOf(workspaceId),
+        possibleStoreNames: (workspaceId, names) => storeSources.possibleNames(workspaceId, names),
+        recordStoreUse: (asker, names) => storeSources.recordUse(asker, names),
         projectState: (projectId) => secretsState(storage, projectId),
         deliverProject: (asker, projectId, environment, ids) =>
           secrets.readFor(asker, projectId, environment, ids),

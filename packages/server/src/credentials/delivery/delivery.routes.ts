@@ -17,7 +17,7 @@ export function deliveryRoutes(
     isCurrent: await deliveries.report({ caller, origin }, body),
   }))
   http.workspace(api.beginSession, async ({ caller, origin, body }) =>
-    deliveries.beginSession({ caller, origin }, body.pass),
+    deliveries.beginSession({ caller, origin }, body),
   )
   http.person(listWorkspaceNeeds, async ({ caller, origin, params }) =>
     deliveries.needs({ caller, origin }, params.workspaceId),

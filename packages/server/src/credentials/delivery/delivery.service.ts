@@ -1,4 +1,9 @@
-import type { readDelivery, reportApplied, WorkspaceVariables } from '@keyhold/contract/api/deliveries'
+import type {
+  beginSession,
+  readDelivery,
+  reportApplied,
+  WorkspaceVariables,
+} from '@keyhold/contract/api/deliveries'
 import type { SecretValue, UnresolvedSecret } from '@keyhold/contract/api/secrets'
 import type { WorkspaceNeeds } from '@keyhold/contract/api/templates'
 import type { AnswerOf, BodyOf } from '@keyhold/contract/route'
@@ -17,7 +22,15 @@ import type {
 } from '../../workspaces/workspace.ts'
 import type { Offer } from '../offer.ts'
 import type { DeliveredSecret } from '../targeted-secret.ts'
-import { effectsOf, type Placement, place, type StoreVariable, toVariables, useRecord } from './delivery.ts'
+import {
+  effectsOf,
+  type Placement,
+  place,
+  type StoreVariable,
+  storeUseRecord,
+  toVariables,
+  useRecord,
+} from './delivery.ts'
 
 /** What the delivery needs of workspaces, and of the kinds whose secrets go there. None of these decides anything. */
 export interface DeliverySources {
@@ -37,6 +50,10 @@ export interface DeliverySources {
   needsOf(workspaceId: string): Promise<NeedsOfWorkspace | undefined>
   /** What is fetched from outside stores at the start. */
   storeVariables(workspaceId: string): Promise<readonly StoreVariable[]>
+  /** @returns those of the names that variables of its stores can have. */
+  possibleStoreNames(workspaceId: string, names: Iterable<string>): Promise<ReadonlySet<string>>
+  /** Decides, and records what the agent has of stores. @returns what was recorded. */
+  recordStoreUse(asker: Asker<WorkspaceAgent>, names: Iterable<string>): Promise<string[]>
   /** Another text as soon as what references of the project stand for may be another. */
   projectState(projectId: string): Promise<string>
   findApplied(workspaceId: string): Promise<(Applied & { readonly at: Date }) | undefined>
@@ -161,13 +178,16 @@ export class Deliveries {
       this.#place(await this.#sources.findWorkspace(workspaceId)),
     )
     return {
-      find: async (_, names) =>
-        new Map(
+      find: async (_, names) => {
+        const fromStores = await this.#sources.possibleStoreNames(workspaceId, names)
+        return new Map(
           [...names].flatMap((name): [string, RecordDetail][] => {
             const taken = variables.get(name)
-            return taken ? [[name, useRecord(taken.offer)]] : []
+            if (taken) return [[name, useRecord(taken.offer)]]
+            return fromStores.has(name) ? [[name, storeUseRecord(name)]] : []
           }),
-        ),
+        )
+      },
     }
   }
 
@@ -259,14 +279,20 @@ export class Deliveries {
 
   /**
    * Records all that a session by SSH is about to get, by the name of whoever it is of. Each kind decides once more.
-   * @returns the version of what was recorded. @throws AppError `agent.pass_invalid`
+   * @returns what was recorded: the version, and which of the variables that the agent has of stores.
+   * @throws AppError `agent.pass_invalid`
    */
-  async beginSession(asker: Asker<WorkspaceAgent>, pass: string): Promise<{ version: string }> {
+  async beginSession(
+    asker: Asker<WorkspaceAgent>,
+    { pass, storeVariables: names = [] }: BodyOf<typeof beginSession>,
+  ): Promise<AnswerOf<typeof beginSession>> {
     const visitor = await this.#findVisitor(asker, pass)
     if (!visitor) throw await this.#access.refuse(asker, 'agent.deliver', 'agent.pass_invalid')
     const caller = { ...asker.caller, visitor: visitor.caller }
-    const { version } = await this.deliver({ caller, origin: visitor.origin }, undefined)
-    return { version }
+    const recorder = { caller, origin: visitor.origin }
+    const storeVariables = await this.#sources.recordStoreUse(recorder, names)
+    const { version } = await this.deliver(recorder, undefined)
+    return { version, storeVariables }
   }
 
   /** @returns who came in by SSH, if they may still be there as what they came in as. */

@@ -118,6 +118,12 @@ export function useRecord({ source: { kind }, link, id, name, version }: Offer):
   return { project: { id: projectId }, environment, target: { kind: 'secret', id, name, version } }
 }
 
+/** The same of a variable that comes of an outside store. */
+export const storeUseRecord = (name: string): RecordDetail => ({
+  action: 'store-secret.use',
+  target: { kind: 'store-secret', name },
+})
+
 /** A variable that comes of an outside store; `null`: each of the values at the path. */
 export interface StoreVariable {
   readonly name: string | null

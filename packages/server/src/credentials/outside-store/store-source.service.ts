@@ -122,6 +122,29 @@ export class StoreSources {
     })
   }
 
+  /** @returns those of the names that variables of its stores can have, though only a store knows which there are. */
+  async possibleNames(workspaceId: string, names: Iterable<string>): Promise<Set<string>> {
+    const sources = await store.listSources(this.#parts.storage.db, workspaceId)
+    const known = new Set(sources.flatMap(namesOf))
+    const isPossible = (name: string) =>
+      known.has(name) || (known.has(null) && refusedName(name) === undefined)
+    return new Set([...names].filter(isPossible))
+  }
+
+  /** Records that somebody gets what the agent has of stores, before they do. @returns what was recorded. */
+  async recordUse(asker: Asker<WorkspaceAgent>, names: Iterable<string>): Promise<string[]> {
+    const { workspaceId } = asker.caller
+    const possible = [...(await this.possibleNames(workspaceId, names))]
+    if (possible.length === 0) return []
+    return this.#parts.access.deliver(
+      asker,
+      'store-secret.use',
+      inWorkspace(workspaceId),
+      async () => ({ found: possible, records: possible.map(aboutVariable) }),
+      async (_, recorded) => recorded,
+    )
+  }
+
   /**
    * Fetches what the workspace takes of stores: each path once, and kept nowhere. That stores are asked is recorded before
    * they are, and each value before it leaves.
@@ -196,12 +219,14 @@ export class StoreSources {
       scope,
       async () => ({
         found: undefined,
-        records: [...variables.keys()].map((name) => ({ target: { kind: 'store-secret', name } })),
+        records: [...variables.keys()].map(aboutVariable),
       }),
       async () => ({ variables: [...variables.values()], problems }),
     )
   }
 }
+
+const aboutVariable = (name: string): RecordDetail => ({ target: { kind: 'store-secret', name } })
 
 interface Outcome {
   readonly source: StoreSource

@@ -1,0 +1,91 @@
+// What somebody who comes in by SSH gets of outside stores: what the server wrote down, and blanks for all of it.
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Keyhold } from '@keyhold/sdk'
+import { expect, onTestFinished, test } from 'vitest'
+import { SecretFiles } from '../src/agent/secret-files.ts'
+import { WorkspaceSecrets } from '../src/agent/secrets.ts'
+import { VisitorSessions } from '../src/agent/visitor-sessions.ts'
+
+const secretOf = (name: string, value: string) => ({
+  ...{ name, type: 'token' as const, path: null, value, encoding: 'utf8' as const },
+})
+const opening = (level: 'admin' | 'edit') => ({
+  ...{ type: 'open' as const, tunnelId: 't', token: 't', accountId: 'a', name: 'Eve', level },
+  ...{ fingerprint: 'f', keys: [], address: '127.0.0.1', pass: 'pass' },
+})
+
+/** An agent, and a server that writes down what it is told, but not what is called `UNKNOWN`. */
+async function newAgent() {
+  const root = mkdtempSync(join(tmpdir(), 'keyhold-visit-'))
+  onTestFinished(() => rmSync(root, { recursive: true, force: true }))
+  const env = { HOME: root, KEYHOLD_AGENT_SOCKET: join(root, 'run/agent.sock') }
+  const files = new SecretFiles({ env, directory: root, allowed: [] })
+  const secrets = new WorkspaceSecrets(env, 'ws-1', files, () => {})
+  onTestFinished(() => secrets.close())
+  const state = { version: '1', secrets: [{ id: 's', expiresAt: null, ...secretOf('BOTH', 'of-keyhold') }] }
+  const told: string[][] = []
+  const call = async (id: string, { body }: { body?: { storeVariables: string[] } }) => {
+    if (id === 'agent.applied') return { isCurrent: true }
+    if (id === 'agent.delivery')
+      return { ...state, isUnchanged: false, now: new Date().toISOString(), leftOut: [], referenced: [] }
+    const { storeVariables } = body! // `!`: agent.session has one.
+    told.push(storeVariables)
+    return { version: state.version, storeVariables: storeVariables.filter((name) => name !== 'UNKNOWN') }
+  }
+  const keyhold = { call } as unknown as Keyhold // `as`: nothing else of it is used.
+  secrets.begin([
+    secretOf('BOTH', 'hidden-of-store'),
+    secretOf('ONLY', 'of-store'),
+    secretOf('UNKNOWN', 'not-recorded'),
+  ])
+  await secrets.start()
+  const sessions = new VisitorSessions({
+    env,
+    secrets,
+    gitTokens: { values: new Map(), beforeUse: async () => {} },
+    additions: async () => ({}),
+  })
+  sessions.reach(() => keyhold)
+  await secrets.changed(keyhold)
+  const enter = async (level: 'admin' | 'edit') => {
+    const { path, close } = sessions.admit(opening(level))
+    onTestFinished(close)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    const socket = connect(path)
+    onTestFinished(() => void socket.destroy())
+    const next = async () => JSON.parse(String((await once(socket, 'data'))[0]))
+    return { socket, next, answer: await next() }
+  }
+  return { state, told, keyhold, secrets, enter }
+}
+
+const valuesOf = (masked: { value: string }[]) =>
+  masked.map(({ value }) => Buffer.from(value, 'base64').toString())
+
+test('the server is told which variables of stores there are, and what it does not write down is left out', async () => {
+  const { state, told, secrets, keyhold, enter } = await newAgent()
+  const { answer } = await enter('admin')
+  expect(told).toEqual([['ONLY', 'UNKNOWN']])
+  expect(answer.variables).toEqual({ BOTH: 'of-keyhold', ONLY: 'of-store' })
+  expect(answer.notes).toEqual([expect.stringContaining('UNKNOWN')])
+  Object.assign(state, { version: '2', secrets: [] })
+  await secrets.changed(keyhold)
+  expect((await enter('admin')).answer.variables).toEqual({ BOTH: 'hidden-of-store', ONLY: 'of-store' })
+  expect(told.at(-1)).toEqual(['BOTH', 'ONLY', 'UNKNOWN'])
+})
+
+test('M9: all that comes of stores is blanked, also what is hidden and may come to light', async () => {
+  const { state, secrets, keyhold, enter } = await newAgent()
+  const { socket, next, answer } = await enter('edit')
+  const fromStores = ['hidden-of-store', 'of-store', 'not-recorded']
+  expect(valuesOf(answer.masked)).toEqual(expect.arrayContaining(['of-keyhold', ...fromStores]))
+  Object.assign(state, { version: '2', secrets: [] })
+  const changing = secrets.changed(keyhold)
+  expect(valuesOf((await next()).masked)).toEqual(expect.arrayContaining(fromStores))
+  socket.write('heard')
+  await changing
+})
