@@ -326,6 +326,47 @@ describe.each(databases)('outside stores on %s', (database) => {
       ])
   })
 
+  test('a workspace starts once at a time, and some times in a minute', async () => {
+    const { id } = await register('vault')
+    await take(id, put('vault', 'ONE', 'value'))
+    const begin = () => server.request('POST', '/api/v1/workspaces/current/start', { token: agent })
+    const both = await Promise.all([begin(), begin()])
+    expect(both.map(({ status }) => status).sort()).toEqual([200, 429])
+    expect(fakes.vault.requests.length).toBe(1)
+    let last = await begin()
+    for (let i = 0; i < 30 && last.status === 200; i++) last = await begin()
+    expect([last.status, last.body.code]).toEqual([429, 'rate.limited'])
+    expect(Number(last.headers.get('retry-after'))).toBeGreaterThan(0)
+  })
+
+  test('SEC-23: a use of what comes of a store is recorded with its line; of names that nothing has, nothing is', async () => {
+    const { id } = await register('vault')
+    await take(id, 'a', { variables: [{ name: 'DB_PASSWORD', key: 'x' }] })
+    const report = (names: string[]) =>
+      server.ok('POST', '/api/v1/workspaces/current/uses', {
+        token: agent,
+        body: {
+          run: 'run-12345678',
+          uses: names.map((name) => ({ name, kind: 'read', program: 'node', file: 'app.js', line: 12 })),
+        },
+      })
+    const [before] = await server.records(1)
+    await report(['DB_PASSWORD', 'OTHER'])
+    const records = (await server.records(5)).filter(({ index }) => index > before!.index)
+    expect(records).toMatchObject([
+      {
+        action: 'store-secret.use',
+        target: { kind: 'store-secret', name: 'DB_PASSWORD' },
+        use: { file: 'app.js', line: 12 },
+        workspace: workspace.id,
+      },
+    ])
+    // Only the store knows which names there are.
+    await take(id, 'b')
+    await report(['OTHER', 'LD_PRELOAD'])
+    expect((await server.records(1))[0]!.target).toEqual({ kind: 'store-secret', name: 'OTHER' })
+  })
+
   test('a workspace that takes nothing starts without a record and without a request', async () => {
     await register('vault')
     const [before] = await server.records(1)
@@ -337,7 +378,7 @@ describe.each(databases)('outside stores on %s', (database) => {
   test('names that no variable can have are left out and said; of two sources of one variable the first counts', async () => {
     const { id } = await register('vault')
     fakes.vault.kv2.set('secret/data/a', {
-      data: { ONE: 'a', LD_PRELOAD: 'x', 'not-a-name': 'y' },
+      data: { ONE: 'a', LD_PRELOAD: 'x', 'not-a-name': 'y', 'two\nlines': 'z' },
       deletedAt: '',
     })
     fakes.vault.kv2.set('secret/data/b', { data: { ONE: 'b', TWO: 'b' }, deletedAt: '' })
@@ -350,7 +391,7 @@ describe.each(databases)('outside stores on %s', (database) => {
     ])
     expect(problems).toEqual([
       {
-        text: 'outside store corp vault, a: no variable can be called LD_PRELOAD, not-a-name',
+        text: 'outside store corp vault, a: no variable can be called LD_PRELOAD, not-a-name, two lines',
         stopsStart: false,
       },
     ])
@@ -474,7 +515,7 @@ describe.each(databases)('outside stores on %s', (database) => {
       })
     const twice = [{ name: 'A' }, { name: 'A', key: 'b' }]
     for (const [field, body] of [
-      ...['', 'a/../b', 'a//b', '/a', 'a/', 'a/%2e%2E/b', 'a\\b', 'a\u0000b', '.'].map(
+      ...['', 'a/../b', 'a//b', '/a', 'a/', 'a/%2e%2E/b', 'a%2Fb', 'a\\b', 'a\u0000b', '.'].map(
         (path) => ['path', { path }] as const,
       ),
       ['variables', { variables: [] }],
@@ -702,9 +743,9 @@ describe('paths of stores', () => {
     expect(isPathAllowed([pattern], path, ann)).toBe(isAllowed)
   })
 
-  test('an e-mail address with a slash is nobody’s folder', () => {
-    const path = 'people/ann@example.com/db'
-    expect(isPathAllowed(['people/{owner}'], path, { ...ann, ownerEmail: 'ann@example.com/db' })).toBe(false)
+  test.each(['/', '%2f'])('an e-mail address with %s is nobody’s folder', (slash) => {
+    const ownerEmail = `ann@example.com${slash}db`
+    expect(isPathAllowed(['people/{owner}'], `people/${ownerEmail}`, { ...ann, ownerEmail })).toBe(false)
   })
 
   test('patterns that would match more than they seem to are refused', () => {
@@ -719,6 +760,7 @@ describe('paths of stores', () => {
       '/a',
       '..',
       'a/%2E./b',
+      'a%2fb',
       'a//b',
     ])
       expect(refusedPattern(pattern, 'vault'), pattern).toBeDefined()

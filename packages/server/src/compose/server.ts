@@ -148,7 +148,7 @@ export async function composeServer(
     signForSsh: (asker, data, flags) => core.sshIdentities.sign(asker, data, { flags }),
     signWithGpg: (asker, fingerprint, data) => core.gpgKeys.sign(asker, fingerprint, data),
   })
-  deliveryRoutes(http, core.deliveries, core.workspaceStarts)
+  deliveryRoutes(http, core.deliveries, core.workspaceStarts, clock)
   outsideStoreRoutes(http, core.outsideStores, core.storeSources)
   workspaceSecretRoutes(http, core.workspaceSecrets, core.settings, clock)
   const entrance: Entrance = { gateway: undefined }
