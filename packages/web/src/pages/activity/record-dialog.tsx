@@ -1,3 +1,4 @@
+import { auditLine } from '@keyhold/contract/audit-line'
 import { Alert, Button, Code, Group, Modal, Stack, Table, Text } from '@mantine/core'
 import { AlertIcon, CheckIcon } from '@primer/octicons-react'
 import { useQuery } from '@tanstack/react-query'
@@ -46,7 +47,7 @@ function Details({ record, nameOf }: { record: AuditRecord } & Pick<Props, 'name
   return (
     <Stack>
       <Code block className="breaks wraps">
-        {record.line}
+        {auditLine(record)}
       </Code>
       <Table withRowBorders={false} verticalSpacing={4} layout="fixed">
         <Table.Tbody>
@@ -148,7 +149,12 @@ function Proof({ record }: { record: AuditRecord }) {
       {verdict && (
         <VerdictAlert
           verdict={verdict}
-          proven={(proven) => <Text>{verifyWords.proven(record.index, proven.size)}</Text>}
+          proven={(proven) => (
+            <>
+              <Text>{verifyWords.proven(record.index, proven.size)}</Text>
+              <Text>{verifyWords.ownWord}</Text>
+            </>
+          )}
         />
       )}
     </Stack>

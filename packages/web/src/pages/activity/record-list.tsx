@@ -1,3 +1,4 @@
+import { auditLine } from '@keyhold/contract/audit-line'
 import { Text } from '@mantine/core'
 import { defaultRangeExtractor, useVirtualizer } from '@tanstack/react-virtual'
 import { type KeyboardEvent, useEffect, useRef, useState } from 'react'
@@ -121,7 +122,7 @@ export function RecordList({ records, nameOf, hasOlder, isReading, onOlder, onOp
                       onOpen(record)
                     }}
                   >
-                    {record.line}
+                    {auditLine(record)}
                   </button>
                 </span>
                 <span className="activity-cell">{nameOf(record)}</span>
