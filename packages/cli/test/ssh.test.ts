@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -230,7 +230,10 @@ describe('who gets in', () => {
       stderr: expect.stringContaining(`workspace ${id} is stopped`),
     })
     await server.restart()
+    const left = join(home, 'state/ssh-Ab12cD')
+    mkdirSync(left)
     await world.startAgent()
+    expect(existsSync(left)).toBe(false)
     const after = await shown()
     expect([after.gatewayFingerprint, after.workspaceFingerprint]).toEqual([
       before.gatewayFingerprint,

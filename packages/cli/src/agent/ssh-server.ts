@@ -9,6 +9,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -62,6 +63,9 @@ export class SshServer {
 
   constructor(options: SshServerOptions) {
     this.#options = options
+    // Of an agent that was killed. There is one agent for this directory.
+    for (const name of readdirSync(options.directory))
+      if (/^ssh-\w{6}$/.test(name)) rmSync(join(options.directory, name), { recursive: true, force: true })
     if (findServer() === undefined)
       options.terminal.note('nobody can enter by SSH: install the package openssh-server')
     else if (cannotOpenTerminals())
@@ -104,7 +108,10 @@ export class SshServer {
       const server = startServer(program, place)
       terminal.note(`${opening.name} (${opening.level}) comes in from ${opening.address}`)
       server.stderr.setEncoding('utf8').on('data', (text: string) => terminal.note(`sshd: ${text.trim()}`))
-      server.on('error', () => socket.terminate())
+      server.on('error', () => {
+        socket.terminate()
+        if (server.pid === undefined) rmSync(place, { recursive: true, force: true })
+      })
       server.on('exit', () => rmSync(place, { recursive: true, force: true }))
       this.#servers.set(server, opening.level)
       server.on('exit', () => this.#servers.delete(server))
