@@ -74,6 +74,8 @@ function ask(): Promise<{ socket: Socket; answer: SessionAnswer | SessionRefusal
       if (lineEnd < 0) return
       socket.off('data', read)
       socket.pause()
+      // Other values may have come right behind.
+      if (lineEnd + 1 < text.length) socket.unshift(text.slice(lineEnd + 1), 'utf8')
       settle(JSON.parse(text.slice(0, lineEnd)) as SessionAnswer) // `as`: of the agent that started this.
     })
     socket.on('error', () => settle())
