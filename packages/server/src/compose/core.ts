@@ -45,7 +45,6 @@ import { secretOffers, secretsState } from '../credentials/secret/secret-offers.
 import { SecretOverrides } from '../credentials/secret/secret-override.service.ts'
 import { SecretWatches } from '../credentials/secret/secret-watches.service.ts'
 import { SshIdentities } from '../credentials/ssh-identity/ssh-identity.service.ts'
-import { isIdentity } from '../credentials/ssh-identity/ssh-identity.store.ts'
 import { SshKeys } from '../credentials/ssh-key/ssh-key.service.ts'
 import { Uses } from '../credentials/use/use.service.ts'
 import { WorkloadIdentities } from '../credentials/workload-identity/workload-identity.service.ts'
@@ -188,7 +187,7 @@ export async function composeCore(
     const personalSecrets = new PersonalSecrets(storage, access, vault, clock)
     const workspaces = new Workspaces(storage, access, accounts, projects, clock)
     const workspaceSecrets = new WorkspaceSecrets({ storage, access, vault, clock }, workspaces)
-    const sshKeys = new SshKeys(storage, access, clock, isIdentity)
+    const sshKeys = new SshKeys(storage, access, clock, (db, blob) => sshIdentities.isIdentity(db, blob))
     const visitorPasses = new VisitorPasses(new SealedMessages(vault.deriveKey('visitor-pass')))
     const storeParts = { storage, access, vault, clock, outgoing }
     const storeSources = new StoreSources(storeParts)

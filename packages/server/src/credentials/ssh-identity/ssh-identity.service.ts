@@ -8,6 +8,7 @@ import { newId } from '../../base/ids.ts'
 import { fingerprintOf } from '../../base/ssh-public-key.ts'
 import { Turns } from '../../base/turns.ts'
 import { type Storage, violatedUnique } from '../../storage/storage.ts'
+import type { Queries } from '../../storage/tables.ts'
 import type { Vault } from '../../vault/vault.ts'
 import * as store from './ssh-identity.store.ts'
 import {
@@ -139,6 +140,11 @@ export class SshIdentities implements CredentialSource {
   async publicKeyOf(accountId: string): Promise<string | undefined> {
     const identity = await store.findIdentity(this.#storage.db, accountId)
     return identity && toAnswer(identity).publicKey
+  }
+
+  /** Whether a public key is somebody's identity. Decides nothing. */
+  isIdentity(db: Queries, blob: Uint8Array): Promise<boolean> {
+    return store.isIdentity(db, blob)
   }
 
   async items(accountId: string): Promise<CredentialItem[]> {
