@@ -102,6 +102,17 @@ test('unpacks itself once, for this account alone', async () => {
   expect(seen()).toEqual(before)
 })
 
+test('knows the programs that it unpacked, also where it would unpack elsewhere by now', async () => {
+  expect(await alone(['--version'])).toMatchObject({ code: 0 })
+  const cache = process.getuid?.() === 0 ? systemCache : join(home, 'cache/keyhold')
+  const [name = ''] = readdirSync(cache).filter((one) => !foundThere.includes(one))
+  const file = join(cache, name, 'dist/keyhold.js')
+  const elsewhere = { PATH: machine.PATH!, HOME: join(home, 'elsewhere') }
+  const flag = '--disable-warning=ExperimentalWarning'
+  expect(await alone([flag, file, '--version'], elsewhere)).toMatchObject({ code: 0, stdout: '0.1.0\n' })
+  expect(existsSync(join(home, 'elsewhere'))).toBe(false)
+})
+
 test('says that the server is not in it', async () => {
   expect(await alone(['server'])).toMatchObject({
     code: 1,

@@ -1,28 +1,37 @@
 // Begins the executable that needs no Node (tools/executable.ts). Code that loads parts of itself, terminals and the hooks
 // of other programs have to be files, so the first start unpacks them beside what others keep for this account.
-import { chmodSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { homedir, tmpdir, userInfo } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { getAsset, getAssetKeys } from 'node:sea'
 
 const { uid } = userInfo()
-const place = unpack()
+const name = getAsset('id', 'utf8')
 
 // What it starts of itself, it starts as `process.execPath FLAG… FILE …`, as Node is started.
 const { argv } = process
 const fileAt = argv.findIndex((word, at) => at > 1 && !word.startsWith('-'))
-const isOwnFile = argv[fileAt]?.startsWith(join(place, 'dist')) === true
-process.argv = isOwnFile
-  ? [process.execPath, ...argv.slice(fileAt)]
+const own = ownFile(argv[fileAt] ?? '')
+const place = own?.place ?? unpack()
+process.argv = own
+  ? [process.execPath, own.file, ...argv.slice(fileAt + 1)]
   : [process.execPath, process.execPath, ...argv.slice(2)]
 // Loaded from a file, code may load others, which the code in the executable itself may not.
 createRequire(join(place, 'start.cjs'))(join(place, 'start.cjs'))
 
+/** Whether a word of the command line is a program that was unpacked, perhaps by another start with another environment. */
+function ownFile(word: string): { readonly place: string; readonly file: string } | undefined {
+  const file = resolve(word)
+  const directory = dirname(dirname(file))
+  const isNamed = basename(directory) === name || basename(directory).startsWith(`${name}.`)
+  if (!word.startsWith('/') || basename(dirname(file)) !== 'dist' || !isNamed) return undefined
+  return isMine(directory) ? { place: directory, file } : undefined
+}
+
 /** @returns the directory with all files. */
 function unpack(): string {
   const home = cacheDirectory()
-  const name = getAsset('id', 'utf8')
   const ready = join(home ?? '', name)
   if (home !== undefined && isMine(ready)) return ready
   // Nowhere that lasts: for this start alone.
@@ -32,17 +41,20 @@ function unpack(): string {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     writeFileSync(path, new Uint8Array(getAsset(key)), { mode: 0o600 })
   }
-  if (home === undefined) {
-    process.on('exit', () => rmSync(making, { recursive: true, force: true }))
-    return making
-  }
   try {
-    renameSync(making, ready)
+    if (home !== undefined) {
+      renameSync(making, ready)
+      return ready
+    }
   } catch {
-    // Another start was quicker.
-    rmSync(making, { recursive: true, force: true })
+    // Another start was quicker, or something else is there.
+    if (isMine(ready)) {
+      rmSync(making, { recursive: true, force: true })
+      return ready
+    }
   }
-  return ready
+  process.on('exit', () => rmSync(making, { recursive: true, force: true }))
+  return making
 }
 
 /** Where files of this account are kept that can be made again. @returns undefined when others could write there. */
@@ -62,9 +74,7 @@ function cacheDirectory(): string | undefined {
 function isMine(path: string): boolean {
   try {
     const found = lstatSync(path)
-    if (!found.isDirectory() || found.uid !== uid) return false
-    if ((found.mode & 0o022) !== 0) chmodSync(path, 0o700)
-    return (lstatSync(path).mode & 0o022) === 0
+    return found.isDirectory() && found.uid === uid && (found.mode & 0o022) === 0
   } catch {
     return false
   }
