@@ -153,7 +153,7 @@ describe('in a terminal', () => {
 })
 
 describe('what leads past a session', () => {
-  test('sftp, scp and rsync bring files in and take none out, and say so', async () => {
+  test('sftp, scp and rsync bring files in and take none out, and say so', { timeout: 90_000 }, async () => {
     const options = world.optionsOf('eve')
     const bytes = randomBytes(300_000)
     writeFileSync(join(world.home, 'from'), bytes)
