@@ -121,6 +121,21 @@ describe.each(databases)('the SSH gateway on %s', (database) => {
     await once(channel, 'close')
   })
 
+  test('a tunnel that both ways have ended is closed: OpenSSH waits for that, and a jump would stay for ever (S6)', async () => {
+    const opened = forward(await signIn())
+    const socket = await dial()
+    const channel = await opened
+    const hasClosed = once(channel, 'close')
+    channel.resume()
+    channel.eof()
+    const [ended] = await once(socket, 'message')
+    expect(String(ended)).toBe('eof')
+    // As an agent says it of a server that has gone.
+    socket.send('eof')
+    socket.close(1000)
+    await hasClosed
+  })
+
   test('a tunnel is dialled once, by the agent that was asked, with the token that it was given (T19)', async () => {
     const stranger = await server.addPerson()
     const box = await server.ok('POST', '/api/v1/workspaces', {

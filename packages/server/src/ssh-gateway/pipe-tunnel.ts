@@ -67,10 +67,25 @@ export function pipeTunnel(channel: HalfClosable, socket: WebSocket): void {
       socket.terminate()
     }
   }
+  // A channel whose way out has ended never calls back for what is written, so each is asked for once.
+  let isEnding = false
+  let hasEnded = false
+  let isGone = false
+  const endWriting = () => {
+    if (isEnding) return
+    isEnding = true
+    // An empty write comes after all that were before it.
+    channel.write(Buffer.alloc(0), () =>
+      attempt(() => {
+        hasEnded = true
+        channel.eof()
+        if (isGone) channel.close()
+      }),
+    )
+  }
   socket.on('message', (data: Buffer, isBinary: boolean) => {
     attempt(() => {
-      // An empty write comes after all that were before it.
-      if (!isBinary) channel.write(Buffer.alloc(0), () => attempt(() => channel.eof()))
+      if (!isBinary) endWriting()
       else if (!channel.write(data)) {
         socket.pause()
         channel.once('drain', () => socket.resume())
@@ -78,14 +93,9 @@ export function pipeTunnel(channel: HalfClosable, socket: WebSocket): void {
     })
   })
   socket.on('close', () => {
-    attempt(() =>
-      channel.write(Buffer.alloc(0), () => {
-        attempt(() => {
-          channel.eof()
-          channel.close()
-        })
-      }),
-    )
+    isGone = true
+    // OpenSSH's `-W` waits for this also when both ways have ended.
+    attempt(() => (hasEnded ? channel.close() : endWriting()))
   })
   socket.resume()
 }
