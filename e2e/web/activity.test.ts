@@ -160,7 +160,7 @@ describe.each(databases)('the Activity page on %s', (database) => {
     await panel.getByLabel('Checkpoint that you kept').fill(kept.checkpoint)
     await panel.getByLabel('Verifier key that you noted').fill(kept.verifierKey)
     await panel.getByRole('button', { name: 'Verify' }).click()
-    await panel.getByText('Nothing was changed').waitFor()
+    await panel.getByText('Nothing was changed: all').waitFor()
     await visit.isAccessible('activity-verified')
 
     await page.route('**/api/v1/audit/growth?*', async (route) => {

@@ -59,6 +59,10 @@ interface Entry {
 }
 
 /** In the form of a browser's answer, and nobody's. */
+const GIT_ID = '4b825dc642cb6eb9a060e54bf8d69288fbee4904'
+const GIT_PERSON = 'Ann <ann@example.com> 1700000000 +0000'
+const COMMIT = Buffer.from(`tree ${GIT_ID}\nauthor ${GIT_PERSON}\ncommitter ${GIT_PERSON}\n\nOne.\n`)
+
 const noCredential = (response: object) => ({
   id: 'AA',
   rawId: 'AA',
@@ -233,7 +237,7 @@ const entries: Record<string, Entry> = {
   },
   'agent.renew': { delivers: ['token'] },
   'agent.sign_gpg': {
-    body: ({ gpgKey }) => ({ fingerprint: gpgKey.fingerprint, data: 'dGVzdA==' }),
+    body: ({ gpgKey }) => ({ fingerprint: gpgKey.fingerprint, data: COMMIT.toString('base64') }),
   },
   'agent.sign_ssh': {
     body: () => ({ data: signedData('x').toString('base64') }),
@@ -1086,7 +1090,10 @@ describe.each(databases)('every route, attacked, on %s', (database) => {
     for (const filter of filters) {
       const { records } = await server.ok('GET', `/api/v1/audit?${filter}`, { token: b.owner.token })
       for (const record of records) {
-        const isOwn = record.actor.id === b.owner.id || record.project?.id === b.project.id
+        const isOwn =
+          record.actor.id === b.owner.id ||
+          record.project?.id === b.project.id ||
+          record.workspace === b.workspace.id
         expect([filter, isOwn]).toEqual([filter, true])
       }
       const theirs = await server.ok('GET', `/api/v1/audit?${filter}`, { token: a.owner.token })
