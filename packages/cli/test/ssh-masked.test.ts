@@ -265,6 +265,22 @@ describe('what leads past a session', () => {
   })
 })
 
+test('a session that does not answer ends before programs have a new value', async () => {
+  // The process that blanks is what the command is a child of.
+  const inside = start('ssh', [...world.optionsOf('eve'), world.target, 'echo "<$PPID>in"; exec sleep 600'])
+  await waitFor(
+    () => inside.text().includes('in'),
+    undefined,
+    () => inside.text(),
+  )
+  for (const pid of pidsIn(inside.text())) process.kill(pid, 'SIGSTOP')
+  await set('LATER', 'canary-that-comes-later')
+  expect((await inside.ended).code).toBe(255)
+  await waitFor(() => world.agentText.includes('ended a session of eve'))
+  await waitFor(() => pidsIn(inside.text()).every((pid) => !isAlive(pid)))
+  expect((await eve(['printf %s "$LATER" | wc -c'])).stdout.toString().trim()).toBe('23')
+})
+
 describe('rights', () => {
   test('SEC-40: Edit changes and reveals nothing, and its uses are under its own name', async () => {
     const as = world.people.eve

@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Keyhold } from '@keyhold/sdk'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { SecretFiles } from '../src/agent/secret-files.ts'
 import { WorkspaceSecrets } from '../src/agent/secrets.ts'
 import { VisitorSessions } from '../src/agent/visitor-sessions.ts'
@@ -52,13 +52,14 @@ async function newAgent() {
   sessions.reach(() => keyhold)
   await secrets.changed(keyhold)
   const enter = async (level: 'admin' | 'edit') => {
-    const { path, close } = sessions.admit(opening(level))
+    const cut = vi.fn()
+    const { path, close } = sessions.admit(opening(level), cut)
     onTestFinished(close)
     await new Promise((resolve) => setTimeout(resolve, 50))
     const socket = connect(path)
     onTestFinished(() => void socket.destroy())
     const next = async () => JSON.parse(String((await once(socket, 'data'))[0]))
-    return { socket, next, answer: await next() }
+    return { socket, next, answer: await next(), cut, again: () => connect(path) }
   }
   return { state, told, keyhold, secrets, enter }
 }
@@ -87,5 +88,50 @@ test('M9: all that comes of stores is blanked, also what is hidden and may come 
   const changing = secrets.changed(keyhold)
   expect(valuesOf((await next()).masked)).toEqual(expect.arrayContaining(fromStores))
   socket.write('heard')
+  await changing
+})
+
+const valueIn = ({ inEffect }: WorkspaceSecrets) => inEffect?.delivery.secrets[0]?.value
+
+test('M9: a session that does not answer is ended before a program can have the new value, and one that does is not', async () => {
+  const { state, secrets, keyhold, enter } = await newAgent()
+  const answering = await enter('edit')
+  answering.socket.on('data', () => answering.socket.write('\n'))
+  const silent = await enter('edit')
+  const during: unknown[] = []
+  silent.cut.mockImplementation(() => during.push(valueIn(secrets)))
+  Object.assign(state, { version: '2', secrets: [{ id: 's', expiresAt: null, ...secretOf('BOTH', 'new') }] })
+  await secrets.changed(keyhold)
+  expect(during).toEqual(['of-keyhold'])
+  expect(valueIn(secrets)).toBe('new')
+  expect(answering.cut).not.toHaveBeenCalled()
+})
+
+test('M9: a late answer to one change is none to the next', async () => {
+  const { secrets, enter } = await newAgent()
+  const { socket, cut } = await enter('edit')
+  // One byte for two lines.
+  socket.once('data', () => socket.write('\n'))
+  const first = secrets.beforeChange(secrets.inEffect!.delivery) // `!`: it has one.
+  const second = secrets.beforeChange(secrets.inEffect!.delivery)
+  await first
+  expect(cut).not.toHaveBeenCalled()
+  await second
+  expect(cut).toHaveBeenCalledOnce()
+})
+
+test('M9: a session that begins while others are told of a value blanks it as well', async () => {
+  const { state, secrets, keyhold, enter } = await newAgent()
+  const { socket, next, again } = await enter('edit')
+  Object.assign(state, { version: '2', secrets: [{ id: 's', expiresAt: null, ...secretOf('BOTH', 'new') }] })
+  const changing = secrets.changed(keyhold)
+  await next()
+  Object.assign(state, { version: '1' })
+  const second = again()
+  onTestFinished(() => void second.destroy())
+  const [line] = await once(second, 'data')
+  expect(valueIn(secrets)).toBe('of-keyhold')
+  expect(valuesOf(JSON.parse(String(line)).masked)).toEqual(expect.arrayContaining(['new', 'of-keyhold']))
+  socket.write('\n')
   await changing
 })

@@ -102,7 +102,12 @@ export class SshServer {
     if (program === undefined) return
     const { terminal } = this.#options
     try {
-      const door = this.#admit(opening)
+      const door = this.#admit(opening, () => {
+        terminal.note(
+          `ended a session of ${opening.name}: it did not answer, so new values could not be blanked`,
+        )
+        socket.terminate()
+      })
       socket.on('close', () => door?.close())
       const place = this.#prepare(opening, door?.path ?? '')
       const server = startServer(program, place)
@@ -131,9 +136,9 @@ export class SshServer {
   }
 
   /** @returns undefined where there is no place for it: then sessions are without secrets, and with Edit there is none. */
-  #admit(opening: Opening): ReturnType<VisitorSessions['admit']> | undefined {
+  #admit(opening: Opening, cut: () => void): ReturnType<VisitorSessions['admit']> | undefined {
     try {
-      return this.#options.sessions.admit(opening)
+      return this.#options.sessions.admit(opening, cut)
     } catch (error) {
       const reason = error instanceof Failure ? error.message : codeOf(error)
       this.#options.terminal.note(`sessions by SSH get no secrets: ${reason}`)

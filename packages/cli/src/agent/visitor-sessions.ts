@@ -24,8 +24,8 @@ export type Visitor = Pick<Opening, 'accountId' | 'name' | 'level' | 'address'>
 const RECORDING_MS = 5_000
 /** How often is asked again when what there is changes at the same moment. */
 const TRIES = 3
-/** How long a session may take to hear of other values; one that has stopped must not keep them from programs. */
-const HEARING_MS = 1_000
+/** How long a session may take to hear of other values. One that does not is ended: programs wait for it no longer. */
+const HEARING_MS = 3_000
 
 export interface VisitorSessionsParts {
   readonly env: NodeJS.ProcessEnv
@@ -46,10 +46,12 @@ interface Recorded {
 /** A connection, as far as its sessions are concerned. */
 interface Visit {
   readonly opening: Opening
+  /** Ends it: from then on nothing of its sessions arrives. */
+  readonly cut: () => void
   /** What was last written down for it. */
   recorded: Recorded | undefined
   /** Sessions that blank values, as long as they last. */
-  readonly masking: Set<Socket>
+  readonly masking: Set<MaskingSession>
 }
 
 export class VisitorSessions {
@@ -57,6 +59,8 @@ export class VisitorSessions {
   readonly #directory: string
   readonly #visits = new Set<Visit>()
   #count = 0
+  /** What sessions that blank values were last told of: it may be about to come into effect. */
+  #told: WorkspaceDelivery | undefined
   #client: (() => Keyhold) | undefined
 
   constructor(parts: VisitorSessionsParts) {
@@ -74,8 +78,12 @@ export class VisitorSessions {
     this.#client = client
   }
 
-  /** Listens for the sessions of one connection. @returns where, and how to end it. @throws Failure and system errors */
-  admit(opening: Opening): { readonly path: string; close(): void } {
+  /**
+   * Listens for the sessions of one connection.
+   * @param cut ends the connection, at once: a session of it would show what it has not heard of.
+   * @returns where, and how to stop listening. @throws Failure and system errors
+   */
+  admit(opening: Opening, cut: () => void): { readonly path: string; close(): void } {
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
     assertPrivate(this.#directory)
     if (this.#count === 0) this.#sweep()
@@ -83,7 +91,7 @@ export class VisitorSessions {
     // Short: a path of a socket has at most 107 bytes (unix(7)).
     const path = join(this.#directory, `s-${process.pid}.${this.#count}`)
     rmSync(path, { force: true })
-    const visit: Visit = { opening, recorded: undefined, masking: new Set() }
+    const visit: Visit = { opening, cut, recorded: undefined, masking: new Set() }
     const server = createServer((socket) => {
       // Whoever has gone does not miss the answer.
       socket.on('error', () => {})
@@ -97,7 +105,7 @@ export class VisitorSessions {
       close: () => {
         this.#visits.delete(visit)
         server.close()
-        for (const socket of visit.masking) socket.destroy()
+        for (const session of visit.masking) session.end()
         rmSync(path, { force: true })
       },
     }
@@ -112,27 +120,36 @@ export class VisitorSessions {
   }
 
   async #answer(visit: Visit, socket: Socket): Promise<void> {
-    const answer = await this.#begin(visit)
-    const line = `${JSON.stringify(answer)}\n`
-    if ('refused' in answer || answer.masked === undefined) return void socket.end(line)
-    visit.masking.add(socket)
-    socket.on('close', () => visit.masking.delete(socket))
-    socket.write(line)
+    const { answer, delivery } = await this.#begin(visit)
+    if (delivery === undefined) return void socket.end(`${JSON.stringify(answer)}\n`)
+    // In one go: it hears of every change that begins after this, and has the one that began before.
+    const session = new MaskingSession(socket)
+    visit.masking.add(session)
+    socket.on('close', () => visit.masking.delete(session))
+    session.begin({ ...answer, masked: this.#maskedOf(delivery, this.#told) })
   }
 
-  async #begin(visit: Visit): Promise<SessionAnswer | SessionRefusal> {
+  /** @returns with `delivery` when its values are to be blanked. */
+  async #begin(
+    visit: Visit,
+  ): Promise<
+    | { readonly answer: SessionAnswer; readonly delivery?: WorkspaceDelivery }
+    | { readonly answer: SessionRefusal; readonly delivery?: undefined }
+  > {
     const { level, address } = visit.opening
     try {
       const delivery = await this.#recorded(visit)
       const { variables, notes } = variablesOf(delivery)
       const additions = await this.#parts.additions(visit.opening)
-      const masked = level === 'edit' ? { masked: this.#maskedOf(delivery) } : {}
-      return { variables, additions, notes, address, ...masked }
+      const answer = { variables, additions, notes, address }
+      return level === 'edit' ? { answer, delivery } : { answer }
     } catch (error) {
       const reason = reasonOf(error)
-      if (level === 'edit') return { refused: `nothing could be blanked in this session: ${reason}` }
+      if (level === 'edit')
+        return { answer: { refused: `nothing could be blanked in this session: ${reason}` } }
       const additions = await this.#parts.additions(visit.opening).catch(() => ({}))
-      return { variables: {}, additions, notes: [`no secrets in this session: ${reason}`], address }
+      const notes = [`no secrets in this session: ${reason}`]
+      return { answer: { variables: {}, additions, notes, address } }
     }
   }
 
@@ -164,20 +181,65 @@ export class VisitorSessions {
     throw new Failure('the agent of this workspace has none, or they change just now')
   }
 
-  #maskedOf(delivery: WorkspaceDelivery): MaskedValue[] {
+  #maskedOf(...deliveries: (WorkspaceDelivery | undefined)[]): MaskedValue[] {
     const tokens = [...this.#parts.gitTokens.values].map(([name, value]) => ({
       name,
       value: Buffer.from(value).toString('base64'),
     }))
     const fromStores = { secrets: this.#parts.secrets.fromStores, leftOut: [], referenced: [] }
-    return [...maskedOf(delivery), ...maskedOf(fromStores), ...tokens]
+    const all = [...deliveries, fromStores].flatMap((one) => (one === undefined ? [] : maskedOf(one)))
+    return [...new Map([...all, ...tokens].map((one) => [one.value, one])).values()]
   }
 
-  /** Has those who blank values know the next ones, before any program can have them. */
+  /** Has those who blank values know the next ones, before any program can have them, or ends them. */
   async #tellMasking(delivery: WorkspaceDelivery): Promise<void> {
-    const line = `${JSON.stringify({ masked: this.#maskedOf(delivery) })}\n`
-    const sockets = [...this.#visits].flatMap(({ masking }) => [...masking])
-    await Promise.all(sockets.map((socket) => told(socket, line)))
+    this.#told = delivery
+    const masked = this.#maskedOf(delivery)
+    const telling = [...this.#visits].map(async ({ masking, cut }) => {
+      const heard = await Promise.all([...masking].map((session) => session.tell(masked)))
+      if (heard.includes(false)) cut()
+    })
+    await Promise.all(telling)
+  }
+}
+
+/** A session that blanks values, as long as it lasts: it answers each line but the first with a byte. */
+class MaskingSession {
+  readonly #socket: Socket
+  /** One for each line that it has not answered yet, in their order. */
+  readonly #unanswered: ((heard: boolean) => void)[] = []
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+    socket.on('data', (bytes: Buffer) => {
+      for (const answered of this.#unanswered.splice(0, bytes.length)) answered(true)
+    })
+    // With its end nothing of it is shown any more.
+    socket.on('close', () => {
+      for (const answered of this.#unanswered.splice(0)) answered(true)
+    })
+  }
+
+  begin(answer: SessionAnswer): void {
+    this.#socket.write(`${JSON.stringify(answer)}\n`)
+  }
+
+  /** @returns false when it did not answer in time, and may go on to show these values. */
+  tell(masked: readonly MaskedValue[]): Promise<boolean> {
+    // Its end may have been told already, and is not told again.
+    if (this.#socket.destroyed) return Promise.resolve(true)
+    return new Promise((resolve) => {
+      const deadline = setTimeout(() => resolve(false), HEARING_MS)
+      this.#unanswered.push((heard) => {
+        clearTimeout(deadline)
+        resolve(heard)
+      })
+      this.#socket.write(`${JSON.stringify({ masked })}\n`)
+    })
+  }
+
+  end(): void {
+    this.#socket.destroy()
   }
 }
 
@@ -192,19 +254,6 @@ function without(
     secrets: delivery.secrets.filter(({ name }) => !isLeftOut(name)),
     leftOut: [...delivery.leftOut, ...left.map((name) => ({ name, reason: 'not-recorded' }))],
   }
-}
-
-function told(socket: Socket, line: string): Promise<void> {
-  return new Promise((resolve) => {
-    const deadline = setTimeout(resolve, HEARING_MS)
-    const heard = () => {
-      clearTimeout(deadline)
-      resolve()
-    }
-    socket.once('data', heard)
-    socket.once('close', heard)
-    socket.write(line)
-  })
 }
 
 function isAlive(pid: number): boolean {
