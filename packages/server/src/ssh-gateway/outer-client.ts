@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { Connection } from 'ssh2'
 
 /*
@@ -94,6 +95,27 @@ export function harden(client: Connection, bounds: Bounds, onChannel: (refuse: R
     onChannel((reason, text) => texts.set(sender, [reason, text]))
     next()
   })
+}
+
+/**
+ * Sends what ssh2 writes in one go as one: each packet is three writes of it, which without Nagle's algorithm were three
+ * segments.
+ */
+export function corkPackets(socket: Socket): void {
+  const write = socket.write.bind(socket) as (...args: unknown[]) => boolean // `as`: one of its forms.
+  let isCorked = false
+  const uncork = () => {
+    isCorked = false
+    socket.uncork()
+  }
+  socket.write = (...args: unknown[]) => {
+    if (!isCorked) {
+      isCorked = true
+      socket.cork()
+      process.nextTick(uncork)
+    }
+    return write(...args)
+  }
 }
 
 interface NameList {

@@ -12,7 +12,7 @@ import type { Origin } from '../base/origin.ts'
 import { fingerprintOf } from '../base/ssh-public-key.ts'
 import type { AgentConnections } from '../workspaces/agent-connections.ts'
 import { TunnelError, type VisitorLevel } from '../workspaces/tunnels.ts'
-import { harden, OpenFailure, offerFastCiphers, type Refuse } from './outer-client.ts'
+import { corkPackets, harden, OpenFailure, offerFastCiphers, type Refuse } from './outer-client.ts'
 import { type HalfClosable, pipeTunnel } from './pipe-tunnel.ts'
 import { isProven } from './verify-signature.ts'
 
@@ -138,7 +138,10 @@ export class SshGateway {
     })
     this.#ssh ??= this.#load()
     this.#ssh.then(
-      (server) => server.injectSocket(socket),
+      (server) => {
+        corkPackets(socket)
+        server.injectSocket(socket)
+      },
       (error: unknown) => {
         this.#parts.logger.error({ err: error }, 'ssh gateway')
         socket.destroy()
