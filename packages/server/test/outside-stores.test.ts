@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { Secret } from '@keyhold/contract/secret'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { Outgoing } from '../src/base/outgoing.ts'
@@ -653,6 +654,69 @@ describe.each(databases)('outside stores on %s', (database) => {
     const answer = await server.request('POST', '/api/v1/workspaces/current/start', { token: agent })
     expect([answer.status, answer.body.code]).toEqual([500, 'secret.unreadable'])
     expect(fakes.azure.requests).toEqual([])
+  })
+
+  test.each([
+    ['ca', () => sql`'-----BEGIN CERTIFICATE-----'`],
+    ['settings', () => sql`'{"auth":"token","mount":"other","kvVersion":2}'`],
+    ['kind', () => sql`'azure'`],
+    ['paths', () => sql`'["*","*"]'`],
+  ])('P2: a store whose %s was changed in the database gets no credential', async (column, other) => {
+    const { id } = await register('vault')
+    await take(id, 'a')
+    const { db } = server.core.storage
+    // What is left of it is none that could be listed.
+    onTestFinished(async () => void (await sql`delete from outside_stores where id = ${id}`.execute(db)))
+    await sql`update outside_stores set ${sql.ref(column)} = ${other()} where id = ${id}`.execute(db)
+    const answer = await server.request('POST', '/api/v1/workspaces/current/start', { token: agent })
+    expect([answer.status, answer.body.code]).toEqual([500, 'secret.unreadable'])
+    for (const fake of [fakes.vault, fakes.azure, fakes.entra]) expect(fake.requests).toEqual([])
+    // A credential that is given anew is for what the store is now.
+    const { credential } = bodies().vault
+    if (column === 'paths') {
+      await server.ok('PATCH', `${STORES}/${id}`, { token: admin.token, body: { credential } })
+      expect((await start()).problems).toMatchObject([{ text: expect.stringContaining('nothing at this') }])
+    }
+  })
+
+  test('P2: paths and certificates are changed without the credential, which is bound to them from then on', async () => {
+    const { id } = await register('vault')
+    const { db } = server.core.storage
+    const sealed = async () =>
+      (
+        await sql<{
+          sealed: Uint8Array
+        }>`select sealed_credential as sealed from outside_stores where id = ${id}`.execute(db)
+      ).rows[0]!.sealed // `!`: it is there.
+    const value = canary()
+    await take(id, put('vault', 'ONE', value))
+    const before = await sealed()
+    const change = (body: object) => server.ok('PATCH', `${STORES}/${id}`, { token: admin.token, body })
+    await change({ name: 'renamed' })
+    expect(await sealed()).toEqual(before)
+    await change({ paths: ['teams/*'] })
+    expect(await got()).toEqual({ ONE: value })
+    await sql`update outside_stores set sealed_credential = ${before} where id = ${id}`.execute(db)
+    expect((await server.request('POST', '/api/v1/workspaces/current/start', { token: agent })).status).toBe(
+      500,
+    )
+  })
+
+  test('a credential that was sealed before the rest was bound opens, and is bound when it is used', async () => {
+    const { id } = await register('vault')
+    const value = canary()
+    await take(id, put('vault', 'ONE', value))
+    const { vault, storage } = server.core
+    const context = ['keyhold/v1/store-credential', id, fakes.vault.origin, '', 1]
+    await storage.transaction(async (tx) => {
+      const bytes = new Secret<Uint8Array>(Buffer.from(fakes.vault.token))
+      const sealed = await vault.seal(tx, 'instance', context, bytes)
+      await sql`update outside_stores set sealed_credential = ${sealed} where id = ${id}`.execute(tx)
+    })
+    expect(await got()).toEqual({ ONE: value })
+    await sql`update outside_stores set ca = 'x' where id = ${id}`.execute(storage.db)
+    const answer = await server.request('POST', '/api/v1/workspaces/current/start', { token: agent })
+    expect(answer.body.code).toBe('secret.unreadable')
   })
 
   test('SDS-12: once the account of the owner is disabled no store is asked', async () => {

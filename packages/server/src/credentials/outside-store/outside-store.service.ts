@@ -3,7 +3,7 @@ import type { createStore, updateStore } from '@keyhold/contract/api/stores'
 import { limits } from '@keyhold/contract/limits'
 import type { BodyOf } from '@keyhold/contract/route'
 import type { Secret } from '@keyhold/contract/secret'
-import { type Access, instance } from '../../access/access.ts'
+import { type Access, type Grant, instance } from '../../access/access.ts'
 import type { Asker, Person } from '../../access/caller.ts'
 import { AppError, invalidField } from '../../base/app-error.ts'
 import type { Clock } from '../../base/clock.ts'
@@ -11,9 +11,16 @@ import { newId } from '../../base/ids.ts'
 import { type Outgoing, OutgoingError } from '../../base/outgoing.ts'
 import { nameKey } from '../../projects/project.ts'
 import { type Storage, violatedUnique } from '../../storage/storage.ts'
+import type { Transaction } from '../../storage/tables.ts'
 import type { Vault } from '../../vault/vault.ts'
 import * as store from './outside-store.store.ts'
-import { type OutsideStore, refusedPath, refusedPattern, type StoreSettings } from './outside-store.ts'
+import {
+  type OutsideStore,
+  refusedPath,
+  refusedPattern,
+  type SealedStore,
+  type StoreSettings,
+} from './outside-store.ts'
 import { connectStore, type StoreClient, StoreError } from './store-client.ts'
 
 export type NewStore = Omit<BodyOf<typeof createStore>, 'credential'> & {
@@ -59,7 +66,7 @@ export class OutsideStores {
       const id = newId('ost')
       const now = clock.now().getTime()
       const { kind, ...rest } = settings
-      const at = { id, address, settings }
+      const at = { id, address, settings, ca: wish.ca, paths: wish.paths }
       await orNameTaken(async () =>
         store.insertStore(tx, {
           id,
@@ -83,23 +90,20 @@ export class OutsideStores {
 
   /** Changes anything but where the credential is sent. @returns it, with the number of its sources. */
   async update(asker: Asker<Person>, id: string, change: StoreChange): Promise<[OutsideStore, number]> {
-    const { access, vault, clock } = this.#parts
+    const { access, clock } = this.#parts
     return access.perform(asker, 'store.update', instance, async (tx, grant) => {
       if (!(await store.lockStore(tx, id))) throw new AppError('store.not_found')
       const before = (await store.findStore(tx, id))!
       const { name, credential, paths, ca } = change
       if (paths) assertPaths(paths, before.settings.kind)
       if (ca) assertCa(ca)
-      const version = before.credentialVersion + 1
+      const isBoundAnew = credential !== undefined || paths !== undefined || ca !== undefined
       await orNameTaken(async () =>
         store.updateStore(tx, id, {
           ...(name !== undefined && { name, name_key: nameKey(name) }),
           ...(paths && { paths: JSON.stringify(paths) }),
           ...(ca !== undefined && { ca }),
-          ...(credential && {
-            sealed_credential: await store.sealCredential(tx, vault, grant, before, version, credential),
-            credential_version: version,
-          }),
+          ...(isBoundAnew && (await this.#bound(tx, grant, before, change))),
           updated_at: clock.now().getTime(),
         }),
       )
@@ -108,6 +112,19 @@ export class OutsideStores {
       const sources = (await store.countSources(tx)).get(id) ?? 0
       return { result: [result, sources], record: { changed, target: targetOf(result) } }
     })
+  }
+
+  /** The credential, new or the one before, sealed for what the store is from now on. */
+  async #bound(tx: Transaction, grant: Grant<'store.update'>, before: SealedStore, change: StoreChange) {
+    const { vault } = this.#parts
+    const value = change.credential ?? (await store.openCredential(tx, vault, grant, before))
+    const ca = change.ca === undefined ? before.ca : (change.ca ?? undefined)
+    const place = { ...before, paths: change.paths ?? before.paths, ca }
+    const version = before.credentialVersion + 1
+    return {
+      sealed_credential: await store.sealCredential(tx, vault, grant, place, version, value),
+      credential_version: version,
+    }
   }
 
   /** @param confirm has to be the name of the store while workspaces take something of it. */
@@ -141,7 +158,7 @@ export class OutsideStores {
         return { found, records: [{ target: targetOf(found) }] }
       },
       async (grant, found) => {
-        const credential = await store.openCredential(storage.db, vault, grant, found)
+        const credential = await store.openAndBindCredential(storage, vault, grant, found)
         const client = await connectStore({ store: found, credential, outgoing })
         try {
           return { problem: null, keys: await keysAt(client, path) }

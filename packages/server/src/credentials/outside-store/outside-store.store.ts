@@ -1,5 +1,7 @@
 import { Secret } from '@keyhold/contract/secret'
 import { Grant } from '../../access/access.ts'
+import { AppError } from '../../base/app-error.ts'
+import type { Storage } from '../../storage/storage.ts'
 import type { Queries, Tables, Transaction } from '../../storage/tables.ts'
 import type { Vault } from '../../vault/vault.ts'
 import type {
@@ -91,44 +93,108 @@ export async function countSources(db: Queries): Promise<ReadonlyMap<string, num
   return new Map(rows.map(({ store_id, count }) => [store_id, Number(count)]))
 }
 
-/** Bound to where it is sent as well: whoever changes that in the database gets nothing sent to another place. */
-const credentialContext = (
-  { id, address, settings }: Pick<OutsideStore, 'id' | 'address' | 'settings'>,
-  version: number,
-) =>
-  [
-    'keyhold/v1/store-credential',
-    id,
-    address,
-    settings.kind === 'azure' ? settings.authority : '',
-    version,
-  ] as const
+/** What a credential is bound to: all that says where it is sent, whom Keyhold trusts there, and what is asked with it. */
+export type CredentialPlace = Pick<OutsideStore, 'id' | 'address' | 'settings' | 'ca' | 'paths'>
+
+/**
+ * Whoever changes a store in the database, past the rules, gets a credential that does not open. Settings are sorted: in which
+ * order a database has them is no change.
+ */
+const credentialContext = ({ id, address, settings, ca, paths }: CredentialPlace, version: number) => [
+  'keyhold/v2/store-credential',
+  id,
+  address,
+  JSON.stringify(Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1))),
+  ca ?? '',
+  JSON.stringify(paths),
+  version,
+]
+
+/** As credentials were sealed at first: bound to the addresses alone. */
+const firstContext = ({ id, address, settings }: CredentialPlace, version: number) => [
+  'keyhold/v1/store-credential',
+  id,
+  address,
+  settings.kind === 'azure' ? settings.authority : '',
+  version,
+]
 
 export async function sealCredential(
   tx: Transaction,
   vault: Vault,
   grant: Grant<'store.create' | 'store.update'>,
-  store: Pick<OutsideStore, 'id' | 'address' | 'settings'>,
+  store: CredentialPlace,
   version: number,
   value: Secret<string>,
 ): Promise<Uint8Array> {
   Grant.assertFor(grant, 'instance')
+  return seal(tx, vault, store, version, value)
+}
+
+function seal(
+  tx: Transaction,
+  vault: Vault,
+  store: CredentialPlace,
+  version: number,
+  value: Secret<string>,
+): Promise<Uint8Array> {
   const bytes = new Secret<Uint8Array>(Buffer.from(value.reveal()))
   return vault.seal(tx, 'instance', credentialContext(store, version), bytes)
 }
+
+type OpeningGrant = Grant<'store.check' | 'store.fetch' | 'store.update'>
 
 /** Opens what Keyhold signs in with, for those who were let at what the store has: that goes to the store and to nobody else. */
 export async function openCredential(
   db: Queries,
   vault: Vault,
-  grant: Grant<'store.check' | 'store.fetch'>,
+  grant: OpeningGrant,
   store: SealedStore,
 ): Promise<Secret<string>> {
+  return (await open(db, vault, grant, store)).credential
+}
+
+/** The same, and binds one that was sealed before to all that it is bound to now. */
+export async function openAndBindCredential(
+  storage: Storage,
+  vault: Vault,
+  grant: OpeningGrant,
+  store: SealedStore,
+): Promise<Secret<string>> {
+  const { credential, isBound } = await open(storage.db, vault, grant, store)
+  if (!isBound)
+    await storage.transaction(async (tx) => {
+      const sealed = await seal(tx, vault, store, store.credentialVersion, credential)
+      // Unless it was changed meanwhile, which has bound it.
+      await tx
+        .updateTable('outside_stores')
+        .set({ sealed_credential: sealed })
+        .where('id', '=', store.id)
+        .where('sealed_credential', '=', store.sealedCredential)
+        .execute()
+    })
+  return credential
+}
+
+async function open(
+  db: Queries,
+  vault: Vault,
+  grant: OpeningGrant,
+  store: SealedStore,
+): Promise<{ credential: Secret<string>; isBound: boolean }> {
   // Whosever values it is for: the credential is the instance's, and what was decided is that the store may be asked.
   Grant.assertFor(grant, grant.owner)
-  const context = credentialContext(store, store.credentialVersion)
-  const bytes = await vault.open(db, 'instance', context, store.sealedCredential)
-  return new Secret(Buffer.from(bytes.reveal()).toString())
+  const { credentialVersion: version, sealedCredential: sealed } = store
+  const opened = async (context: ReturnType<typeof credentialContext>) => {
+    const bytes = await vault.open(db, 'instance', context, sealed)
+    return new Secret(Buffer.from(bytes.reveal()).toString())
+  }
+  try {
+    return { credential: await opened(credentialContext(store, version)), isBound: true }
+  } catch (error) {
+    if (!(error instanceof AppError && error.code === 'secret.unreadable')) throw error
+    return { credential: await opened(firstContext(store, version)), isBound: false }
+  }
 }
 
 /* What workspaces take of them. */

@@ -171,7 +171,7 @@ export class StoreSources {
       async (grant, { wanted, owner }) => {
         const clients = new Map<string, Promise<StoreClient>>()
         const connect = async (found: SealedStore) => {
-          const credential = await store.openCredential(storage.db, this.#parts.vault, grant, found)
+          const credential = await store.openAndBindCredential(storage, this.#parts.vault, grant, found)
           return connectStore({ store: found, credential, outgoing: this.#parts.outgoing })
         }
         const clientOf = (found: SealedStore) => {
