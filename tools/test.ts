@@ -11,6 +11,7 @@ const programs: Readonly<Record<string, string>> = {
   bash: 'bash',
   'dbus-run-session': 'dbus',
   chromium: 'chromium',
+  curl: 'curl',
   git: 'git',
   'gnome-keyring-daemon': 'gnome-keyring',
   gpg: 'gnupg',
