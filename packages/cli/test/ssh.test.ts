@@ -34,7 +34,7 @@ const ssh = (command: readonly string[], input: Buffer | string = '', options: r
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 
 describe('a workspace is entered with what everybody has', () => {
-  test('the string that is shown, pasted: a command, its output, its exit status (SSH-15, SSH-16)', async () => {
+  test('the string that is shown, pasted: a command, its output, its exit status (SSH-15, SSH-16, SDS-24)', async () => {
     const shown = JSON.parse(await done(['workspace', 'connect', 'api', '--json']))
     expect(shown.command).toMatch(/^ssh -J \S+ \S+@ws-[a-z0-9]+$/)
     expect((await done(['workspace', 'connect', 'api'])).trim()).toBe(shown.command)
@@ -67,7 +67,7 @@ describe('a workspace is entered with what everybody has', () => {
     expect([back.code, sha256(back.stdout)]).toEqual([0, sha256(bytes)])
   })
 
-  test('scp, sftp and rsync', async () => {
+  test('scp, sftp and rsync (SDS-24)', async () => {
     const bytes = randomBytes(3 * 1024 * 1024)
     const [from, there, back] = ['from', 'there', 'back'].map((name) => join(home, `file ${name}`)) as [
       string,
@@ -92,7 +92,7 @@ describe('a workspace is entered with what everybody has', () => {
       expect(sha256(readFileSync(path))).toBe(sha256(bytes))
   })
 
-  test('one connection for many commands, and ports forwarded in all three ways', async () => {
+  test('one connection for many commands, and ports forwarded in all three ways (SDS-24)', async () => {
     const socket = join(home, 'control')
     const master = start('ssh', [...optionsOf('ada'), '-M', '-S', socket, '-N', id])
     await waitFor(() => existsSync(socket))
@@ -192,7 +192,7 @@ describe('who gets in', () => {
     expect(shell.text()).toContain('It has no shell')
   })
 
-  test('a key that nobody has registered stays outside, and is recorded (SSH-23)', async () => {
+  test('a key that nobody has registered stays outside, and is recorded (SSH-23, SDS-25)', async () => {
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(home, 'ada', 'other')])
     const { code, stderr } = await through('ada', id, 'other')
     expect([code, stderr]).toEqual([255, expect.stringContaining('Permission denied (publickey)')])

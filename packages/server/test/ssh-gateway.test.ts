@@ -216,7 +216,7 @@ describe.each(databases)('the SSH gateway on %s', (database) => {
     await expect(signIn(newSshPair('ecdsa').privateKey)).rejects.toThrow('refused')
   })
 
-  test('methods that are unknown are answered with what would do, and guesses of passwords with an end (S4, S12)', async () => {
+  test('methods that are unknown are answered with what would do, and guesses of passwords with an end (S4, S12, SDS-25)', async () => {
     const client = new ssh2.Client()
     onTestFinished(() => void client.end())
     let tries = 0

@@ -179,7 +179,7 @@ describe.each(databases)('templates on %s', (database) => {
     expect((await server.dump()) + server.log.join('\n')).not.toContain(value)
   })
 
-  test('SEC-45: of a devcontainer.json with comments the declarations are kept, and nothing else', async () => {
+  test('SEC-45, SEC-20: of a devcontainer.json with comments the declarations are kept, and nothing else', async () => {
     const template = await create({
       devcontainer,
       needs: [{ name: 'DATABASE_URL', description: 'the shop' }],

@@ -82,7 +82,7 @@ describe.each(databases)('secrets of workspaces on %s', (database) => {
   const later = (ms: number) => new Date(server.clock.now().getTime() + ms).toISOString()
   const newest = async () => (await server.records(1))[0]!
 
-  describe('who may do what (6.1, SEC-18, SEC-19, SEC-36 … SEC-41)', () => {
+  describe('who may do what (6.1, SEC-18, SEC-19, SEC-36 … SEC-41, SEC-43)', () => {
     const rows = routes.filter((row) => row.path.startsWith('/api/v1/workspaces/{workspaceId}/secrets'))
 
     test('every route is in the matrix', () => {
