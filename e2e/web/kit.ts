@@ -49,14 +49,20 @@ export interface WebServer {
   stop(): Promise<void>
 }
 
-/** Starts a server with the web application as it was built, and a browser. */
-export async function startWeb(database: TestDatabase): Promise<WebServer> {
+/**
+ * Starts a server with the web application as it was built, and a browser.
+ * @param internet what the server finds outside
+ */
+export async function startWeb(
+  database: TestDatabase,
+  internet?: Parameters<typeof startServer>[2],
+): Promise<WebServer> {
   const port = await freePort()
   const url = `http://localhost:${port}`
   const { server, stop } = await startServer(
     database,
     { KEYHOLD_HTTP_ADDR: `127.0.0.1:${port}`, KEYHOLD_PUBLIC_URL: url },
-    undefined,
+    internet,
     new URL('../../packages/web/dist/', import.meta.url),
   )
   const browser = await launch()

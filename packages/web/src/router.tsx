@@ -112,6 +112,16 @@ const routeTree = root.addChildren([
     }),
     createRoute({
       ...within,
+      path: '/administration/stores',
+      component: lazyRouteComponent(() => import('./pages/administration/stores.tsx'), 'Stores'),
+    }),
+    createRoute({
+      ...within,
+      path: '/templates',
+      component: lazyRouteComponent(() => import('./pages/templates/templates.tsx'), 'Templates'),
+    }),
+    createRoute({
+      ...within,
       path: '/security',
       component: lazyRouteComponent(() => import('./pages/security/security.tsx'), 'Security'),
     }),

@@ -22,6 +22,8 @@ export const shared = {
   people: 'People',
   providers: 'Providers',
   policies: 'Policies',
+  stores: 'Outside Stores',
+  templates: 'Templates',
   auditDestinations: 'Audit Destinations',
   instance: 'Instance',
   accessToken: 'Access Token',

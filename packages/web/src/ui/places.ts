@@ -1,5 +1,6 @@
 import {
   ContainerIcon,
+  DatabaseIcon,
   HistoryIcon,
   HomeIcon,
   KeyIcon,
@@ -11,6 +12,7 @@ import {
   ProjectIcon,
   ServerIcon,
   ShieldLockIcon,
+  StackIcon,
 } from '@primer/octicons-react'
 import { shared } from './messages.ts'
 
@@ -23,10 +25,12 @@ export interface Place {
     | '/administration/people'
     | '/administration/policies'
     | '/administration/providers'
+    | '/administration/stores'
     | '/projects'
     | '/security'
     | '/settings/access-token'
     | '/settings/sign-in'
+    | '/templates'
     | '/workspaces'
   readonly label: string
   readonly icon: typeof HomeIcon
@@ -40,12 +44,14 @@ export const places: readonly Place[] = [
   { to: '/', label: shared.home, icon: HomeIcon },
   { to: '/projects', label: shared.projects, icon: ProjectIcon },
   { to: '/workspaces', label: shared.workspaces, icon: ContainerIcon },
+  { to: '/templates', label: shared.templates, icon: StackIcon },
   { to: '/security', label: shared.security, icon: ShieldLockIcon },
   { to: '/activity', label: shared.activity, icon: HistoryIcon },
   { to: '/settings/access-token', label: shared.accessToken, icon: KeyIcon, isSetting: true },
   { to: '/settings/sign-in', label: shared.signInMethods, icon: PersonIcon, isSetting: true },
   { to: '/administration/people', label: shared.people, icon: PeopleIcon, isAdministration: true },
   { to: '/administration/providers', label: shared.providers, icon: PlugIcon, isAdministration: true },
+  { to: '/administration/stores', label: shared.stores, icon: DatabaseIcon, isAdministration: true },
   { to: '/administration/policies', label: shared.policies, icon: LawIcon, isAdministration: true },
   {
     to: '/administration/audit-destinations',

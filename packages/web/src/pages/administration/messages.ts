@@ -182,6 +182,84 @@ export const destinationWords = {
   secret: 'Signing secret',
 } as const
 
+export const storeWords = {
+  title: 'Outside Stores',
+  lead: 'HashiCorp Vault, OpenBao, AWS Secrets Manager and Azure Key Vault. Owners of workspaces choose what their workspace takes of them; it is fetched when an agent starts, and kept nowhere here.',
+  add: 'Add store',
+  empty: 'No outside store is registered',
+  emptyText:
+    'Where secrets of your company are in a store already, they need not be copied: register it here with an account that may read, and say which paths workspaces may take. The owner of a workspace then names what it takes, under Settings → Secrets.',
+  name: 'Name',
+  nameHelp: 'What owners of workspaces choose it by',
+  kind: 'Kind',
+  kinds: { vault: 'HashiCorp Vault or OpenBao', aws: 'AWS Secrets Manager', azure: 'Azure Key Vault' },
+  address: 'Address',
+  addressHelp: {
+    vault: 'An https URL, such as https://vault.example.com:8200',
+    aws: 'Leave it empty for the address of the region',
+    azure: 'An https URL, such as https://corp.vault.azure.net',
+  },
+  auth: 'How Keyhold signs in',
+  auths: { token: 'Token', approle: 'AppRole' },
+  roleId: 'Role id',
+  secretId: 'Secret id',
+  authMount: 'Mount of AppRole',
+  authMountHelp: 'Leave it empty for approle',
+  mount: 'Mount of the key-value engine',
+  mountHelp: 'Leave it empty for secret',
+  kvVersion: 'Version of the key-value engine',
+  namespace: 'Namespace',
+  namespaceHelp: 'Of Vault Enterprise, HCP or OpenBao. Leave it empty for none',
+  region: 'Region',
+  regionHelp: 'Such as eu-central-1',
+  accessKeyId: 'Access key id',
+  tenantId: 'Directory (tenant) id',
+  clientId: 'Application (client) id',
+  authority: 'Where tokens are asked for',
+  authorityHelp: 'Leave it empty for https://login.microsoftonline.com',
+  credentials: { vault: 'Token', aws: 'Secret access key', azure: 'Client secret' },
+  credentialKeep: 'Leave it empty to keep the one that is stored',
+  paths: 'What workspaces may take',
+  pathsHelp:
+    'A path on each line. * at its end stands for anything, {owner} for the e-mail address of the workspace’s owner, {workspace} for its id',
+  ca: 'Own certificate authority',
+  caHelp: 'Certificates (PEM) to trust in place of the usual ones. Leave it empty for none',
+  caActs: {
+    keep: 'Keep the one that is stored',
+    none: 'None: the usual ones are trusted',
+    replace: 'Another one',
+    remove: 'Trust the usual ones again',
+  },
+  caValue: 'Certificates (PEM)',
+  sources: 'Taken by workspaces',
+  actions: 'Action',
+  actLabels: {
+    test: (name: string) => `Test ${name}`,
+    edit: (name: string) => `Edit ${name}`,
+    delete: (name: string) => `Remove ${name}`,
+  },
+  test: 'Test',
+  testTitle: (name: string) => `Test ${name}`,
+  testText:
+    'Keyhold signs in there. With a path it also says which values are there: their names, never the values.',
+  path: 'Path',
+  pathHelp: {
+    vault: 'Such as team/api, without the mount. May stay empty',
+    aws: 'Name of a secret. May stay empty',
+    azure: 'Name of a secret. May stay empty',
+  },
+  testFailed: 'It does not work',
+  testOk: 'It works',
+  keys: 'At this path are:',
+  editTitle: 'Edit store',
+  deleteTitle: 'Remove store',
+  deleteText: (name: string, sources: number) =>
+    sources === 0
+      ? `Remove ${name}? No workspace takes anything of it. Its credential is deleted here; in the store nothing changes.`
+      : `Remove ${name}? Workspaces take ${sources} of its paths, and get nothing of it from their next start on. Its credential is deleted here; in the store nothing changes.`,
+  typeName: (name: string) => `Type ${name} to confirm`,
+} as const
+
 export const instanceWords = {
   title: 'Instance',
   lead: 'How this installation is. What is configuration of the process is shown with the name of its option.',

@@ -36,7 +36,14 @@ export const templateWords = {
   needs: 'This template needs these secrets:',
   needsNone: 'This template needs no secrets.',
   addThem:
-    'You add them yourself once the workspace is there, under Settings → Secrets. No values come with a template.',
+    'Give those that you have: they become secrets of the new workspace. The others you add later. No values come with a template.',
+  value: 'Your value',
+  valueOf: (name: string) => `Your value for ${name}`,
+  fromYou: 'Among your personal secrets, which go into all your workspaces.',
+  add: 'Add',
+  addOf: (name: string) => `Add ${name}`,
+  made: (name: string) =>
+    `The workspace “${name}” is there; this is about one of its secrets. Correct it, or leave it empty.`,
   required: 'Required to start',
   suggested: 'Suggested',
   present: 'Present',
@@ -190,6 +197,31 @@ export const secretWords = {
   tokens: 'Access tokens of your account',
   workspaces: 'Workspaces',
   activity: 'Activity: where secrets were used',
+} as const
+
+export const sourceWords = {
+  title: 'From outside stores',
+  lead: 'What this workspace takes of stores that administrators have registered. It is fetched when the agent starts, and kept nowhere here.',
+  add: 'Take from a store',
+  addTitle: 'Take from a store',
+  empty: 'This workspace takes nothing of them.',
+  store: 'Store',
+  path: 'Path',
+  allowed: (paths: string) => `Workspaces may take: ${paths}`,
+  variables: 'Variables',
+  variablesHelp:
+    'A line each: NAME=key for one of the values, NAME for all that is at the path. Leave it empty, and each value goes into a variable of its own name',
+  variable: (name: string, key: string | undefined) => (key === undefined ? `$${name}` : `$${name}: ${key}`),
+  each: 'each of its values',
+  onFailure: 'When it cannot be fetched',
+  modes: { stop: 'The workspace does not start', warn: 'It starts, with a warning' },
+  refused: 'Not allowed any more',
+  actions: 'Action',
+  removeLabel: (path: string, store: string) => `Take ${path} of ${store} no longer`,
+  removeTitle: 'Take no longer',
+  removeText: (path: string, store: string) =>
+    `Take ${path} of ${store} no longer? From its next start on the workspace is without it; in the store nothing changes.`,
+  remove: 'Take no longer',
 } as const
 
 export const environmentWords = {

@@ -1,4 +1,3 @@
-import { nameWarning } from '@keyhold/contract/names'
 import { ActionIcon, Alert, Button, Group, List, Stack, Switch, Table, Text, Title } from '@mantine/core'
 import { CheckIcon, PencilIcon, TrashIcon } from '@primer/octicons-react'
 import { queryOptions, useQuery } from '@tanstack/react-query'
@@ -8,20 +7,19 @@ import { queryClient } from '../../query-client.ts'
 import { Confirm } from '../../ui/confirm.tsx'
 import { StateBadge } from '../../ui/credential-state.tsx'
 import { EmptyState } from '../../ui/empty-state.tsx'
-import { type ExpiryChoice, expiryTime } from '../../ui/expiry.ts'
-import { ExpiryField } from '../../ui/expiry-field.tsx'
-import { ChoiceField, LongTextField, TextField } from '../../ui/fields.tsx'
+import { LongTextField, TextField } from '../../ui/fields.tsx'
 import { FormDialog } from '../../ui/form-dialog.tsx'
 import { secretValueWords, shared, stateWords } from '../../ui/messages.ts'
 import { QueryView } from '../../ui/query-view.tsx'
 import { RevealedValue } from '../../ui/revealed-value.tsx'
-import { NameWarning, noValue, SecretValueFields } from '../../ui/secret-value.tsx'
+import { noValue, SecretValueFields } from '../../ui/secret-value.tsx'
 import { TextLink } from '../../ui/text-link.tsx'
 import { Time } from '../../ui/time.tsx'
 import { useAction } from '../../ui/use-action.ts'
-import { useChange } from '../../ui/use-change.ts'
-import { isTrusted, workspaceQuery } from '../../workspaces.ts'
+import { isTrusted } from '../../workspaces.ts'
+import { AddSecret, type FormProps, shownIn } from './add-secret.tsx'
 import { secretWords as own, tabs, words } from './messages.ts'
+import { StoreSources } from './store-sources.tsx'
 import { OwnerOnly, WorkspacePage } from './workspace-page.tsx'
 
 type WorkspaceSecret = CallAnswer<'workspace-secret.list'>['workspaceSecrets'][number]
@@ -31,9 +29,6 @@ const secretsQuery = (workspaceId: string) =>
     queryKey: ['workspace', workspaceId, 'secrets'],
     queryFn: async () => (await call('workspace-secret.list', { params: { workspaceId } })).workspaceSecrets,
   })
-
-/** What shows them: also the variables of the workspace, and the inventory. */
-const shownIn = (workspaceId: string) => [workspaceQuery(workspaceId).queryKey, ['credentials']]
 
 /** Workspace → Settings → Secrets. */
 export function WorkspaceSecrets() {
@@ -60,6 +55,7 @@ export function WorkspaceSecrets() {
             mayReveal={isTrusted(level)}
             onSaved={setSaved}
           />
+          <StoreSources workspaceId={id} isOwner={level === 'owner'} />
           <Guidance />
           {isAdding && <AddSecret workspaceId={id} onClose={() => setAdding(false)} onSaved={setSaved} />}
         </>
@@ -224,103 +220,6 @@ function SecretTable({ workspaceId, secrets, isOwner, mayReveal, onEdit, onDelet
         </Table.Tbody>
       </Table>
     </Table.ScrollContainer>
-  )
-}
-
-interface FormProps {
-  readonly workspaceId: string
-  readonly onClose: () => void
-  /** @param name of what is available now */
-  readonly onSaved: (name: string) => void
-}
-
-function AddSecret({ workspaceId, onClose, onSaved }: FormProps) {
-  const presets = useQuery({
-    queryKey: ['workspace-secret-presets'],
-    queryFn: async () => (await call('workspace-secret.presets')).presets,
-  })
-  const [preset, setPreset] = useState('')
-  const [name, setName] = useState('')
-  const [value, setValue] = useState(noValue)
-  const [description, setDescription] = useState('')
-  const [filePath, setFilePath] = useState('')
-  const [expiry, setExpiry] = useState<ExpiryChoice>('none')
-  const add = useChange(
-    shownIn(workspaceId),
-    () =>
-      call('workspace-secret.create', {
-        params: { workspaceId },
-        body: {
-          name,
-          ...value,
-          description,
-          ...(filePath !== '' && { filePath }),
-          expiresAt: expiryTime(expiry),
-        },
-      }),
-    () => {
-      onSaved(name)
-      onClose()
-    },
-  )
-  const take = (wanted: string) => {
-    setPreset(wanted)
-    const found = presets.data?.find((one) => one.name === wanted)
-    if (!found) return
-    setName(found.name)
-    setValue({ ...value, type: found.type })
-    setDescription(found.description)
-  }
-  return (
-    <FormDialog title={own.addTitle} submit={shared.save} action={add} onClose={onClose}>
-      <ChoiceField
-        label={own.preset}
-        value={preset}
-        onValue={take}
-        choices={[
-          { value: '', label: own.presetNone },
-          ...(presets.data ?? []).map((one) => ({
-            value: one.name,
-            label: `${one.name}: ${one.description}`,
-          })),
-        ]}
-      />
-      <TextField
-        label={own.name}
-        description={own.nameHelp}
-        value={name}
-        onValue={setName}
-        field="name"
-        action={add}
-        classNames={{ input: 'mono' }}
-        spellCheck={false}
-        required
-        data-autofocus
-      />
-      <NameWarning warning={name === '' ? undefined : nameWarning(name)} />
-      <SecretValueFields action={add} value={value} onValue={setValue} />
-      <Text size="sm" c="dimmed">
-        {secretValueWords.unmasked}
-      </Text>
-      <LongTextField
-        label={own.description}
-        value={description}
-        onValue={setDescription}
-        field="description"
-        action={add}
-        minRows={2}
-      />
-      <TextField
-        label={own.filePath}
-        description={own.fileHelp}
-        value={filePath}
-        onValue={setFilePath}
-        field="filePath"
-        action={add}
-        spellCheck={false}
-      />
-      <ExpiryField value={expiry} onChange={setExpiry} />
-    </FormDialog>
   )
 }
 

@@ -1,8 +1,9 @@
-import { Button, Table } from '@mantine/core'
+import { Button, Table, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
-import { useState } from 'react'
+import { useRef, useState } from 'react'
 import { call } from '../../api.ts'
+import { templatesQuery } from '../../templates.ts'
 import { StateBadge } from '../../ui/credential-state.tsx'
 import { EmptyState } from '../../ui/empty-state.tsx'
 import { ChoiceField, LongTextField, TextField } from '../../ui/fields.tsx'
@@ -14,7 +15,7 @@ import { Time } from '../../ui/time.tsx'
 import { useChange } from '../../ui/use-change.ts'
 import { stateOf, type Workspace, workspacesQuery } from '../../workspaces.ts'
 import { levelNames, stateNames, templateWords, words } from './messages.ts'
-import { TemplateNeeds, templatesQuery } from './template-needs.tsx'
+import { TemplateNeeds } from './template-needs.tsx'
 
 /** The person's workspaces, and those that are shared with them. */
 export function Workspaces() {
@@ -95,13 +96,28 @@ function NewWorkspace({ onClose }: { onClose: () => void }) {
   const [templateId, setTemplate] = useState('')
   const { data: templates = [] } = useQuery(templatesQuery)
   const template = templates.find(({ id }) => id === templateId)
+  const [values, setValues] = useState<Readonly<Record<string, string>>>({})
+  // Where a value is refused, the workspace is there, and so are those before: what is left goes on from there.
+  const made = useRef<{ readonly id: string; readonly secrets: Set<string> }>(undefined)
   const create = useChange([workspacesQuery.queryKey], async () => {
-    const body = { name, description, ...(template && { templateId }) }
-    const { id } = await call('workspace.create', { body })
+    if (made.current === undefined) {
+      const body = { name, description, ...(template && { templateId }) }
+      made.current = { id: (await call('workspace.create', { body })).id, secrets: new Set() }
+      setMade(true)
+    }
+    const { id, secrets } = made.current
+    for (const need of template?.needs ?? []) {
+      const value = values[need.name] ?? ''
+      if (value === '' || secrets.has(need.name)) continue
+      await addNeeded(id, need, value)
+      secrets.add(need.name)
+    }
     await navigate({ to: '/workspaces/$workspaceId', params: { workspaceId: id } })
   })
+  const [isMade, setMade] = useState(false)
   return (
     <FormDialog title={words.newTitle} submit={words.create} action={create} onClose={onClose}>
+      {isMade && create.error !== undefined && <Text>{templateWords.made(name)}</Text>}
       <TextField
         label={words.name}
         description={words.nameHelp}
@@ -109,6 +125,7 @@ function NewWorkspace({ onClose }: { onClose: () => void }) {
         onValue={setName}
         field="name"
         action={create}
+        disabled={isMade}
         required
         data-autofocus
       />
@@ -119,7 +136,7 @@ function NewWorkspace({ onClose }: { onClose: () => void }) {
         field="description"
         action={create}
       />
-      {templates.length > 0 && (
+      {templates.length > 0 && !isMade && (
         <ChoiceField
           label={templateWords.from}
           {...(template && { description: template.description })}
@@ -131,7 +148,20 @@ function NewWorkspace({ onClose }: { onClose: () => void }) {
           ]}
         />
       )}
-      {template && <TemplateNeeds needs={template.needs} />}
+      {template && (
+        <TemplateNeeds needs={template.needs} values={values} onValues={setValues} action={create} />
+      )}
     </FormDialog>
   )
 }
+
+/** A value for what a template needs, under its name. */
+const addNeeded = (
+  workspaceId: string,
+  { name, description }: { readonly name: string; readonly description: string },
+  value: string,
+) =>
+  call('workspace-secret.create', {
+    params: { workspaceId },
+    body: { name, type: 'token', value, description },
+  })
