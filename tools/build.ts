@@ -16,12 +16,12 @@ if (target === undefined) {
 }
 await buildCommandLine(target ?? join(root, 'packages/cli/dist'))
 
-async function build(target: string, options: RolldownOptions): Promise<void> {
-  rmSync(target, { recursive: true, force: true })
+async function build(target: string, options: RolldownOptions, codeSplitting = true): Promise<void> {
   const bundle = await rolldown({ cwd: root, platform: 'node', treeshake: true, ...options })
   await bundle.write({
     dir: target,
     format: 'esm',
+    codeSplitting,
     entryFileNames: '[name].js',
     chunkFileNames: 'chunks/[name]-[hash].js',
     // Names stay: they are what a stack in the log is read by.
@@ -33,6 +33,7 @@ async function build(target: string, options: RolldownOptions): Promise<void> {
 /** The server with all its libraries; the audit writer's thread is a file of its own. */
 async function buildServer(target: string): Promise<void> {
   const home = join(root, 'packages/server/src')
+  rmSync(target, { recursive: true, force: true })
   await build(target, {
     input: { main: join(home, 'main.ts'), 'audit-writer-thread': join(home, 'audit/audit-writer-thread.ts') },
     // Optional parts of libraries that are not installed; ssh2, which looks for files beside its own; openpgp, which its licence
@@ -54,6 +55,7 @@ async function buildServer(target: string): Promise<void> {
 
 /** The command line: a chunk for each command, so that one does not load the others. */
 async function buildCommandLine(target: string): Promise<void> {
+  rmSync(target, { recursive: true, force: true })
   await build(target, {
     // The session is started by sshd, with each session of a workspace.
     input: {
@@ -63,6 +65,8 @@ async function buildCommandLine(target: string): Promise<void> {
     // node-pty has a compiled part; the server is another program.
     external: ['bufferutil', 'utf-8-validate', /^@lydell\//, /^@keyhold\/server/],
   })
+  // Started by git for each use: in one file, since each file more costs it some milliseconds.
+  await build(target, { input: { 'git-program': join(root, 'packages/cli/src/git/git-program.ts') } }, false)
   // What other programs load is no part of the bundle.
   cpSync(join(root, 'packages/cli/src/hooks'), join(target, 'hooks'), {
     recursive: true,

@@ -80,6 +80,8 @@ test('F10, SDS-3: git clones, fetches and pushes with nothing set up; the token 
   const agent = await startAgent()
   await configured()
   expect(statSync(join(home, 'run/git-config')).mode & 0o777).toBe(0o600)
+  // Not the whole command line, which takes four times as long to start.
+  expect(readFileSync(join(home, 'run/git-config'), 'utf8')).toMatch(/\/git-program\.js' credential"$/m)
   // What the person has configured stays, but a helper that keeps what it sees gets nothing of this host.
   writeFileSync(
     join(home, '.gitconfig'),

@@ -1,6 +1,7 @@
 import { execFileSync, type StdioOptions } from 'node:child_process'
 import { renameSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 /** A host name or address with its port, as Keyhold names it; anything else could end the line that it is written into. */
 const HOST = /^[a-z0-9.-]+(?::\d{1,5})?$|^\[[0-9a-f:.]+\](?::\d{1,5})?$/
@@ -13,7 +14,7 @@ const HOST = /^[a-z0-9.-]+(?::\d{1,5})?$|^\[[0-9a-f:.]+\](?::\d{1,5})?$/
 export function gitConfiguration(socketPath: string, hosts: readonly string[]): string | undefined {
   const known = hosts.filter((host) => HOST.test(host)).sort()
   if (known.length === 0) return undefined
-  const helper = `!KEYHOLD_AGENT_SOCKET=${shellQuoted(socketPath)} ${ownCommand()} git-credential`
+  const helper = `!${gitProgram(socketPath)} credential`
   return [
     '# Written by keyhold agent, which writes it anew.',
     ...known.flatMap((host) => [
@@ -85,7 +86,7 @@ export function machineGitConfig(
 
 /** Git starts one file, without arguments and without a shell (gpg.program). */
 export function writeGpgProgram(path: string, socketPath: string): void {
-  writeProgram(path, `KEYHOLD_AGENT_SOCKET=${shellQuoted(socketPath)} exec ${ownCommand()} git-gpg "$@"`)
+  writeProgram(path, `${gitProgram(socketPath, 'exec ')} gpg "$@"`)
 }
 
 /** The same for SSH: the key is in this agent, also where another one was forwarded (gpg.ssh.program). */
@@ -98,11 +99,14 @@ function writeProgram(path: string, line: string): void {
   renameSync(`${path}.new`, path)
 }
 
-/** Starts this very program, for a shell. */
-export function ownCommand(): string {
-  const { execPath, argv } = process
-  const words = argv[1] === undefined || argv[1] === execPath ? [execPath] : [execPath, argv[1]]
-  return words.map(shellQuoted).join(' ')
+/** Starts the program that is made for git, for a shell. Without what programs of `keyhold run` load beforehand. */
+function gitProgram(socketPath: string, how = ''): string {
+  const isSource = import.meta.url.endsWith('.ts')
+  const entry = fileURLToPath(
+    new URL(isSource ? '../git/git-program.ts' : '../git-program.js', import.meta.url),
+  )
+  const words = [process.execPath, entry].map(shellQuoted).join(' ')
+  return `KEYHOLD_AGENT_SOCKET=${shellQuoted(socketPath)} NODE_OPTIONS= ${how}${words}`
 }
 
 export const shellQuoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`
