@@ -62,6 +62,11 @@ export class Terminal {
     this.#pty.write(`${command}\r`)
   }
 
+  /** Types into what runs. */
+  type(text: string): void {
+    this.#pty.write(text)
+  }
+
   /** Waits until what the running command printed matches, from `from` on. */
   async sees(pattern: RegExp, from = 0): Promise<RegExpExecArray> {
     const deadline = AbortSignal.timeout(DEADLINE_MS)
@@ -70,6 +75,8 @@ export class Terminal {
         reject(new Error(`not seen: ${pattern} in\n${this.#output.slice(from)}`)),
       )
     })
+    // Nobody may be waiting for it any more.
+    late.catch(() => {})
     for (;;) {
       const found = pattern.exec(this.#output.slice(from))
       if (found) {

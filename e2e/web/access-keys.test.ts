@@ -74,7 +74,7 @@ describe.each(databases)('Access Keys of a project on %s', (database) => {
     const saving = page.waitForEvent('download')
     await once.getByRole('button', { name: 'Download' }).click()
     expect(await readFile(await (await saving).path(), 'utf8')).toBe(
-      `KEYHOLD_ACCESS_KEY_ID=${id}\nKEYHOLD_ACCESS_KEY=${secret}\n`,
+      `KEYHOLD_URL=${web.url}\nKEYHOLD_ACCESS_KEY_ID=${id}\nKEYHOLD_ACCESS_KEY=${secret}\n`,
     )
     expect((await use({ id, secret })).status).toBe(200)
     await once.getByRole('button', { name: 'I have kept it' }).click()
@@ -158,7 +158,7 @@ describe.each(databases)('Access Keys of a project on %s', (database) => {
     await isAccessible('access-key-regenerate')
     await dialog.getByRole('button', { name: 'Regenerate' }).click()
     const once = page.getByRole('dialog', { name: 'Your access key' })
-    await once.getByText(key.id).waitFor()
+    await once.getByText(key.id, { exact: true }).waitFor()
     await once.getByRole('button', { name: 'Download' }).waitFor()
     await once.getByRole('button', { name: 'Copy Access Key', exact: true }).click()
     await expect.poll(copied).not.toBe(key.secret)

@@ -41,6 +41,13 @@ export interface Visit {
   isAccessible(name: string): Promise<void>
 }
 
+/** A browser of which every visit is a fresh one. */
+export interface WebBrowser {
+  /** @param cookie `name=value` that is there already */
+  visit(path: string, cookie?: string): Promise<Visit>
+  stop(): Promise<void>
+}
+
 export interface WebServer {
   readonly server: TestServer
   readonly url: string
@@ -49,40 +56,51 @@ export interface WebServer {
   stop(): Promise<void>
 }
 
-/**
- * Starts a server with the web application as it was built, and a browser.
- * @param internet what the server finds outside
- */
-export async function startWeb(
-  database: TestDatabase,
-  internet?: Parameters<typeof startServer>[2],
-): Promise<WebServer> {
-  const port = await freePort()
-  const url = `http://localhost:${port}`
-  const { server, stop } = await startServer(
-    database,
-    { KEYHOLD_HTTP_ADDR: `127.0.0.1:${port}`, KEYHOLD_PUBLIC_URL: url },
-    internet,
-    new URL('../../packages/web/dist/', import.meta.url),
-  )
+/** Starts a browser for a server that is there. */
+export async function startBrowser(url: string): Promise<WebBrowser> {
   const browser = await launch()
   return {
-    server,
-    url,
-    visit: async (path, person) => {
+    visit: async (path, cookie) => {
       const context = await browser.newContext({
         baseURL: url,
         reducedMotion: 'reduce',
         permissions: ['clipboard-read', 'clipboard-write'],
       })
-      if (person) {
-        const [name, value] = (await server.newSession(person)).split('=')
+      if (cookie !== undefined) {
+        const [name, value] = cookie.split('=')
         await context.addCookies([{ name: name!, value: value!, url, httpOnly: true, sameSite: 'Strict' }])
       }
       return open(context, path)
     },
+    stop: () => browser.close(),
+  }
+}
+
+/**
+ * Starts a server with the web application as it was built, and a browser.
+ * @param internet what the server finds outside
+ * @param env of the server, besides what it needs
+ */
+export async function startWeb(
+  database: TestDatabase,
+  internet?: Parameters<typeof startServer>[2],
+  env: Readonly<Record<string, string>> = {},
+): Promise<WebServer> {
+  const port = await freePort()
+  const url = `http://localhost:${port}`
+  const { server, stop } = await startServer(
+    database,
+    { KEYHOLD_HTTP_ADDR: `127.0.0.1:${port}`, KEYHOLD_PUBLIC_URL: url, ...env },
+    internet,
+    new URL('../../packages/web/dist/', import.meta.url),
+  )
+  const browser = await startBrowser(url)
+  return {
+    server,
+    url,
+    visit: async (path, person) => browser.visit(path, person && (await server.newSession(person))),
     stop: async () => {
-      await browser.close()
+      await browser.stop()
       await stop()
     },
   }

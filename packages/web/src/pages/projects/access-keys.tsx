@@ -6,6 +6,7 @@ import { type CallAnswer, call } from '../../api.ts'
 import { useProjectId } from '../../projects.ts'
 import { queryClient } from '../../query-client.ts'
 import { Confirm } from '../../ui/confirm.tsx'
+import { Command } from '../../ui/copy-button.tsx'
 import { StateBadge } from '../../ui/credential-state.tsx'
 import { EmptyState } from '../../ui/empty-state.tsx'
 import { fieldError } from '../../ui/error-message.tsx'
@@ -201,10 +202,13 @@ function KeyOnce({ once: { id, key }, onClose }: { once: Once; onClose: () => vo
       ]}
       file={{
         name: `keyhold-${id}.env`,
-        text: `KEYHOLD_ACCESS_KEY_ID=${id}\nKEYHOLD_ACCESS_KEY=${key}\n`,
+        text: `KEYHOLD_URL=${location.origin}\nKEYHOLD_ACCESS_KEY_ID=${id}\nKEYHOLD_ACCESS_KEY=${key}\n`,
       }}
       onClose={onClose}
-    />
+    >
+      <Text size="sm">{own.onceRun}</Text>
+      <Command command={own.runCommand(`keyhold-${id}.env`)} name={own.runName} />
+    </SecretOnce>
   )
 }
 

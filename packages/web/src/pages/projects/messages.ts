@@ -123,6 +123,9 @@ export const accessKeyWords = {
   typed: 'Type the access key ID',
   onceTitle: 'Your access key',
   once: 'The access key ID and the access key are displayed once only. You are recommended to copy or download them now.',
+  onceRun: 'Where the downloaded file is, this starts a program with the secrets. Put your own in its place:',
+  runCommand: (file: string) => `(set -a; . ./${file}; npx keyhold run -- node app.js)`,
+  runName: 'command that starts a program with its secrets',
   empty: 'This project has no access keys',
   emptyText:
     'Make one for a server, a container or a CI job. It goes where keyhold run looks for it: KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY.',

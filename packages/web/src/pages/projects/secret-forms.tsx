@@ -23,7 +23,8 @@ interface AddProps {
 
 export function AddSecret({ projectId, environments, wish, onClose }: AddProps) {
   const [name, setName] = useState(wish.name)
-  const [environment, setEnvironment] = useState(wish.environment)
+  // The dialog may have been asked for before the environments were known.
+  const [environment, setEnvironment] = useState(wish.environment || (environments[0]?.name ?? ''))
   const [value, setValue] = useState(noValue)
   const [description, setDescription] = useState('')
   const [hasReferences, setReferences] = useState(false)

@@ -21,7 +21,9 @@ export function ConnectRepository({
   providers,
   onClose,
 }: Props & { providers: CallAnswer<'repository-provider.list'>['providers'] }) {
-  const [providerId, setProvider] = useState(providers[0]?.id ?? '')
+  const [chosenProvider, setProvider] = useState('')
+  // Not kept as it is now: the list may be one of before, and read anew.
+  const providerId = chosenProvider || (providers[0]?.id ?? '')
   const [chosen, setMethod] = useState<'oauth' | 'ssh'>('oauth')
   const methods = providers.find(({ id }) => id === providerId)?.methods ?? []
   const method = methods.includes(chosen) ? chosen : (methods[0] ?? 'ssh')

@@ -101,7 +101,7 @@ export const apiKeyWords = {
 
 export const gpgWords = {
   title: 'GPG Keys',
-  lead: 'Keys for signed commits. Their public halves are deployed to the code repositories that you are connected to; workspaces do not sign with them yet.',
+  lead: 'Keys for signed commits. Their public halves are deployed to the code repositories that you are connected to; git in your workspaces signs with them, and they do not leave the server.',
   empty: 'You have no GPG key.',
   add: 'Generate GPG key',
   import: 'Import GPG key',

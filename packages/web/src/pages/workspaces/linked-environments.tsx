@@ -159,7 +159,9 @@ function LinkForm({
   projects: readonly Project[]
   onClose: () => void
 }) {
-  const [projectId, setProject] = useState(projects[0]?.id ?? '')
+  const [chosenProject, setProject] = useState('')
+  // Not kept as it is now: the list may be one of before, and read anew.
+  const projectId = chosenProject || (projects[0]?.id ?? '')
   const [chosen, setEnvironment] = useState('')
   const found = useQuery({ ...environmentsQuery(projectId), enabled: projectId !== '' })
   const environment = chosen || (found.data?.[0]?.name ?? '')
