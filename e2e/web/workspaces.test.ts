@@ -2,7 +2,8 @@ import { agentHeaders } from '@keyhold/contract/api/workspace-agents'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventually, TestAgent } from '../../packages/server/test/agent-kit.ts'
 import { databases, type TestPerson } from '../../packages/server/test/kit.ts'
-import { newSshKey } from '../../packages/server/test/ssh-kit.ts'
+import { newSshKey, newSshPair } from '../../packages/server/test/ssh-kit.ts'
+import { enterWorkspace } from '../../packages/server/test/ssh-visit.ts'
 import { startWeb, type WebServer } from './kit.ts'
 
 describe.each(databases)('Workspaces on %s', (database) => {
@@ -172,6 +173,17 @@ describe.each(databases)('Workspaces on %s', (database) => {
     await row.getByText('~/.config/gh/token').waitFor()
     const listed = await server.ok('GET', `/api/v1/workspaces/${id}/secrets`, { token: owner.token })
     expect(listed.workspaceSecrets[0].version).toBe(2)
+    await page.getByRole('button', { name: 'History of GITHUB_TOKEN' }).click()
+    const history = page.getByRole('dialog', { name: 'History of GITHUB_TOKEN' })
+    await history.getByRole('row', { name: /^2 Newest/ }).waitFor()
+    await history.getByText('None of them is in effect').waitFor()
+    await history.getByRole('button', { name: 'Show version 1 of GITHUB_TOKEN' }).click()
+    await history.getByText('canary-of-the-workspace').waitFor()
+    await page.evaluate('dispatchEvent(new Event("blur"))')
+    await history.getByText('canary-of-the-workspace').waitFor({ state: 'detached' })
+    await isAccessible('workspace-secret-history')
+    await page.keyboard.press('Escape')
+    await history.waitFor({ state: 'detached' })
     await page.getByRole('button', { name: 'Delete GITHUB_TOKEN' }).click()
     const dialog = page.getByRole('dialog', { name: 'Delete secret' })
     await dialog.getByText('Delete GITHUB_TOKEN with all its versions').waitFor()
@@ -260,6 +272,47 @@ describe.each(databases)('Workspaces on %s', (database) => {
     await server.ok('PUT', '/api/v1/workspaces/current/applied', { token, body: { version, problems: [] } })
     await page.reload()
     await row.getByText('version 1', { exact: true }).waitFor()
+    await page.goto(`${path}/settings/secrets`)
+    await page.getByRole('button', { name: 'History of GITHUB_TOKEN' }).click()
+    await page.getByRole('row', { name: /^1 Newest In effect/ }).waitFor()
+    await isAccessible('workspace-secret-history-in-effect')
+    agent.socket.terminate()
+    await leave()
+  })
+
+  test('who is in by SSH is listed with as what, from where and since when, and is shown out once that is confirmed (issue 6)', async () => {
+    const { server } = web
+    const { owner, id, path } = await addWorkspace()
+    const visitor = await server.addPerson()
+    await share(owner, id, visitor, 'edit')
+    const pair = newSshPair()
+    await server.ok('POST', '/api/ssh/keys', { token: visitor.token, body: { publicKey: pair.line } })
+    const credential = await server.addAgent(owner, id)
+    const agent = await TestAgent.connect(server.url, credential)
+    const { page, leave, isAccessible } = await web.visit(path, owner)
+    const part = page.getByRole('region', { name: 'SSH sessions' })
+    await part.getByText('Nobody is in').waitFor()
+    const visit = await enterWorkspace(server, id, { agent, credential }, pair.privateKey)
+    await page.reload()
+    const row = part.getByRole('row', { name: new RegExp(visitor.email) })
+    await row.getByRole('cell', { name: 'Edit' }).waitFor()
+    await row.getByText('127.0.0.1').waitFor()
+    await isAccessible('workspace-sessions')
+    const other = await web.visit(path, visitor)
+    await other.page
+      .getByRole('row', { name: new RegExp(`${visitor.email}|you`) })
+      .first()
+      .waitFor()
+    await other.leave()
+    await row.getByRole('button', { name: `End the session of ${visitor.name} from 127.0.0.1` }).click()
+    const dialog = page.getByRole('dialog', { name: 'End SSH session' })
+    await dialog.getByText(`End the session of ${visitor.name} from 127.0.0.1`).waitFor()
+    await isAccessible('workspace-session-end')
+    await dialog.getByRole('button', { name: 'End', exact: true }).click()
+    await visit.closed
+    await part.getByText('Nobody is in').waitFor()
+    await page.setViewportSize({ width: 390, height: 800 })
+    await isAccessible('workspace-sessions-narrow')
     agent.socket.terminate()
     await leave()
   })

@@ -24,6 +24,7 @@ import * as settings from '@keyhold/contract/api/settings'
 import * as ssh from '@keyhold/contract/api/ssh'
 import * as sshIdentity from '@keyhold/contract/api/ssh-identity'
 import * as sshKeys from '@keyhold/contract/api/ssh-keys'
+import * as sshSessions from '@keyhold/contract/api/ssh-sessions'
 import * as stores from '@keyhold/contract/api/stores'
 import * as templates from '@keyhold/contract/api/templates'
 import * as uses from '@keyhold/contract/api/uses'
@@ -60,6 +61,7 @@ const resources = {
   ssh,
   'ssh-identity': sshIdentity,
   'ssh-keys': sshKeys,
+  'ssh-sessions': sshSessions,
   stores,
   templates,
   uses,

@@ -19,6 +19,7 @@ const resources: Readonly<Record<string, string>> = {
   store: 'Outside stores',
   'store-source': 'What workspaces take of outside stores',
   ssh: 'The way into workspaces by SSH',
+  'ssh-session': 'SSH sessions in workspaces',
   'access-key': 'Access keys',
   'workload-identity': 'Workload identities',
   'access-token': 'Access tokens',

@@ -214,6 +214,23 @@ describe('who gets in', () => {
     await waitForRecord(() => records('ssh.disconnect'), seen)
   })
 
+  test('who is in is listed, and a session is ended by its id; others go on, and its person can come in again (issue 6)', async () => {
+    const first = start('ssh', [...optionsOf('ada'), id, 'echo in; sleep 600'])
+    onTestFinished(() => void first.child.kill('SIGKILL'))
+    await once(first.child.stdout, 'data')
+    const listed = async () => JSON.parse(await done(['workspace', 'sessions', 'api', '--json']))
+    const [session] = await listed()
+    expect(session).toMatchObject({ level: 'owner', address: '127.0.0.1', isYours: true })
+    expect(await done(['workspace', 'sessions', 'api'])).toContain(session.id)
+    const unknown = await run(['workspace', 'end-session', 'api', 'sse_none', '--yes'], ada)
+    expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('ssh_session.not_found')])
+    const { code, stderr } = await run(['workspace', 'end-session', 'api', session.id, '--yes'], ada)
+    expect([code, stderr]).toEqual([0, expect.stringContaining('from 127.0.0.1 in api ends')])
+    expect((await first.ended).code).toBe(255)
+    expect(await listed()).toEqual([])
+    expect((await ssh(['exit 3'])).code).toBe(3)
+  })
+
   test('keys of hosts survive restarts; without its agent a workspace is stopped, and ssh says so at once (SSH-20, SSH-21)', async () => {
     const shown = async () => JSON.parse(await done(['workspace', 'connect', 'api', '--json']))
     const before = await shown()

@@ -159,6 +159,8 @@ export const actions = {
   'ssh-key.delete': { line: 'SSH key removed' },
   'ssh-key.list': { line: 'SSH keys listed' },
   'ssh-key.use': { line: 'SSH key used' },
+  'ssh-session.end': { line: 'SSH session ended by hand' },
+  'ssh-session.list': { line: 'SSH sessions listed' },
   'store.check': { line: 'Outside store tried out' },
   'store.create': { line: 'Outside store registered' },
   'store.delete': { line: 'Outside store removed' },

@@ -183,6 +183,7 @@ export const errors = {
   'setup.done': { status: 409, title: 'This instance is already set up' },
   'share.exists': { status: 409, title: 'The workspace is shared with this person already' },
   'share.limit': { status: 409, title: 'The workspace is shared with as many people as it can be' },
+  'ssh_session.not_found': { status: 404, title: 'SSH session not found' },
   'share.not_found': { status: 404, title: 'Share not found' },
   'sign_in.code_required': { status: 401, title: 'Give a code of your authenticator, or a recovery code' },
   'sign_in.failed': { status: 401, title: 'E-mail address, password or code is wrong' },

@@ -24,6 +24,7 @@ import type * as settings from '@keyhold/contract/api/settings'
 import type * as ssh from '@keyhold/contract/api/ssh'
 import type * as sshIdentity from '@keyhold/contract/api/ssh-identity'
 import type * as sshKeys from '@keyhold/contract/api/ssh-keys'
+import type * as sshSessions from '@keyhold/contract/api/ssh-sessions'
 import type * as stores from '@keyhold/contract/api/stores'
 import type * as templates from '@keyhold/contract/api/templates'
 import type * as uses from '@keyhold/contract/api/uses'
@@ -402,6 +403,16 @@ export const routeTable = {
   'ssh-key.create': { method: 'POST', path: '/api/ssh/keys', caller: 'person' },
   'ssh-key.delete': { method: 'DELETE', path: '/api/ssh/keys', caller: 'person' },
   'ssh-key.list': { method: 'GET', path: '/api/ssh/keys', caller: 'person' },
+  'ssh-session.end': {
+    method: 'DELETE',
+    path: '/api/v1/workspaces/{workspaceId}/ssh-sessions/{sshSessionId}',
+    caller: 'person',
+  },
+  'ssh-session.list': {
+    method: 'GET',
+    path: '/api/v1/workspaces/{workspaceId}/ssh-sessions',
+    caller: 'person',
+  },
   'ssh.get': { method: 'GET', path: '/api/v1/ssh', caller: 'person' },
   'ssh.workspace': { method: 'GET', path: '/api/v1/workspaces/{workspaceId}/ssh', caller: 'person' },
   'store-source.create': {
@@ -692,6 +703,8 @@ export interface ContractRoutes {
   'ssh-key.create': typeof sshKeys.createSshKey
   'ssh-key.delete': typeof sshKeys.deleteSshKey
   'ssh-key.list': typeof sshKeys.listSshKeys
+  'ssh-session.end': typeof sshSessions.endSshSession
+  'ssh-session.list': typeof sshSessions.listSshSessions
   'ssh.get': typeof ssh.getSshGateway
   'ssh.workspace': typeof ssh.getWorkspaceSsh
   'store-source.create': typeof stores.createStoreSource

@@ -7,6 +7,7 @@ import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { newId } from '../src/base/ids.ts'
+import { SshSessions } from '../src/workspaces/ssh-sessions.service.ts'
 import { newGpgKey } from './gpg-kit.ts'
 import { type Answer, databases, startServer, type TestKey, type TestPerson, type TestServer } from './kit.ts'
 import { newSshKey, signedData } from './ssh-kit.ts'
@@ -29,6 +30,7 @@ interface Tenant {
   readonly invitationId: string
   readonly workloadIdentityId: string
   readonly sessionId: string
+  readonly sshSessionId: string
   /** Of a machine that asks to be signed in. */
   readonly userCode: string
   readonly workspace: { readonly id: string; readonly name: string; readonly agent: string }
@@ -256,6 +258,8 @@ const entries: Record<string, Entry> = {
   'agent.certify': { body: () => ({ publicKey: newSshKey().line.split(' ').slice(0, 2).join(' ') }) },
   'ssh.get': {},
   'ssh.workspace': {},
+  'ssh-session.list': {},
+  'ssh-session.end': {},
   'share.list': {},
   'share.create': { body: (_own, other) => ({ email: other.owner.email, level: 'view' }) },
   'share.update': { body: () => ({ level: 'edit' }) },
@@ -514,6 +518,7 @@ async function addTenant(server: TestServer, owner: TestPerson, member: TestPers
     invitationId: await addInvitation(server, owner),
     workloadIdentityId: workload.id,
     sessionId: await server.addSession(owner),
+    sshSessionId: await addSshSession(server, owner, workspace.id),
     userCode,
     recordIndex: (await server.core.audit.list({ actorId: owner.id }, 1)).records[0]!.index,
     workspace: {
@@ -587,6 +592,17 @@ async function addIdentityProvider({ core, clock }: TestServer, issuer: string):
       .execute()
   })
   return { id }
+}
+
+/** Straight into the table: nobody comes in here. */
+async function addSshSession(
+  { core, clock }: TestServer,
+  { id: accountId }: TestPerson,
+  workspaceId: string,
+) {
+  const sessions = new SshSessions(core.storage, core.access, clock, core.servers.id)
+  const about = { level: 'owner', address: '192.0.2.7', fingerprint: 'SHA256:none' } as const
+  return sessions.begin({ workspaceId, accountId, ...about })
 }
 
 /** Straight into the table: registering one would make it a second factor, which the password alone does not pass. */
@@ -692,6 +708,7 @@ function idOf(param: string, own: Tenant, row?: AnyRoute): string {
     name: secret.name,
     index: String(own.recordIndex),
     sessionId: own.sessionId,
+    sshSessionId: own.sshSessionId,
     invitationId: own.invitationId,
     linkId: 'idl_00000000000000000000',
     workloadIdentityId: own.workloadIdentityId,
@@ -741,6 +758,7 @@ async function state({ core }: TestServer): Promise<string> {
     'projects',
     'workspaces',
     'workspace_shares',
+    'ssh_sessions',
     'workspace_environments',
     'workspace_enrollments',
     'workspace_agents',

@@ -143,6 +143,20 @@ describe('a workspace whose agent is connected to another server', () => {
     await expect(entering).rejects.toThrow('install the package openssh-server')
   })
 
+  test('shows who is in through another server, and ends that (issue 6)', async () => {
+    const client = await signIn(there)
+    const entering = enter(client)
+    const tunnel = await dial(there, await openingOf(agent))
+    const channel = await entering
+    channel.resume()
+    const path = `/api/v1/workspaces/${workspace.id}/ssh-sessions`
+    const { sshSessions } = await here.ok('GET', path, { token: owner.token })
+    expect(sshSessions).toHaveLength(1)
+    const isCut = Promise.all([once(channel, 'close'), once(tunnel, 'close')])
+    await here.ok('DELETE', `${path}/${sshSessions[0].id}`, { token: owner.token })
+    await isCut
+  })
+
   test('is left by everybody whose key is taken away at any server (T16)', async () => {
     const client = await signIn(there)
     const entering = enter(client)

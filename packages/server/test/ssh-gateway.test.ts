@@ -136,6 +136,92 @@ describe.each(databases)('the SSH gateway on %s', (database) => {
     await hasClosed
   })
 
+  test('who is in is listed for the owner and Admins, and oneself for others; whoever may see it ends it, it closes, others go on, and that is recorded (issue 6)', async () => {
+    const [admin, edit, view, stranger] = await Promise.all(
+      Array.from({ length: 4 }, () => server.addPerson()),
+    )
+    for (const [level, person] of Object.entries({ admin, edit, view }))
+      await server.ok('POST', `/api/v1/workspaces/${workspace.id}/shares`, {
+        token: owner.token,
+        body: { email: person!.email, level },
+      })
+    const path = `/api/v1/workspaces/${workspace.id}/ssh-sessions`
+    const listed = async (person: TestPerson) =>
+      (await server.ok('GET', path, { token: person.token })).sshSessions
+    const end = (id: string, person: TestPerson) =>
+      server.request('DELETE', `${path}/${id}`, { token: person.token })
+    expect(await listed(owner)).toEqual([])
+    agent.messages.length = 0
+    const client = await signIn()
+    const opened = forward(client)
+    await dial()
+    const channel = await opened
+    const another = forward(client)
+    const stays = await dial()
+    const second = await another
+    const [first, other] = await listed(owner)
+    expect(first).toEqual({
+      id: expect.stringMatching(/^sse_/),
+      person: { id: owner.id, name: owner.name, email: owner.email },
+      level: 'owner',
+      address: '127.0.0.1',
+      fingerprint: fingerprintOf(pair.blob),
+      server: expect.any(String),
+      since: expect.any(String),
+      isYours: true,
+    })
+    expect((await listed(admin!)).map(({ id, isYours }: Record<string, unknown>) => [id, isYours])).toEqual([
+      [first.id, false],
+      [other.id, false],
+    ])
+    expect(await listed(edit!)).toEqual([])
+    for (const person of [edit!, stranger!]) {
+      const [one, none] = await Promise.all([end(first.id, person), end(`sse_${'0'.repeat(20)}`, person)])
+      expect([one.status, { ...one.body, traceId: 0 }]).toEqual([404, { ...none.body, traceId: 0 }])
+    }
+    expect((await end(first.id, view!)).status).toBe(403)
+    expect((await server.request('DELETE', `${path}/${first.id}`)).status).toBe(401)
+    expect((await end(first.id, owner)).status).toBe(204)
+    channel.resume()
+    await once(channel, 'close')
+    expect((await end(first.id, owner)).status).toBe(404)
+    // The other one of the same connection is as it was.
+    stays.send(Buffer.from('still here'))
+    const [word] = await once(second, 'data')
+    expect(String(word)).toBe('still here')
+    expect((await end(other.id, admin!)).status).toBe(204)
+    await once(second, 'close')
+    expect(await listed(owner)).toEqual([])
+    // The ends themselves are written down once they have happened.
+    const records = await eventually(
+      () => server.records(20),
+      (seen) =>
+        expect(seen.filter(({ action }) => action === 'ssh.disconnect').length).toBeGreaterThanOrEqual(2),
+    )
+    expect(records).toContainEqual(
+      expect.objectContaining({
+        action: 'ssh-session.end',
+        outcome: 'success',
+        workspace: workspace.id,
+        actor: expect.objectContaining({ id: admin!.id }),
+        target: { kind: 'ssh-session', id: other.id, name: `${owner.email} from 127.0.0.1` },
+      }),
+    )
+  })
+
+  test('who leaves is listed no more', async () => {
+    agent.messages.length = 0
+    const client = await signIn()
+    const opened = forward(client)
+    await dial()
+    await opened
+    client.end()
+    await eventually(
+      () => server.ok('GET', `/api/v1/workspaces/${workspace.id}/ssh-sessions`, { token: owner.token }),
+      ({ sshSessions }) => expect(sshSessions).toEqual([]),
+    )
+  })
+
   test('a tunnel is dialled once, by the agent that was asked, with the token that it was given (T19)', async () => {
     const stranger = await server.addPerson()
     const box = await server.ok('POST', '/api/v1/workspaces', {

@@ -521,4 +521,15 @@ export const seeds: Readonly<Record<string, (seed: Seeding) => Promise<void>>> =
     await seed.append('template.create')
   },
   '0035-audit-workspaces': (seed) => seed.append('template.update'),
+  '0036-ssh-sessions': (seed) =>
+    seed.insert('ssh_sessions', {
+      id: id('sse'),
+      workspace_id: 'ws-seeded00',
+      account_id: account,
+      server_id: id('srv'),
+      level: 'owner',
+      address: '192.0.2.7',
+      fingerprint: 'SHA256:seeded',
+      began_at: NOW,
+    }),
 }

@@ -18,6 +18,8 @@ const matrix: Record<
   'agent.create_enrollment': [201, 403, 403, 403, 404],
   'agent.disconnect': [204, 403, 403, 403, 404],
   'ssh.workspace': [200, 200, 200, 403, 404],
+  // Of one that there is: ssh-gateway.test.ts.
+  'ssh-session.list': [200, 200, 200, 403, 404],
   'share.list': [200, 200, 403, 403, 404],
   'share.create': [201, 403, 403, 403, 404],
   'share.update': [200, 403, 403, 403, 404],
@@ -72,7 +74,7 @@ describe.each(databases)('workspaces on %s', (database) => {
     const rows = routes.filter(
       (row) =>
         row.caller === 'person' &&
-        /^\/api\/v1\/workspaces(?:$|\/\{workspaceId\}(?:$|\/shares|\/agent|\/enrollments|\/ssh))/.test(
+        /^\/api\/v1\/workspaces(?:$|\/\{workspaceId\}(?:$|\/shares|\/agent|\/enrollments|\/ssh(?!-sessions\/\{)))/.test(
           row.path,
         ),
     )

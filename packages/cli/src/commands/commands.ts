@@ -114,6 +114,11 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
         summary: 'see how a workspace is entered with ssh',
         load: () => import('./workspace/connect.ts'),
       },
+      sessions: { summary: 'see who is in by SSH', load: () => import('./workspace/sessions.ts') },
+      'end-session': {
+        summary: 'end an SSH session in a workspace',
+        load: () => import('./workspace/end-session.ts'),
+      },
       disconnect: {
         summary: 'cut off the agent of a workspace',
         load: () => import('./workspace/disconnect.ts'),

@@ -24,6 +24,7 @@ import * as settings from './settings.ts'
 import * as ssh from './ssh.ts'
 import * as sshIdentity from './ssh-identity.ts'
 import * as sshKeys from './ssh-keys.ts'
+import * as sshSessions from './ssh-sessions.ts'
 import * as stores from './stores.ts'
 import * as templates from './templates.ts'
 import * as uses from './uses.ts'
@@ -66,6 +67,7 @@ export const routes: readonly AnyRoute[] = [
   personalSecrets,
   ssh,
   sshKeys,
+  sshSessions,
   apiKeys,
   sshIdentity,
   gpgKeys,

@@ -79,6 +79,9 @@ export const workspaceRules: Partial<Record<Action, readonly WorkspaceLevel[]>> 
   'store-source.delete': owners,
   'ssh.connect': runners,
   'ssh.read': runners,
+  // Of others for the owner and Admins alone, which the service looks at.
+  'ssh-session.list': runners,
+  'ssh-session.end': runners,
   'share.list': trusted,
   'share.create': owners,
   'share.update': owners,

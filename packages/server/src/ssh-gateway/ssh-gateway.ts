@@ -11,6 +11,7 @@ import { newTraceId } from '../base/ids.ts'
 import type { Origin } from '../base/origin.ts'
 import { fingerprintOf } from '../base/ssh-public-key.ts'
 import type { AgentConnections } from '../workspaces/agent-connections.ts'
+import type { SshSessions } from '../workspaces/ssh-sessions.service.ts'
 import { TunnelError, type VisitorLevel } from '../workspaces/tunnels.ts'
 import { corkPackets, harden, OpenFailure, offerFastCiphers, type Refuse } from './outer-client.ts'
 import { type HalfClosable, pipeTunnel } from './pipe-tunnel.ts'
@@ -45,6 +46,7 @@ export interface GatewayParts {
   readonly access: Access
   readonly audit: AuditLog
   readonly connections: AgentConnections
+  readonly sessions: SshSessions
   /** Whose key it is, when it lets its owner in now. */
   readonly findKey: (key: string | Uint8Array) => Promise<LoginKey | undefined>
   readonly keyUsed: (id: string) => Promise<void>
@@ -59,6 +61,8 @@ export interface GatewayParts {
 
 /** A way into a workspace, and as what its person came. */
 interface Tunnel {
+  /** Of the session, as others see it. */
+  readonly id: string
   readonly workspaceId: string
   readonly level: VisitorLevel
   end(): void
@@ -300,7 +304,7 @@ export class SshGateway {
     accept: () => ServerChannel,
     refuse: Refuse,
   ): Promise<void> {
-    const { access, connections } = this.#parts
+    const { access, connections, sessions } = this.#parts
     const { asker, key } = guest
     const id = host.toLowerCase()
     const target = { kind: 'ssh-key', id: key.id, name: key.fingerprint }
@@ -313,7 +317,7 @@ export class SshGateway {
           'only workspaces can be reached from here, by id and on port 22',
         )
       }
-      const { socket, level } = await access.deliver(
+      const { socket, level, sessionId } = await access.deliver(
         asker,
         'ssh.connect',
         inWorkspace(id, { target }),
@@ -323,20 +327,30 @@ export class SshGateway {
         },
         async (_grant, found) => {
           const level = found as VisitorLevel // `as`: the rule of ssh.connect has no View.
-          const socket = await connections.openTunnel(id, {
-            accountId: asker.caller.accountId,
-            name: asker.caller.name,
+          const { accountId, name } = asker.caller
+          const about = {
+            accountId,
             level,
             fingerprint: key.fingerprint,
             address: asker.origin.address ?? '',
+          }
+          const socket = await connections.openTunnel(id, { ...about, name })
+          const sessionId = await sessions.begin({ ...about, workspaceId: id }).catch((error: unknown) => {
+            // Whoever is not listed cannot be shown out.
+            socket.terminate()
+            throw error
           })
-          return { socket, level }
+          return { socket, level, sessionId }
         },
       )
-      if (!this.#guests.has(guest)) return socket.terminate()
+      if (!this.#guests.has(guest)) {
+        socket.terminate()
+        return await sessions.left(sessionId)
+      }
       // `as`: ssh2's channels have both.
       const channel = accept() as unknown as HalfClosable
-      this.#track(guest, { workspaceId: id, level, end: () => socket.terminate() }, channel)
+      const tunnel = { id: sessionId, workspaceId: id, level, end: () => socket.terminate() }
+      this.#track(guest, tunnel, channel)
       pipeTunnel(channel, socket)
     } catch (error) {
       refuse(OpenFailure.connectFailed, textOf(error, id))
@@ -350,7 +364,10 @@ export class SshGateway {
     channel.once('close', () => {
       guest.tunnels.delete(tunnel)
       guest.idleSince = Date.now()
-      const { audit, logger } = this.#parts
+      const { audit, logger, sessions } = this.#parts
+      sessions
+        .left(tunnel.id)
+        .catch((error: unknown) => logger.warn({ err: error }, 'cannot say that somebody has left'))
       const { asker, key } = guest
       const { accountId, name } = asker.caller
       audit
@@ -371,6 +388,7 @@ export class SshGateway {
     if (this.#isLooking) return
     this.#isLooking = true
     try {
+      await this.#endEnded()
       for (const guest of this.#guests) {
         if (!(await this.#mayStay(guest))) {
           this.#showOut(guest)
@@ -383,6 +401,15 @@ export class SshGateway {
     } finally {
       this.#isLooking = false
     }
+  }
+
+  /** Ends the sessions that somebody has ended, here or at another server. */
+  async #endEnded(): Promise<void> {
+    // Taken before it is asked who may go on: what begins meanwhile is not among those.
+    const tunnels = [...this.#guests].flatMap((guest) => [...guest.tunnels])
+    if (tunnels.length === 0) return
+    const going = await this.#parts.sessions.going()
+    for (const tunnel of tunnels) if (!going.has(tunnel.id)) tunnel.end()
   }
 
   async #mayStay({ asker, key, tunnels, idleSince }: Guest): Promise<boolean> {

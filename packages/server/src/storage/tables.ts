@@ -376,6 +376,19 @@ export interface Tables {
     items: string
     applied_at: number
   }
+  /** Who is in by SSH, through which server. A row is leave to go on. */
+  ssh_sessions: {
+    id: string
+    workspace_id: string
+    account_id: string
+    server_id: string
+    /** As what they came in. */
+    level: 'owner' | 'admin' | 'edit'
+    address: string
+    /** Of the key that they came with. */
+    fingerprint: string
+    began_at: number
+  }
   /** Credentials of agents. One that was replaced stays, so that a second holder gives itself away. */
   workspace_credentials: {
     id: string

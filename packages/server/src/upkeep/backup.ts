@@ -33,8 +33,7 @@ const ROWS = 1_000
 /**
  * What is not worth keeping, or must not come back: browser sessions, keys of machines that end within the hour,
  * invitations, enrollments, sign-ins and connections that were begun, which uses were reported before, what agents
- * said is in effect, and who runs which
- * job.
+ * said is in effect, who is in by SSH, and who runs which job.
  */
 export const leftOut: ReadonlySet<string> = new Set([
   'device_logins',
@@ -45,6 +44,7 @@ export const leftOut: ReadonlySet<string> = new Set([
   'servers',
   'sessions',
   'sign_in_attempts',
+  'ssh_sessions',
   'workload_credentials',
   'workspace_applied',
   'workspace_enrollments',

@@ -34,6 +34,7 @@ import * as outsideStores from './0032-outside-stores.ts'
 import * as appliedDeliveries from './0033-applied-deliveries.ts'
 import * as templates from './0034-templates.ts'
 import * as auditWorkspaces from './0035-audit-workspaces.ts'
+import * as sshSessions from './0036-ssh-sessions.ts'
 
 /** Every migration, oldest first. New ones are added at the end; landed ones never change. */
 export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migration> {
@@ -73,5 +74,6 @@ export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migra
     '0033-applied-deliveries': { up: appliedDeliveries.up },
     '0034-templates': { up: templates.up },
     '0035-audit-workspaces': { up: (db) => auditWorkspaces.up(db, dialect) },
+    '0036-ssh-sessions': { up: sshSessions.up },
   }
 }

@@ -5,7 +5,7 @@ import { ChoiceField, HiddenField, LongTextField, TextField } from '../../ui/fie
 import { FormDialog } from '../../ui/form-dialog.tsx'
 import { useChange } from '../../ui/use-change.ts'
 import { storeWords as words } from './messages.ts'
-import { linesOf, PathsField } from './stores.tsx'
+import { linesOf, PathsField } from './store-paths.tsx'
 
 const kinds = ['vault', 'aws', 'azure'] as const
 const auths = ['token', 'approle'] as const

@@ -16,6 +16,7 @@ import { useAction } from '../../ui/use-action.ts'
 import { useChange } from '../../ui/use-change.ts'
 import { storeWords as words } from './messages.ts'
 import { NewStore } from './new-store.tsx'
+import { linesOf, PathsField } from './store-paths.tsx'
 
 type Store = CallAnswer<'store.list'>['stores'][number]
 type Result = CallAnswer<'store.check'>
@@ -241,22 +242,4 @@ function Remove({ store: { id, name, details }, onClose }: { store: Store; onClo
       {words.deleteText(name, sources)}
     </Confirm>
   )
-}
-
-/** Each line that is not empty, without the space around it. */
-export const linesOf = (text: string): string[] =>
-  text
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '')
-
-interface PathsProps {
-  readonly action: { readonly error: unknown }
-  readonly value: string
-  readonly onValue: (value: string) => void
-}
-
-/** What workspaces may take, a line each. */
-export function PathsField(props: PathsProps) {
-  return <LongTextField label={words.paths} description={words.pathsHelp} field="paths" required {...props} />
 }

@@ -178,7 +178,7 @@ export const secretWords = {
   deleteTitle: 'Delete secret',
   deleteText: (name: string) =>
     `Delete ${name} with all its versions? Programs that start from now on are without it; a file of it goes.`,
-  history: 'History',
+  history: (name: string) => `History of ${name}`,
   available: (name: string) =>
     `${name}: Now available in workspace. Terminals and programs that are open keep what they had: restart those that need it.`,
   empty: 'This workspace has no secrets of its own yet',
@@ -197,6 +197,18 @@ export const secretWords = {
   tokens: 'Access tokens of your account',
   workspaces: 'Workspaces',
   activity: 'Activity: where secrets were used',
+} as const
+
+export const historyWords = {
+  title: (name: string) => `History of ${name}`,
+  lead: 'Each new value is a version of its own. What is in effect is what the agent said: programs that were started before may still have an older one.',
+  version: 'Version',
+  created: 'Since',
+  value: 'Value',
+  current: 'Newest',
+  inEffect: 'In effect',
+  noneInEffect: 'None of them is in effect: no agent has said that it has one.',
+  versionName: (name: string, version: number) => `version ${version} of ${name}`,
 } as const
 
 export const sourceWords = {
@@ -222,6 +234,26 @@ export const sourceWords = {
   removeText: (path: string, store: string) =>
     `Take ${path} of ${store} no longer? From its next start on the workspace is without it; in the store nothing changes.`,
   remove: 'Take no longer',
+} as const
+
+export const sessionWords = {
+  title: 'SSH sessions',
+  lead: 'Who is in this workspace by SSH now, with a terminal, an editor or a copy.',
+  leadOwn: 'Your own; the owner and Admins see everybody.',
+  empty: 'Nobody is in. Whoever enters with Connect via SSH is listed here, and can be shown out.',
+  person: 'Person',
+  level: 'Level',
+  address: 'From',
+  since: 'Since',
+  server: 'Through server',
+  actions: 'Action',
+  you: 'you',
+  end: 'End',
+  endLabel: (name: string, address: string) => `End the session of ${name} from ${address}`,
+  endTitle: 'End SSH session',
+  endText: (name: string, address: string) => `End the session of ${name} from ${address}, there since`,
+  endEffect:
+    'It closes within 2 seconds, and what runs in it may be lost. Whoever still has a share and a key can come in again: end the share to keep them out.',
 } as const
 
 export const environmentWords = {

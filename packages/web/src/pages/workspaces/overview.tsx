@@ -1,6 +1,6 @@
 import { Alert, List, Stack, Table, Text, Title } from '@mantine/core'
-import { queryOptions, useQuery } from '@tanstack/react-query'
-import { type CallAnswer, call } from '../../api.ts'
+import { useQuery } from '@tanstack/react-query'
+import type { CallAnswer } from '../../api.ts'
 import { EmptyState } from '../../ui/empty-state.tsx'
 import { Facts } from '../../ui/facts.tsx'
 import { QueryView } from '../../ui/query-view.tsx'
@@ -9,19 +9,15 @@ import { Time } from '../../ui/time.tsx'
 import { runsCode, type Workspace } from '../../workspaces.ts'
 import { levelNames, variableWords, words } from './messages.ts'
 import { OpenMenu } from './open-menu.tsx'
+import { Sessions } from './sessions.tsx'
 import { WorkspaceNeeds } from './template-needs.tsx'
+import { variablesQuery } from './variables.ts'
 import { WorkspacePage } from './workspace-page.tsx'
 import { WorkspaceStateBadge } from './workspaces.tsx'
 
 type Variables = CallAnswer<'workspace.variables'>
 type Source = Variables['variables'][number]['from']
 type Effect = Variables['variables'][number]['effect']
-
-const variablesQuery = (workspaceId: string) =>
-  queryOptions({
-    queryKey: ['workspace', workspaceId, 'variables'],
-    queryFn: () => call('workspace.variables', { params: { workspaceId } }),
-  })
 
 /** A workspace: how it is, how it is entered, and what its programs get. */
 export function Overview() {
@@ -43,6 +39,7 @@ export function Overview() {
             </Text>
           )}
           {runsCode(workspace.level) && <WorkspaceNeeds workspace={workspace} />}
+          {runsCode(workspace.level) && workspace.agent !== null && <Sessions workspace={workspace} />}
           {runsCode(workspace.level) && <VariablesSection workspaceId={workspace.id} />}
         </>
       )}

@@ -1,5 +1,5 @@
 import { ActionIcon, Alert, Button, Group, List, Stack, Switch, Table, Text, Title } from '@mantine/core'
-import { CheckIcon, PencilIcon, TrashIcon } from '@primer/octicons-react'
+import { CheckIcon, HistoryIcon, PencilIcon, TrashIcon } from '@primer/octicons-react'
 import { queryOptions, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { type CallAnswer, call } from '../../api.ts'
@@ -19,6 +19,7 @@ import { useAction } from '../../ui/use-action.ts'
 import { isTrusted } from '../../workspaces.ts'
 import { AddSecret, type FormProps, shownIn } from './add-secret.tsx'
 import { secretWords as own, tabs, words } from './messages.ts'
+import { SecretHistory } from './secret-history.tsx'
 import { StoreSources } from './store-sources.tsx'
 import { OwnerOnly, WorkspacePage } from './workspace-page.tsx'
 
@@ -75,6 +76,7 @@ function Secrets({ workspaceId, isOwner, mayReveal, onSaved }: SecretsProps) {
   const secrets = useQuery(secretsQuery(workspaceId))
   const [edited, setEdited] = useState<WorkspaceSecret>()
   const [doomed, setDoomed] = useState<WorkspaceSecret>()
+  const [shown, setShown] = useState<WorkspaceSecret>()
   return (
     <>
       <QueryView query={secrets}>
@@ -89,10 +91,19 @@ function Secrets({ workspaceId, isOwner, mayReveal, onSaved }: SecretsProps) {
               mayReveal={mayReveal}
               onEdit={setEdited}
               onDelete={setDoomed}
+              onHistory={setShown}
             />
           )
         }
       </QueryView>
+      {shown && (
+        <SecretHistory
+          workspaceId={workspaceId}
+          secret={shown}
+          mayReveal={mayReveal}
+          onClose={() => setShown(undefined)}
+        />
+      )}
       {edited && (
         <UpdateSecret
           workspaceId={workspaceId}
@@ -127,11 +138,13 @@ interface TableProps {
   readonly mayReveal: boolean
   readonly onEdit: (secret: WorkspaceSecret) => void
   readonly onDelete: (secret: WorkspaceSecret) => void
+  readonly onHistory: (secret: WorkspaceSecret) => void
 }
 
 const columns = [own.name, own.type, own.goesTo, own.rotated, own.lastUsed, own.expires]
 
-function SecretTable({ workspaceId, secrets, isOwner, mayReveal, onEdit, onDelete }: TableProps) {
+function SecretTable(props: TableProps) {
+  const { workspaceId, secrets, isOwner, mayReveal, onEdit, onDelete, onHistory } = props
   return (
     <Table.ScrollContainer minWidth={820}>
       <Table verticalSpacing="sm">
@@ -142,11 +155,9 @@ function SecretTable({ workspaceId, secrets, isOwner, mayReveal, onEdit, onDelet
                 {label}
               </Table.Th>
             ))}
-            {mayReveal && (
-              <Table.Th scope="col" className="actions">
-                {words.actions}
-              </Table.Th>
-            )}
+            <Table.Th scope="col" className="actions">
+              {words.actions}
+            </Table.Th>
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>
@@ -180,9 +191,9 @@ function SecretTable({ workspaceId, secrets, isOwner, mayReveal, onEdit, onDelet
               <Table.Td>
                 <Time time={secret.expiresAt} none={shared.noExpiry} />
               </Table.Td>
-              {mayReveal && (
-                <Table.Td className="actions">
-                  <Group gap={4} wrap="nowrap" justify="flex-end">
+              <Table.Td className="actions">
+                <Group gap={4} wrap="nowrap" justify="flex-end">
+                  {mayReveal && (
                     <RevealedValue
                       name={secret.name}
                       reveal={async () => {
@@ -190,31 +201,40 @@ function SecretTable({ workspaceId, secrets, isOwner, mayReveal, onEdit, onDelet
                         return (await call('workspace-secret.reveal', { params, body: {} })).value
                       }}
                     />
-                    {isOwner && (
-                      <>
-                        <ActionIcon
-                          variant="subtle"
-                          color="gray"
-                          size="lg"
-                          aria-label={own.update(secret.name)}
-                          onClick={() => onEdit(secret)}
-                        >
-                          <PencilIcon />
-                        </ActionIcon>
-                        <ActionIcon
-                          variant="subtle"
-                          color="red"
-                          size="lg"
-                          aria-label={own.delete(secret.name)}
-                          onClick={() => onDelete(secret)}
-                        >
-                          <TrashIcon />
-                        </ActionIcon>
-                      </>
-                    )}
-                  </Group>
-                </Table.Td>
-              )}
+                  )}
+                  <ActionIcon
+                    variant="subtle"
+                    color="gray"
+                    size="lg"
+                    aria-label={own.history(secret.name)}
+                    onClick={() => onHistory(secret)}
+                  >
+                    <HistoryIcon />
+                  </ActionIcon>
+                  {isOwner && (
+                    <>
+                      <ActionIcon
+                        variant="subtle"
+                        color="gray"
+                        size="lg"
+                        aria-label={own.update(secret.name)}
+                        onClick={() => onEdit(secret)}
+                      >
+                        <PencilIcon />
+                      </ActionIcon>
+                      <ActionIcon
+                        variant="subtle"
+                        color="red"
+                        size="lg"
+                        aria-label={own.delete(secret.name)}
+                        onClick={() => onDelete(secret)}
+                      >
+                        <TrashIcon />
+                      </ActionIcon>
+                    </>
+                  )}
+                </Group>
+              </Table.Td>
             </Table.Tr>
           ))}
         </Table.Tbody>
