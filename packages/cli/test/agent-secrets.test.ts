@@ -1,5 +1,6 @@
 // What programs in a workspace get, by way of the real agent.
 import {
+  cpSync,
   existsSync,
   lstatSync,
   mkdtempSync,
@@ -263,7 +264,8 @@ test('an agent that was killed is followed by another one; of two for one user t
   expect([code, stderr]).toEqual([1, expect.stringContaining('does not answer')])
   const next = await startAgent(false)
   await seen('process.env.TOKEN', 'canary-killed')
-  const second = start(['agent', `--state-dir=${home}/state`], { ...machine(), KEYHOLD_URL: server.url })
+  cpSync(join(home, 'state'), join(home, 'copy'), { recursive: true })
+  const second = start(['agent', `--state-dir=${home}/copy`], { ...machine(), KEYHOLD_URL: server.url })
   await waitFor(() => second.stderr.includes('another agent listens'))
   await next.ended
   await waitFor(() => second.stderr.includes('from this agent now'))
@@ -286,7 +288,8 @@ test('an agent that takes the place of a running one hands out the secrets, and 
   await done(['workspace-secret', 'set', workspace, 'TOKEN'], 'canary-taken-over')
   const first = await startAgent()
   await seen('process.env.TOKEN', 'canary-taken-over')
-  const second = await startAgent(false)
+  cpSync(join(home, 'state'), join(home, 'copy'), { recursive: true })
+  const second = start(['agent', `--state-dir=${home}/copy`], { ...machine(), KEYHOLD_URL: server.url })
   expect((await first.ended).stderr).toContain('took the place of this one')
   await waitFor(() => second.stderr.includes('from this agent now'))
   await seen('process.env.TOKEN', 'canary-taken-over')

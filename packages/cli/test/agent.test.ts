@@ -1,5 +1,5 @@
 // Drives the agent against the real server.
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest'
@@ -98,6 +98,25 @@ test('an agent that is cut off ends, and says how to join anew', async () => {
   expect(await agent.ended).toMatchObject({ code: 4, stderr: expect.stringContaining('agent --enroll') })
   expect(await shownAgent()).toBeNull()
   expect((await startAgent().ended).code).toBe(4)
+})
+
+test('one agent uses a state directory: a second one is told which, before it takes anything; one that was killed is in nobody’s way', async () => {
+  const agent = startAgent({ KEYHOLD_ENROLLMENT_TOKEN: await newToken() })
+  await connected(agent)
+  const second = await startAgent({ KEYHOLD_ENROLLMENT_TOKEN: await newToken() }, ['--enroll']).ended
+  expect([second.code, second.stderr]).toEqual([
+    1,
+    expect.stringContaining(`runs already with ${stateDirectory} (pid ${agent.child.pid})`),
+  ])
+  expect(agent.stderr).not.toContain('took the place')
+  agent.child.kill('SIGKILL')
+  await agent.ended
+  const next = startAgent()
+  await connected(next)
+  expect(readFileSync(join(stateDirectory, 'agent.pid'), 'utf8')).toBe(`${next.child.pid}\n`)
+  next.child.kill('SIGTERM')
+  expect((await next.ended).code).toBe(0)
+  expect(existsSync(join(stateDirectory, 'agent.pid'))).toBe(false)
 })
 
 test('without a token and without a terminal it says who makes one', async () => {

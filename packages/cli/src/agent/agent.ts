@@ -11,6 +11,7 @@ import { ExitCode } from '../exit-codes.ts'
 import { Failure } from '../failure.ts'
 import type { Terminal } from '../terminal.ts'
 import { version } from '../version.ts'
+import { AgentLock } from './agent-lock.ts'
 import type { AgentPart } from './agent-part.ts'
 import { type AgentState, readState, stateDirectory, writeState } from './agent-state.ts'
 import { ControlConnection } from './control-connection.ts'
@@ -42,6 +43,15 @@ export interface AgentOptions {
 /** Runs the agent. @returns the exit code, when it is stopped. @throws Failure when it was cut off, or never joined. */
 export async function runAgent(options: AgentOptions): Promise<number> {
   const directory = stateDirectory(options.env, options.stateDirectory)
+  const lock = new AgentLock(directory)
+  try {
+    return await runIn(directory, options)
+  } finally {
+    lock.release()
+  }
+}
+
+async function runIn(directory: string, options: AgentOptions): Promise<number> {
   const state = await join(options, directory)
   const { terminal } = options
   const note = (text: string) => terminal.note(text)
@@ -222,10 +232,8 @@ class Agent {
       const code = await connection.ended
       if (code === closeCodes.revoked) throw cutOff()
       if (code === closeCodes.replaced)
-        throw new Failure('another agent with the same state directory took the place of this one', {
-          hints: [
-            'let one agent run, and do not copy its state directory; each machine joins with its own token',
-          ],
+        throw new Failure('another agent with a copy of this state directory took the place of this one', {
+          hints: ['do not copy the state directory of an agent; each machine joins with its own token'],
         })
       if (!stopping.aborted) this.#terminal.note('the connection ended')
     } finally {
