@@ -39,6 +39,7 @@ export const cryptoUsers: Readonly<Record<string, string>> = {
   'packages/server/src/credentials/outside-store/outside-store.service.ts': 'whether a CA is certificates',
   'packages/server/src/credentials/repository/repository-provider.service.ts': 'whether a CA is certificates',
   'packages/server/src/credentials/repository/repository.service.ts': 'PKCE (SHA-256), its verifier (HMAC)',
+  'packages/server/src/ssh-gateway/hybrid-kex.ts': 'ML-KEM with X25519, which the SSH library has not',
   'packages/server/src/ssh-gateway/verify-signature.ts': 'signatures of SSH logins',
   'packages/server/src/http/operations.ts': 'comparison of the metrics token in constant time',
   'packages/cli/src/run/offline-copy.ts':

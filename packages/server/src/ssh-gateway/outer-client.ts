@@ -1,10 +1,12 @@
 import type { Socket } from 'node:net'
 import type { Connection } from 'ssh2'
+import { SshReader, sshStrings } from '../base/ssh-wire.ts'
+import { answerHybrid, HYBRID_KEX } from './hybrid-kex.ts'
 
 /*
  * What ssh2 1.17 leaves to be wished for in a server that strangers reach, mended from outside: our handlers are put
- * before its own while nothing has been received yet. All of this looks into ssh2; test/ssh-gateway-hardening.test.ts has
- * one test for each, so that another release of ssh2 shows what is different.
+ * before its own while nothing has been received yet. All of this looks into ssh2; test/ssh-gateway*.test.ts have one
+ * test for each, so that another release of ssh2 shows what is different.
  */
 
 /** RFC 4254 §5.1 */
@@ -135,15 +137,73 @@ interface Offer {
   }
 }
 
+/** ssh2's key exchange of the moment. */
+interface KeyExchange {
+  remoteExtInfoEnabled: boolean
+  _remoteKexinit: Uint8Array
+  readonly negotiated: { kex: string }
+  convertPublicKey(theirs: Uint8Array): Uint8Array
+  computeSecret(theirs: Uint8Array): Uint8Array | Error
+  getPublicKey(): Uint8Array
+}
+
+interface PacketReader {
+  read(payload: Buffer): Buffer
+}
+
+/** ssh2's protocol, as far as the agreement on keys is concerned. */
+interface Transport {
+  _offer: Offer
+  _kex: KeyExchange | undefined
+  _skipNextInboundPacket: boolean
+  _onHandshakeComplete: (...args: unknown[]) => void
+  readonly _cipher: { encrypt(packet: Uint8Array): void }
+  readonly _packetRW: {
+    read: PacketReader
+    readonly write: {
+      readonly allocStart: number
+      alloc(bytes: number): Uint8Array
+      finalize(packet: Uint8Array): Uint8Array
+    }
+  }
+}
+
+const transportOf = (client: Connection): Transport =>
+  (client as unknown as { _protocol: Transport })._protocol // `as`: see above.
+
+/** RFC 4250 §4.1.2, RFC 8308 §2.3 */
+const Message = { extInfo: 7, kexinit: 20 } as const
+
+/** KEXINIT begins with its type and a cookie (RFC 4253 §7.1). */
+const KEX_LIST_AT = 1 + 16
+/** Of key exchange, host keys, and for each way ciphers, MACs, compression and languages. */
+const KEX_LISTS = 10
+
+/** What logins may be signed with (RFC 8308 §3.1): what verify-signature.ts knows. */
+const SIGNATURE_ALGORITHMS = [
+  'ssh-ed25519',
+  'sk-ssh-ed25519@openssh.com',
+  'ecdsa-sha2-nistp256',
+  'ecdsa-sha2-nistp384',
+  'ecdsa-sha2-nistp521',
+  'sk-ecdsa-sha2-nistp256@openssh.com',
+  'rsa-sha2-512',
+  'rsa-sha2-256',
+]
+
 /**
- * Takes out what is not AES-GCM, before KEXINIT is sent: which cipher is taken is the client's choice, and OpenSSH before 10
- * puts slower ones first. To be called as soon as ssh2 tells of the client.
+ * Changes what is offered, before KEXINIT is sent. To be called as soon as ssh2 tells of the client.
+ * @param change.isFastOnly takes out what is not AES-GCM: which cipher is taken is the client's choice, and OpenSSH before 10
+ * puts slower ones first. @param change.isHybrid puts ML-KEM with X25519 first, which ssh2 does not know.
  */
-export function offerFastCiphers(client: Connection): void {
-  const { _protocol: protocol } = client as unknown as { _protocol: { _offer: Offer } } // `as`: see above.
+export function changeOffer(
+  client: Connection,
+  change: { readonly isFastOnly: boolean; readonly isHybrid: boolean },
+): void {
+  const protocol = transportOf(client)
   const { kex, serverHostKey, cs, sc } = protocol._offer.lists
-  const fast = ({ cipher, mac, compress, lang }: OneWay<NameList>): OneWay<readonly string[]> => ({
-    cipher: cipher.array.filter((name) => name.includes('-gcm@')),
+  const oneWay = ({ cipher, mac, compress, lang }: OneWay<NameList>): OneWay<readonly string[]> => ({
+    cipher: change.isFastOnly ? cipher.array.filter((name) => name.includes('-gcm@')) : cipher.array,
     mac: mac.array,
     compress: compress.array,
     lang: lang.array,
@@ -151,9 +211,110 @@ export function offerFastCiphers(client: Connection): void {
   // `as`: the class is not exported, and its constructor takes what its lists hold.
   const KexInit = protocol._offer.constructor as new (lists: object) => Offer
   protocol._offer = new KexInit({
-    kex: kex.array,
+    kex: [...(change.isHybrid ? [HYBRID_KEX] : []), ...kex.array],
     serverHostKey: serverHostKey.array,
-    cs: fast(cs),
-    sc: fast(sc),
+    cs: oneWay(cs),
+    sc: oneWay(sc),
   })
+  exchangeHybrid(protocol)
+  tellAlgorithms(protocol)
+}
+
+/** What there is to know of a client's KEXINIT (RFC 4253 §7.1). */
+function readKexinit(payload: Buffer) {
+  const fields = new SshReader(payload.subarray(KEX_LIST_AT))
+  const [kex = [], hostKeys = []] = Array.from({ length: KEX_LISTS }, () => fields.text().split(','))
+  return { kex, hostKeys, hasGuessed: fields.byte() !== 0 }
+}
+
+/**
+ * Has ssh2 exchange keys in a way that it does not know: where both sides agree on it, ssh2 reads the client's KEXINIT with
+ * the name of one that it does know, and its exchange is given the client's own bytes, and other arithmetic. Besides, ssh2
+ * passes over every guess of a client, and waits for another one in vain where it was right.
+ */
+function exchangeHybrid(protocol: Transport): void {
+  const { kex: known, serverHostKey } = protocol._offer.lists
+  let original: Buffer | undefined
+  let isGuessWrong = false
+  const renamed = (payload: Buffer): Buffer => {
+    if (payload[0] !== Message.kexinit) return payload
+    const { kex, hostKeys, hasGuessed } = readKexinit(payload)
+    isGuessWrong = hasGuessed && (kex[0] !== known.array[0] || hostKeys[0] !== serverHostKey.array[0])
+    // The client's first that we have as well.
+    if (kex.find((name) => known.array.includes(name)) !== HYBRID_KEX) return payload
+    original = payload
+    const list = kex.map((name) => (name === HYBRID_KEX ? 'curve25519-sha256' : name)).join(',')
+    const rest = payload.subarray(KEX_LIST_AT + 4 + payload.readUInt32BE(KEX_LIST_AT))
+    return Buffer.concat([payload.subarray(0, KEX_LIST_AT), sshStrings(list), rest])
+  }
+  let reader: PacketReader
+  const reading = (one: PacketReader) => {
+    const read = one.read.bind(one)
+    reader = Object.assign(one, {
+      read: (payload: Buffer) => {
+        const message = read(payload)
+        try {
+          return renamed(message)
+        } catch {
+          // Malformed, as ssh2 will say of it.
+          return message
+        }
+      },
+    })
+  }
+  reading(protocol._packetRW.read)
+  // A new one comes with new keys.
+  Object.defineProperty(protocol._packetRW, 'read', { get: () => reader, set: reading })
+
+  let kex = protocol._kex
+  const exchanging = (next: KeyExchange | undefined) => {
+    kex = next
+    protocol._skipNextInboundPacket = isGuessWrong
+    if (next && original) answerInstead(next, original)
+    original = undefined
+  }
+  Object.defineProperty(protocol, '_kex', { get: () => kex, set: exchanging })
+}
+
+/** @param kexinit of the client, as it came. */
+function answerInstead(kex: KeyExchange, kexinit: Uint8Array): void {
+  let reply: Buffer
+  kex._remoteKexinit = kexinit
+  kex.negotiated.kex = HYBRID_KEX
+  kex.convertPublicKey = (theirs) => theirs
+  // Before the other one, which then has its answer.
+  kex.computeSecret = (theirs) => {
+    try {
+      const answer = answerHybrid(theirs)
+      reply = answer.reply
+      return answer.secret
+    } catch (error) {
+      return error instanceof Error ? error : new Error('no key exchange')
+    }
+  }
+  kex.getPublicKey = () => reply
+}
+
+/** Says what logins may be signed with (S7): ssh2 leaves a comma out, and names what nobody gets in with. */
+function tellAlgorithms(protocol: Transport): void {
+  const complete = protocol._onHandshakeComplete
+  let isFirst = true
+  protocol._onHandshakeComplete = (...args) => {
+    const kex = protocol._kex
+    if (isFirst && kex?.remoteExtInfoEnabled) {
+      kex.remoteExtInfoEnabled = false
+      const list = sshStrings('server-sig-algs', SIGNATURE_ALGORITHMS.join(','))
+      send(protocol, Buffer.concat([Buffer.of(Message.extInfo, 0, 0, 0, 1), list]))
+    }
+    isFirst = false
+    complete(...args)
+  }
+}
+
+/** Sends a message of our own. Not while keys are exchanged. */
+function send({ _packetRW: { write }, _cipher: cipher }: Transport, payload: Uint8Array): void {
+  const start = write.allocStart
+  const packet = write.alloc(payload.length)
+  packet.set(payload, start)
+  cipher.encrypt(write.finalize(packet))
 }

@@ -56,6 +56,8 @@ export function pipeTunnel(channel: HalfClosable, socket: WebSocket): void {
   channel.on('error', () => socket.close())
   channel.on('close', () => {
     flush()
+    // What is not written any more is not waited for either, so that the other side's goodbye is read.
+    socket.resume()
     socket.close(1000)
   })
 

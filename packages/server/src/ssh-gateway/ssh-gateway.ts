@@ -13,7 +13,8 @@ import { fingerprintOf } from '../base/ssh-public-key.ts'
 import type { AgentConnections } from '../workspaces/agent-connections.ts'
 import type { SshSessions } from '../workspaces/ssh-sessions.service.ts'
 import { TunnelError, type VisitorLevel } from '../workspaces/tunnels.ts'
-import { corkPackets, harden, OpenFailure, offerFastCiphers, type Refuse } from './outer-client.ts'
+import { hasHybridKex } from './hybrid-kex.ts'
+import { changeOffer, corkPackets, harden, OpenFailure, type Refuse } from './outer-client.ts'
 import { type HalfClosable, pipeTunnel } from './pipe-tunnel.ts'
 import { isProven } from './verify-signature.ts'
 
@@ -57,6 +58,8 @@ export interface GatewayParts {
   readonly isRecorded: (address: string) => boolean
   readonly logger: Logger
   readonly loginMs?: number
+  /** After so many bytes of both ways there are new keys. */
+  readonly rekeyBytes?: number
 }
 
 /** A way into a workspace, and as what its person came. */
@@ -174,8 +177,9 @@ export class SshGateway {
         compress: ['none'],
       },
     })
+    const isHybrid = hasHybridKex()
     server.on('connection', (client, { header }) => {
-      if (/^OpenSSH_/.test(header.versions.software)) offerFastCiphers(client)
+      changeOffer(client, { isFastOnly: /^OpenSSH_/.test(header.versions.software), isHybrid })
       this.#greet(client)
     })
     return server
@@ -429,7 +433,8 @@ export class SshGateway {
   #rekeyIfDue(guest: Guest): void {
     const now = Date.now()
     const bytes = guest.socket.bytesRead + guest.socket.bytesWritten
-    if (now - guest.rekeyedAt < REKEY_MS && bytes - guest.rekeyedBytes < REKEY_BYTES) return
+    const bytesMax = this.#parts.rekeyBytes ?? REKEY_BYTES
+    if (now - guest.rekeyedAt < REKEY_MS && bytes - guest.rekeyedBytes < bytesMax) return
     guest.rekeyedAt = now
     guest.rekeyedBytes = bytes
     guest.client.rekey()
