@@ -112,6 +112,33 @@ describe('a session is as sshd alone would have it', () => {
     expect(stdout.toString()).toContain('\n0\n1\n2\nsshd\n')
   })
 
+  test('a session has nothing open of the others that there are, so that each ends when its client goes (T26)', async () => {
+    const others = [
+      terminal(['ls -l /proc/$$/fd; echo "rea""dy"; exec sleep 600']),
+      terminal(['ls -l /proc/$$/fd; echo "rea""dy"; exec sleep 600']),
+    ]
+    for (const other of others) await other.sees(/ready/)
+    const pipe = start('ssh', [
+      ...world.optionsOf('ada'),
+      world.target,
+      'ls -l /proc/$$/fd; echo end; exec cat',
+    ])
+    await waitFor(() => pipe.text().includes('end'))
+    const opened = (text: string) =>
+      [...text.matchAll(/ (\d+) -> (\S+?)\r?$/gm)].map(([, at, to]) => `${at} ${to}`)
+    const seen = [...others.map(({ output }) => opened(output)), opened(pipe.text())]
+    // A shell may keep its terminal a second time, as 255.
+    for (const one of seen)
+      expect(one.map((line) => line.split(' ')[0]).filter((at) => at !== '255')).toEqual(['0', '1', '2'])
+    const targets = seen.map((one) => new Set(one.map((line) => line.split(' ')[1])))
+    for (const [index, one] of targets.entries())
+      for (const another of targets.slice(index + 1))
+        expect([...one].filter((target) => another.has(target))).toEqual([])
+    for (const other of others) other.pty.kill('SIGKILL')
+    pipe.child.stdin.end()
+    expect((await pipe.ended).code).toBe(0)
+  })
+
   test('a login shell in a terminal, with its window, and an end of its own', async () => {
     const shell = terminal([])
     shell.type('echo "[$0]" "$SSH_TTY"; stty size\r')

@@ -7,7 +7,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { waitFor } from './kit.ts'
-import type { RealServer } from './real-server.ts'
+import { type RealServer, startRealServer } from './real-server.ts'
 import { isAlive, pidsIn, SshWorld, start } from './ssh-kit.ts'
 
 let world: SshWorld
@@ -289,6 +289,22 @@ describe('who gets in', () => {
     },
   )
 })
+
+test.each([
+  ['a line more', 'gate.example.com\n  ProxyCommand touch /tmp/owned'],
+  ['an option', '-oProxyCommand=touch'],
+  ['characters of a shell', '$(touch x)'],
+])(
+  '%s in place of the name of the gateway is not written into what ssh reads (T15, CVE-2023-51385)',
+  async (_name, host) => {
+    const evil = await startRealServer({ KEYHOLD_SSH_PUBLIC_ADDR: `${host}:22` })
+    onTestFinished(() => evil.stop())
+    const directory = join(home, 'evil')
+    const setup = await run(['ssh', 'setup', `--directory=${directory}`], evil.person('mallory'))
+    expect([setup.code, setup.stderr]).toEqual([1, expect.stringContaining('must not be told')])
+    expect(existsSync(directory)).toBe(false)
+  },
+)
 
 const fingerprintOf = (name: string) =>
   execFileSync('ssh-keygen', ['-lf', join(home, name, 'id.pub')])

@@ -7,14 +7,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AGENT_TUNNEL_PATH, tunnelHeaders } from '@keyhold/contract/api/workspace-agents'
 import { limits } from '@keyhold/contract/limits'
+import { pino } from 'pino'
 import ssh2 from 'ssh2'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { fingerprintOf } from '../src/base/ssh-public-key.ts'
 import { sshStrings } from '../src/base/ssh-wire.ts'
+import { findPerson } from '../src/compose/find-person.ts'
+import { SshGateway } from '../src/ssh-gateway/ssh-gateway.ts'
 import { isProven } from '../src/ssh-gateway/verify-signature.ts'
 import { eventually, TestAgent } from './agent-kit.ts'
 import { databases, startServer, type TestPerson, type TestServer } from './kit.ts'
+import { Message, newLoginKey, RawSsh } from './raw-ssh.ts'
 import { newSshKey, newSshPair } from './ssh-kit.ts'
 
 /* What the programs of OpenSSH see of it: packages/cli/test/ssh.test.ts. Here: what they would never do. */
@@ -91,6 +95,87 @@ describe.each(databases)('the SSH gateway on %s', (database) => {
         error ? reject(error) : resolve(channel),
       ),
     )
+
+  test('a keystroke and its echo wait for no clock: what comes alone goes on alone, both ways (T25)', async () => {
+    const client = await signIn()
+    client.setNoDelay(true)
+    const opened = forward(client)
+    const socket = await dial()
+    const channel = await opened
+    socket.on('message', (data) => socket.send(data))
+    // From here on no timer fires: whoever waited a moment for more would wait for ever.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const took: number[] = []
+    for (let i = 0; i < 100; i++) {
+      const typedAt = performance.now()
+      channel.write(Buffer.of(i))
+      const [echo] = await once(channel, 'data')
+      took.push(performance.now() - typedAt)
+      expect(echo).toEqual(Buffer.of(i))
+    }
+    // Nor for what was sent before to be acknowledged, which takes 40 ms (S5).
+    expect(took.toSorted((a, b) => a - b)[50]).toBeLessThan(30)
+  })
+
+  test.each(['-oProxyCommand=x', 'a b', 'a;b', '$(x)', 'a`b`', 'a\nProxyCommand x', '../x', 'A@b', ''])(
+    'an agent that says it runs as %j is not believed: what people paste, and ssh reads, has names only (T15)',
+    async (loginName) => {
+      const path = `/api/v1/workspaces/${workspace.id}/enrollments`
+      const { token } = await server.ok('POST', path, { token: owner.token })
+      const body = { enrollmentToken: token, loginName, release: '0.1.0' }
+      const answer = await server.request('POST', '/api/v1/workspaces/current/enrollment', { body })
+      expect(answer.status).toBe(400)
+      const { user, command, configuration } = await server.ok(
+        'GET',
+        `/api/v1/workspaces/${workspace.id}/ssh`,
+        { token: owner.token },
+      )
+      expect(user).toBe('dev')
+      expect(command).toMatch(/^ssh -J [a-z0-9.:]+ dev@ws-[a-z0-9]{12}$/)
+      expect(configuration).toMatch(/^Host ws-[a-z0-9]{12}\n {2}ProxyJump [a-z0-9.:]+\n {2}User dev\n$/)
+    },
+  )
+
+  test('a header of the PROXY protocol from somebody who is no balancer ends the connection (T13, CVE-2024-35175)', async () => {
+    const v2 = Buffer.from('0d0a0d0a000d0a515549540a2111000cc0000201c0000202303900160a', 'hex')
+    for (const before of [Buffer.from('PROXY TCP4 192.0.2.1 192.0.2.2 12345 22\r\n'), v2]) {
+      const client = await RawSsh.greet(port, { before })
+      await client.ended()
+      await expect(client.exchangeKeys()).rejects.toThrow('has ended')
+    }
+  })
+
+  test('keys that were used for long are renewed by the gateway, and the connection goes on', async () => {
+    const { core } = server
+    const gateway = new SshGateway({
+      access: core.access,
+      audit: core.audit,
+      // No tunnel is opened here.
+      connections: undefined as never,
+      findKey: (key) => core.sshKeys.findForLogin(key),
+      keyUsed: (id) => core.sshKeys.used(id),
+      findPerson: (accountId, keyId) => findPerson(core.accounts, accountId, keyId),
+      hostKey: core.sshKeysOfInstance.gateway.privateText(),
+      isRecorded: () => false,
+      logger: pino({ level: 'silent' }),
+      rekeyBytes: 100_000,
+    })
+    onTestFinished(() => gateway.close())
+    const { token } = await server.addPerson()
+    const own = newLoginKey()
+    await server.ok('POST', '/api/ssh/keys', { token, body: { publicKey: own.line } })
+    const client = await RawSsh.open(await gateway.listen({ host: '127.0.0.1', port: 0 }))
+    expect(await client.signIn(own.blob, own.privateKey)).toBe(Message.userauthSuccess)
+    for (let times = 0; times < 3; times++) {
+      for (let i = 0; i < 5; i++) client.send(Buffer.of(Message.ignore), sshStrings(Buffer.alloc(25_000)))
+      const theirs = await client.receive()
+      expect(theirs[0]).toBe(Message.kexinit)
+      await client.exchangeKeys(theirs)
+      client.send(Buffer.of(Message.globalRequest), sshStrings('keepalive@openssh.com'), Buffer.of(1))
+      expect((await client.receive())[0]).toBe(Message.requestFailure)
+    }
+  })
 
   test('the agent hears who comes and with which keys, and the bytes of both ways and their ends pass (S6)', async () => {
     const other = newSshKey()

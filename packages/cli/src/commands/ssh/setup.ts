@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { loginNamePattern } from '@keyhold/contract/api/workspace-agents'
 import type { CallAnswer } from '@keyhold/sdk'
 import { connected } from '../../client.ts'
 import { defineCommand } from '../../command.ts'
@@ -26,6 +27,7 @@ workspaces were created.`,
       const users = workspaces.flatMap(({ id, agent, level }) =>
         agent && level !== 'view' ? [{ id, user: agent.loginName }] : [],
       )
+      assertPlain(gateway, users)
       try {
         mkdirSync(directory, { recursive: true, mode: 0o700 })
         replace(join(directory, KNOWN_HOSTS), knownHosts(gateway))
@@ -40,6 +42,26 @@ workspaces were created.`,
 })
 
 type Gateway = CallAnswer<'ssh.get'>
+
+/** A name, or an address of IPv4 or IPv6. What begins with a hyphen is an option to ssh. */
+const HOST = /^[a-z0-9][a-z0-9._-]*$|^[0-9a-f]*:[0-9a-f:.]+$/i
+const KEY = /^ssh-ed25519 [a-z0-9+/=]+$/i
+
+/**
+ * What becomes lines of ssh's configuration is looked at, whoever says it: a line more there is a command that ssh runs on
+ * this machine (CVE-2023-51385). @throws Failure
+ */
+function assertPlain(
+  { host, port, hostKey, certificateAuthority }: Gateway,
+  users: readonly { id: string; user: string }[],
+): void {
+  const isPlain =
+    HOST.test(host) &&
+    Number.isInteger(port) &&
+    [hostKey, certificateAuthority].every((line) => KEY.test(line)) &&
+    users.every(({ id, user }) => /^ws-[a-z0-9]+$/.test(id) && new RegExp(loginNamePattern).test(user))
+  if (!isPlain) throw new Failure('the server says something that ssh must not be told; nothing was written')
+}
 
 function knownHosts({ host, port, hostKey, certificateAuthority }: Gateway): string {
   const name = port === 22 ? host : `[${host}]:${port}`
