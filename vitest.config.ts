@@ -14,6 +14,7 @@ export default defineConfig({
   test: {
     include: ['packages/*/{src,test}/**/*.test.ts', 'tools/**/*.test.ts', 'e2e/**/*.test.ts'],
     globalSetup: ['./tools/vitest-setup.ts'],
+    setupFiles: ['./tools/quick-argon2.ts'],
     // Two cores: more workers than that only make time-outs.
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },

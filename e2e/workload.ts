@@ -108,7 +108,7 @@ export class Workload {
     const user = await runToEnd(
       ['admin', 'create-user', '--email', email, '--name', 'Load', '--admin', '--password-stdin'],
       env,
-      'a password of the load test\n',
+      { stdin: 'a password of the load test\n' },
     )
     assert(user.code === 0, `the first account is made: ${user.stderr}`)
     const token = await runToEnd(['admin', 'create-token', '--email', email, '--name', 'load'], env)

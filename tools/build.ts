@@ -8,13 +8,13 @@ import { type RolldownOptions, rolldown } from 'rolldown'
 const root = join(import.meta.dirname, '..')
 const startedAt = new Date()
 
-// Tests of the command line name a place of their own, so that they neither need nor disturb what is there.
-const [target] = process.argv.slice(2)
-if (target === undefined) {
+// Tests name places of their own, so that they neither need nor disturb what is there.
+const [commandLine, server] = process.argv.slice(2)
+if (commandLine === undefined) {
   await buildServer(join(root, 'packages/server/dist'))
   await buildWeb(join(root, 'packages/web'))
-}
-await buildCommandLine(target ?? join(root, 'packages/cli/dist'))
+} else if (server !== undefined) await buildServer(server)
+await buildCommandLine(commandLine ?? join(root, 'packages/cli/dist'))
 
 async function build(target: string, options: RolldownOptions, codeSplitting = true): Promise<void> {
   const bundle = await rolldown({ cwd: root, platform: 'node', treeshake: true, ...options })

@@ -1,5 +1,6 @@
 import type { TestProject } from 'vitest/node'
 import { startPostgres } from './test-postgres.ts'
+import { buildTestPrograms } from './test-programs.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -7,10 +8,15 @@ declare module 'vitest' {
   }
 }
 
-/** One PostgreSQL server for the whole run; each test server gets a database of its own in it. */
+/** The programs that tests start, and one PostgreSQL server for the whole run: each test server gets a database of its own. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   // Nothing here survives a power cut, so nothing has to wait for the disk.
-  const postgres = await startPostgres(['fsync=off'])
+  const [postgres, programs] = await Promise.all([startPostgres(['fsync=off']), buildTestPrograms()])
   project.provide('postgresUrl', postgres.url)
-  return () => postgres.stop()
+  // Not provided: scripts start the same programs without Vitest.
+  process.env.TEST_PROGRAMS = programs.folder
+  return async () => {
+    programs.remove()
+    await postgres.stop()
+  }
 }

@@ -6,10 +6,10 @@ import { databases, newPostgresDatabase } from '../../packages/server/test/kit.t
 import { crash } from './crash.ts'
 
 /** How long the suite kills servers; `node e2e/crash/main.ts --rounds 500` goes on for as long as one likes. */
-const DURATION_MS = 50_000
+const DURATION_MS = 25_000
 /** A machine that is busy with other things may take longer, for fewer rounds. */
 const TIMEOUT_MS = 240_000
-const ROUNDS_MIN = 5
+const ROUNDS_MIN = 7
 
 describe.concurrent('a server that is killed at any moment', () => {
   // `for`, not `each`: it hands over the context. The global onTestFinished of tests that run at once may belong to the

@@ -133,7 +133,7 @@ class Machine {
   async admin(...args: readonly (string | { stdin: string })[]): Promise<string> {
     const words = args.filter((arg) => typeof arg === 'string')
     const stdin = args.find((arg) => typeof arg !== 'string')?.stdin ?? ''
-    const { code, stdout, stderr } = await runToEnd(['admin', ...words], this.env, stdin)
+    const { code, stdout, stderr } = await runToEnd(['admin', ...words], this.env, { stdin })
     assert(code === 0, `keyhold admin ${words.join(' ')} succeeds: ${stderr}`)
     return stdout
   }

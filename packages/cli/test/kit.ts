@@ -1,13 +1,7 @@
 // Runs the real command as a process, against a server that speaks the protocol and fails when told to. The server is an
 // outside service for these tests; that the real one gives the same answers is tested with it.
-import {
-  type ChildProcessWithoutNullStreams,
-  execFileSync,
-  type SpawnOptions,
-  spawn,
-} from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, mkdirSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -15,26 +9,13 @@ import { type IPty, spawn as spawnTerminal } from '@lydell/node-pty'
 import { onTestFinished } from 'vitest'
 
 export const node = process.execPath
-export const keyhold = installCommand()
+/** As it is published, bin and dist without sources: see tools/test-programs.ts. */
+export const keyhold = join(process.env.TEST_PROGRAMS!, 'cli/bin/keyhold') // `!`: set before the tests begin.
 export const accessKeyId = 'kh_id_test'
 export const accessKey = 'kh_key_canary-8f2b1c6d'
 
 /** Waits for output at most this long. Long, because two cores may be busy; a test that passes never waits for it. */
 const DEADLINE_MS = 15_000
-
-/**
- * Makes what is published, bin and dist without sources, from the sources as they are now. It starts four times as fast as
- * the sources, and the suite starts it some hundred times.
- */
-function installCommand(): string {
-  const root = join(import.meta.dirname, '../../..')
-  const home = join(root, `node_modules/.cache/keyhold-cli-test-${process.pid}-${process.hrtime.bigint()}`)
-  mkdirSync(join(home, 'bin'), { recursive: true })
-  process.on('exit', () => rmSync(home, { recursive: true, force: true }))
-  execFileSync(node, [join(root, 'tools/build.ts'), join(home, 'dist')])
-  copyFileSync(join(import.meta.dirname, '../bin/keyhold'), join(home, 'bin/keyhold'))
-  return join(home, 'bin/keyhold')
-}
 
 export interface GivenSecret {
   name: string

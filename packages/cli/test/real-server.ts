@@ -29,6 +29,8 @@ export async function startRealServer(extra: Readonly<Record<string, string>> = 
     KEYHOLD_DATA_DIR: join(directory, 'data'),
     KEYHOLD_HTTP_ADDR: '127.0.0.1:0',
     KEYHOLD_SSH_ADDR: '127.0.0.1:0',
+    NODE_COMPILE_CACHE: `${process.env.TEST_PROGRAMS}/compiled`,
+    NODE_OPTIONS: `--import=${process.env.TEST_PROGRAMS}/quick-argon2.js`,
     ...extra,
   }
   const first = await startProcess(env)

@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { copyToPostgres } from '../src/storage/copy.ts'
 import {
   BackupFileError,
@@ -20,8 +20,8 @@ import {
   readBackupHeader,
 } from '../src/vault/backup-cipher.ts'
 import { deriveRootKey } from '../src/vault/root-key.ts'
-import { BundledServer } from './bundled-server.ts'
 import { databases, newPostgresDatabase, startServer, type TestDatabase, type TestServer } from './kit.ts'
+import { runToEnd } from './server-process.ts'
 
 // Processes and disks take their time where the machine is busy with other things.
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 })
@@ -106,12 +106,6 @@ describe('the encryption of backups', () => {
   })
 })
 
-let program: BundledServer
-beforeAll(async () => {
-  program = await BundledServer.build()
-})
-afterAll(() => program.remove())
-
 function newDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'keyhold-backup-test-'))
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
@@ -142,7 +136,7 @@ async function serverOn(env: Record<string, string>) {
 }
 
 async function admin(env: Record<string, string>, line: readonly string[], stdin = '') {
-  const ended = await program.run(['admin', ...line], env, { stdin })
+  const ended = await runToEnd(['admin', ...line], env, { stdin })
   if (ended.code !== 0) throw new Error(`${line.join(' ')}: ${ended.stderr}`)
   return ended
 }
@@ -269,7 +263,7 @@ describe.each(databases)('a backup on %s', (database) => {
     await admin(machine.env, ['backup', file])
     const keyFile = join(machine.dataDir, 'root.key')
     const refusal = async (env: Record<string, string>, ...line: string[]) => {
-      const { code, stderr } = await program.run(['admin', ...line], env)
+      const { code, stderr } = await runToEnd(['admin', ...line], env)
       expect([line, code]).toEqual([line, 1])
       return stderr
     }
@@ -344,7 +338,7 @@ describe.each(databases)('a backup on %s', (database) => {
     await admin(machine.env, ['root-key', 'retire', header.rootFingerprint])
     const archived = join(machine.dataDir, `root.key.${header.rootFingerprint}`)
     const empty = await emptyMachine(database)
-    const { code, stderr } = await program.run(
+    const { code, stderr } = await runToEnd(
       ['admin', 'restore', file, '--key-file', join(machine.dataDir, 'root.key')],
       empty.env,
     )
@@ -372,7 +366,7 @@ describe.each(databases)('a backup on %s', (database) => {
     let kills = 0
     for (let at = 1; ; at = Math.ceil(at * 1.7)) {
       const line = ['admin', 'restore', file, '--key-file', keyFile]
-      const { code, signal, stderr } = await program.run(line, empty.env, {
+      const { code, signal, stderr } = await runToEnd(line, empty.env, {
         killed: { at, from: 'foreign_keys = off' },
       })
       if (signal !== 'SIGKILL') {

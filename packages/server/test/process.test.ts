@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { databases, newPostgresDatabase, type TestDatabase } from './kit.ts'
+import { serverProgram } from './server-process.ts'
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 
@@ -23,8 +24,8 @@ class Program {
   stderr = ''
   readonly #ended: Promise<unknown>
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string>>) {
-    this.child = spawn(process.execPath, [MAIN, ...args], { env, stdio: 'pipe' })
+  constructor(args: readonly string[], env: Readonly<Record<string, string>>, program = serverProgram) {
+    this.child = spawn(process.execPath, [...program, ...args], { env, stdio: 'pipe' })
     this.child.stdout!.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text
     })
@@ -303,6 +304,13 @@ describe('the process', () => {
     expect([await ask(), await ask('Bearer x'), await ask('Bearer ')]).toEqual([401, 401, 401])
     expect(await ask('Bearer metrics-token-7d1')).toBe(200)
     expect((await withToken.stop()).code).toBe(0)
+  })
+
+  test('its sources run as they are', async () => {
+    const { env } = await newEnv()
+    const server = new Program(['server'], env, [MAIN])
+    expect(await (await fetch(`${await server.address()}/readyz`)).json()).toMatchObject({ status: 'ok' })
+    expect((await server.stop()).code).toBe(0)
   })
 
   test('an unknown variable is a warning that names it, without its value', async () => {

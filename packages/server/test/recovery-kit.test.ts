@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { spawn } from '@lydell/node-pty'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { formatRecoveryKit, kitLines, parseRecoveryKit } from '../src/vault/recovery-kit.ts'
 import { deriveRootKey } from '../src/vault/root-key.ts'
-import { BundledServer } from './bundled-server.ts'
 import { databases, newPostgresDatabase, startServer, type TestDatabase } from './kit.ts'
+import { runToEnd, serverProgram } from './server-process.ts'
 
 // Processes and disks take their time where the machine is busy with other things.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
@@ -69,12 +69,6 @@ describe('a recovery kit', () => {
   })
 })
 
-let program: BundledServer
-beforeAll(async () => {
-  program = await BundledServer.build()
-})
-afterAll(() => program.remove())
-
 async function newPlace(database: TestDatabase) {
   const dataDir = mkdtempSync(join(tmpdir(), 'keyhold-kit-'))
   onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
@@ -99,11 +93,11 @@ describe.each(databases)('recovery kits on %s', (database) => {
       return [status, body.checks.recoveryKit]
     }
     const needs = async () => {
-      const { stdout } = await program.run(['admin', 'status', '--json'], env)
+      const { stdout } = await runToEnd(['admin', 'status', '--json'], env)
       return JSON.parse(stdout) as { recoveryKit: string; needs: string[] }
     }
     expect(await kitHealth()).toEqual([200, 'missing: keyhold admin recovery-kit create'])
-    const made = await program.run(['admin', 'recovery-kit', 'create'], env)
+    const made = await runToEnd(['admin', 'recovery-kit', 'create'], env)
     expect(made).toMatchObject({ code: 0, stderr: expect.stringContaining('nobody has typed it back yet') })
     expect(await needs()).toMatchObject({
       recoveryKit: 'made',
@@ -114,17 +108,17 @@ describe.each(databases)('recovery kits on %s', (database) => {
       /^( {4}2 {3}....-....-....-...)(.)/m,
       (_, rest, last) => rest + (last === '7' ? '8' : '7'),
     )
-    const wrong = await program.run(['admin', 'recovery-kit', 'verify'], env, { stdin: typo })
+    const wrong = await runToEnd(['admin', 'recovery-kit', 'verify'], env, { stdin: typo })
     expect([wrong.code, wrong.stderr]).toEqual([
       1,
       'keyhold: line 2 of the recovery kit is not right: compare it with the paper\n',
     ])
     const foreign = formatRecoveryKit(randomBytes(32), heading)
-    const refused = await program.run(['admin', 'recovery-kit', 'verify'], env, { stdin: foreign })
+    const refused = await runToEnd(['admin', 'recovery-kit', 'verify'], env, { stdin: foreign })
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('of another instance')])
     expect((await kitHealth())[1]).toMatch(/^missing/)
 
-    const right = await program.run(['admin', 'recovery-kit', 'verify'], env, { stdin: made.stdout })
+    const right = await runToEnd(['admin', 'recovery-kit', 'verify'], env, { stdin: made.stdout })
     expect(right).toMatchObject({ code: 0, stdout: '' })
     expect(await kitHealth()).toEqual([200, expect.stringMatching(/^ok: proven on \d{4}-\d\d-\d\d$/)])
     expect(await needs()).toMatchObject({ recoveryKit: 'proven', needs: [] })
@@ -140,11 +134,11 @@ describe.each(databases)('recovery kits on %s', (database) => {
       expect(dump.replace(readFileSync(join(dataDir, 'root.key'), 'latin1'), '')).not.toContain(line)
 
     // A new root key needs a new kit.
-    await program.run(['admin', 'root-key', 'prepare'], env)
-    const { stderr } = await program.run(['admin', 'root-key', 'activate'], env)
+    await runToEnd(['admin', 'root-key', 'prepare'], env)
+    const { stderr } = await runToEnd(['admin', 'root-key', 'activate'], env)
     expect(stderr).toContain('keyhold admin recovery-kit create')
     expect((await kitHealth())[1]).toMatch(/^missing/)
-    const old = await program.run(['admin', 'recovery-kit', 'verify'], env, { stdin: made.stdout })
+    const old = await runToEnd(['admin', 'recovery-kit', 'verify'], env, { stdin: made.stdout })
     expect(old).toMatchObject({ code: 0, stderr: expect.stringContaining('previous') })
     expect((await kitHealth())[1]).toMatch(/^missing/)
   })
@@ -154,20 +148,20 @@ describe.each(databases)('recovery kits on %s', (database) => {
     const { server, stop } = await startServer('sqlite', env)
     const person = await server.addPerson()
     await stop()
-    const { stdout } = await program.run(['admin', 'recovery-kit', 'create'], env)
+    const { stdout } = await runToEnd(['admin', 'recovery-kit', 'create'], env)
     const path = join(dataDir, 'root.key')
     const before = readFileSync(path, 'utf8')
     rmSync(path)
     const foreign = formatRecoveryKit(randomBytes(32), heading)
-    const refused = await program.run(['admin', 'recovery-kit', 'use'], env, { stdin: foreign })
+    const refused = await runToEnd(['admin', 'recovery-kit', 'use'], env, { stdin: foreign })
     expect([refused.code, existsSync(path)]).toEqual([1, false])
     expect(refused.stderr).toContain('needs the root key with fingerprint')
-    expect(await program.run(['admin', 'recovery-kit', 'use'], env, { stdin: stdout })).toMatchObject({
+    expect(await runToEnd(['admin', 'recovery-kit', 'use'], env, { stdin: stdout })).toMatchObject({
       code: 0,
     })
     expect(readFileSync(path, 'utf8')).toBe(before)
     // One that is there stays.
-    expect(await program.run(['admin', 'recovery-kit', 'use'], env, { stdin: stdout })).toMatchObject({
+    expect(await runToEnd(['admin', 'recovery-kit', 'use'], env, { stdin: stdout })).toMatchObject({
       code: 1,
     })
     expect(readFileSync(path, 'utf8')).toBe(before)
@@ -187,7 +181,7 @@ test('in a directory without an instance no command makes one', async () => {
     ['recovery-kit', 'verify'],
     ['recovery-kit', 'use'],
   ]) {
-    const { code, stderr } = await program.run(['admin', ...line], env)
+    const { code, stderr } = await runToEnd(['admin', ...line], env)
     expect([line, code, stderr]).toEqual([line, 1, expect.stringContaining('there is no database in')])
   }
   expect(existsSync(join(dataDir, 'nothing'))).toBe(false)
@@ -197,7 +191,7 @@ test('at a terminal the kit is shown, and a line of it has to be typed back', as
   const { env } = await newPlace('sqlite')
   const { stop } = await startServer('sqlite', env)
   onTestFinished(stop)
-  const pty = spawn(process.execPath, [program.main, 'admin', 'recovery-kit', 'create'], {
+  const pty = spawn(process.execPath, [...serverProgram, 'admin', 'recovery-kit', 'create'], {
     env: { PATH: process.env.PATH!, ...env },
     cols: 200,
   })
@@ -217,6 +211,6 @@ test('at a terminal the kit is shown, and a line of it has to be typed back', as
   expect([await ended, answered]).toEqual([0, 2])
   expect(output).toContain('is not right: compare it with the paper')
   expect(output).toContain('the recovery kit is proven')
-  const { stdout } = await program.run(['admin', 'status', '--json'], env)
+  const { stdout } = await runToEnd(['admin', 'status', '--json'], env)
   expect(JSON.parse(stdout)).toMatchObject({ recoveryKit: 'proven' })
 })

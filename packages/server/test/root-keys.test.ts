@@ -2,22 +2,15 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { composeCore } from '../src/compose/core.ts'
 import { readConfig } from '../src/config/config.ts'
 import { deriveRootKey } from '../src/vault/root-key.ts'
-import { BundledServer } from './bundled-server.ts'
 import { databases, newPostgresDatabase, startServer, type TestDatabase, type TestServer } from './kit.ts'
-import type { Ended } from './server-process.ts'
+import { type Ended, runToEnd } from './server-process.ts'
 
 // Processes and disks take their time where the machine is busy with other things.
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 120_000 })
-
-let program: BundledServer
-beforeAll(async () => {
-  program = await BundledServer.build()
-})
-afterAll(() => program.remove())
 
 function newDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'keyhold-root-keys-'))
@@ -50,7 +43,7 @@ async function serverOn(env: Record<string, string>) {
 }
 
 async function admin(env: Record<string, string>, ...args: string[]): Promise<Ended> {
-  const ended = await program.run(['admin', ...args], env)
+  const ended = await runToEnd(['admin', ...args], env)
   if (ended.code !== 0) throw new Error(`${args.join(' ')}: ${ended.stderr}`)
   return ended
 }
@@ -109,7 +102,7 @@ describe.each(databases)('a new root key on %s', (database) => {
       200,
       `ok: ${first}, but ${second} is current: start this server with that root key`,
     ])
-    const early = await program.run(['admin', 'root-key', 'retire', first], env)
+    const early = await runToEnd(['admin', 'root-key', 'retire', first], env)
     expect([early.code, early.stderr]).toEqual([1, expect.stringContaining('root_key.in_use')])
     expect((await status(env)).servers.map((one) => one.rootFingerprint)).toEqual([first])
     const rows = await sealedRows(server)
@@ -142,7 +135,7 @@ describe.each(databases)('a new root key on %s', (database) => {
       target: { kind: 'root-key', id: first },
     })
     const old = readFileSync(join(dataDir, `root.key.${first}`), 'utf8').trim()
-    const refused = await program.run(['admin', 'root-key', 'status'], { ...env, KEYHOLD_ROOT_KEY: old })
+    const refused = await runToEnd(['admin', 'root-key', 'status'], { ...env, KEYHOLD_ROOT_KEY: old })
     expect([refused.code, refused.stderr]).toEqual([
       1,
       `keyhold: this database needs the root key with fingerprint ${second}, but was given ${first}\n`,
@@ -155,7 +148,7 @@ describe.each(databases)('a new root key on %s', (database) => {
     await admin(env, 'create-user', '--help')
     await states(env)
     const refusal = async (...args: string[]) => {
-      const { code, stderr } = await program.run(['admin', 'root-key', ...args], env)
+      const { code, stderr } = await runToEnd(['admin', 'root-key', ...args], env)
       expect(code).toBe(1)
       return /root_key[.]\w+/.exec(stderr)?.[0]
     }
@@ -177,7 +170,7 @@ describe.each(databases)('a new root key on %s', (database) => {
     expect(await refusal('prepare')).toBe('root_key.rotating')
     expect(await states(env)).toEqual(['previous', 'current'])
     await admin({ ...env, KEYHOLD_ROOT_KEY_FILE: other }, 'root-key', 'retire', first)
-    expect((await program.run(['admin', 'root-key', 'retire', 'x'], env)).code).toBe(2)
+    expect((await runToEnd(['admin', 'root-key', 'retire', 'x'], env)).code).toBe(2)
   })
 
   test('an old copy of the database opens with the archived key, and with no other (K2)', async () => {
@@ -203,7 +196,7 @@ describe.each(databases)('a new root key on %s', (database) => {
       await tx.updateTable('keyring').set({ wrapped: keyring[0]!.wrapped, root_fingerprint: first }).execute()
     })
     await core.close()
-    const wrong = await program.run(['admin', 'root-key', 'status'], env)
+    const wrong = await runToEnd(['admin', 'root-key', 'status'], env)
     expect(wrong.stderr).toContain(`needs the root key with fingerprint ${first}`)
     const right = await serverOn({ ...env, KEYHOLD_ROOT_KEY_FILE: join(dataDir, `root.key.${first}`) })
     expect(await read(right.server)).toBe('of the old copy')
@@ -227,7 +220,7 @@ describe.each(databases)('a new root key on %s', (database) => {
         // On PostgreSQL every write but those to files goes to the database, which undoes what was not committed.
         const at = database === 'sqlite' ? kills + 1 : 1 + kills * 4
         const killed = { at, from: 'root[.]key|update "root_keys"' }
-        const ended = await program.run(['admin', 'root-key', ...line], env, { killed })
+        const ended = await runToEnd(['admin', 'root-key', ...line], env, { killed })
         if (ended.signal !== 'SIGKILL') {
           // What was committed right before the last kill is not done twice.
           const isDone = ended.stderr.includes('root_key.none_to_retire')

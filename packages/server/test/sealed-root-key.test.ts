@@ -15,12 +15,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Secret } from '@keyhold/contract/secret'
 import { spawn as spawnTerminal } from '@lydell/node-pty'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { deriveRootKey } from '../src/vault/root-key.ts'
 import { openSealedRootKey, sealRootKey } from '../src/vault/sealed-root-key.ts'
-import { BundledServer } from './bundled-server.ts'
 import { databases, newPostgresDatabase, startServer, type TestDatabase } from './kit.ts'
-import type { Ended } from './server-process.ts'
+import { type Ended, runToEnd, serverProgram } from './server-process.ts'
 
 // Processes, and a key derivation that is slow on purpose, take their time where the machine is busy.
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 120_000 })
@@ -28,12 +27,6 @@ vi.setConfig({ testTimeout: 600_000, hookTimeout: 120_000 })
 const passphrase = 'violet tram canary 71 harbour'
 const other = 'quiet anvil canary 29 meadow'
 const WRONG = 'no passphrase of anybody here'
-
-let program: BundledServer
-beforeAll(async () => {
-  program = await BundledServer.build()
-})
-afterAll(() => program.remove())
 
 interface Place {
   readonly dataDir: string
@@ -87,7 +80,7 @@ async function freePort(): Promise<number> {
 }
 
 const admin = (env: Record<string, string>, args: string[], stdin = ''): Promise<Ended> =>
-  program.run(['admin', ...args], env, { stdin })
+  runToEnd(['admin', ...args], env, { stdin })
 
 async function ok(env: Record<string, string>, args: string[], stdin = ''): Promise<Ended> {
   const ended = await admin(env, args, stdin)
@@ -102,7 +95,7 @@ class Running {
   readonly #closed: Promise<unknown>
 
   constructor(env: Record<string, string>) {
-    this.child = spawn(process.execPath, [program.main, 'server'], {
+    this.child = spawn(process.execPath, [...serverProgram, 'server'], {
       env: { PATH: process.env.PATH, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -306,9 +299,7 @@ describe('a sealed root key', () => {
     const change = ['admin', 'root-key', 'change-passphrase']
     const killed = { at: 1, from: 'renameSync \\S*root[.]key[.][0-9a-f]{8}[.]partial' }
     const before = [place.file('root.key'), place.file('root.key.next')]
-    expect((await program.run(change, place.withFile, { stdin: `${other}\n`, killed })).signal).toBe(
-      'SIGKILL',
-    )
+    expect((await runToEnd(change, place.withFile, { stdin: `${other}\n`, killed })).signal).toBe('SIGKILL')
     expect(place.file('root.key')).toBe(before[0])
     expect(place.file('root.key.next')).not.toBe(before[1])
     await ok(place.withFile, ['root-key', 'change-passphrase'], `${other}\n`)
@@ -362,7 +353,7 @@ describe('a sealed root key', () => {
       let kills = 0
       for (let at = 1; ; at++) {
         const killed = { at, from: '[.]partial' }
-        const { signal, code, stderr } = await program.run(['admin', ...args], place.withFile, { killed })
+        const { signal, code, stderr } = await runToEnd(['admin', ...args], place.withFile, { killed })
         if (signal !== 'SIGKILL') {
           expect([code, stderr]).toEqual([0, expect.any(String)])
           break
@@ -446,7 +437,7 @@ describe('a sealed root key', () => {
 
 /** The program in a terminal. */
 function terminal({ env }: Place, args: string[]) {
-  const pty = spawnTerminal(process.execPath, [program.main, ...args], {
+  const pty = spawnTerminal(process.execPath, [...serverProgram, ...args], {
     env: { PATH: process.env.PATH, ...env },
     cols: 300,
   })

@@ -2,7 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+const programs = process.env.TEST_PROGRAMS
+const SOURCES = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+const KILLER = fileURLToPath(new URL('./kill-at-write.ts', import.meta.url))
+
+/** Arguments of Node that start the server's program: in tests its bundle, with a quick Argon2; in scripts its sources. */
+export const serverProgram: readonly string[] = programs
+  ? ['--import', `${programs}/quick-argon2.js`, `${programs}/server/main.js`]
+  : [SOURCES]
 
 export interface Ended {
   readonly code: number | null
@@ -26,7 +33,7 @@ export class ServerProcess {
 
   /** Starts a server on a free port of loopback and waits until it is ready. @throws Error when it ends instead. */
   static async start(env: Readonly<Record<string, string>>): Promise<ServerProcess> {
-    const { child, ended, stdout } = run(['server'], env, '')
+    const { child, ended, stdout } = run(['server'], env)
     const ready = new Promise<string>((resolve) => {
       stdout.on('line', (line: string) => {
         const { address, msg } = JSON.parse(line) as { address?: string; msg?: string }
@@ -50,20 +57,37 @@ export class ServerProcess {
   }
 }
 
+interface RunOptions {
+  readonly stdin?: string
+  /** Where it is killed: see kill-at-write.ts. */
+  readonly killed?: { readonly at: number; readonly from: string }
+}
+
 /** Runs a command of the server to its end. */
 export function runToEnd(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
-  stdin = '',
+  options: RunOptions = {},
 ): Promise<Ended> {
-  return run(args, env, stdin).ended
+  return run(args, env, options).ended
 }
 
 /** Lines of stdout come as events `line`. */
-function run(args: readonly string[], env: Readonly<Record<string, string>>, stdin: string) {
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { PATH: process.env.PATH, KEYHOLD_HTTP_ADDR: '127.0.0.1:0', ...env },
-    stdio: ['pipe', 'pipe', 'pipe'],
+function run(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  { stdin = '', killed }: RunOptions = {},
+) {
+  const line = [...(killed ? ['--import', KILLER] : []), ...serverProgram, ...args]
+  const child = spawn(process.execPath, line, {
+    env: {
+      PATH: process.env.PATH,
+      KEYHOLD_HTTP_ADDR: '127.0.0.1:0',
+      ...(programs && { NODE_COMPILE_CACHE: `${programs}/compiled` }),
+      ...env,
+      ...(killed && { KILL_AT: String(killed.at), KILL_FROM: killed.from }),
+    },
+    stdio: 'pipe',
   })
   // A process that ended before it read all of it says so with its exit code.
   child.stdin.on('error', () => {}).end(stdin)
