@@ -16,6 +16,7 @@ import { sshStrings } from '../src/base/ssh-wire.ts'
 import { findPerson } from '../src/compose/find-person.ts'
 import { SshGateway } from '../src/ssh-gateway/ssh-gateway.ts'
 import { isProven } from '../src/ssh-gateway/verify-signature.ts'
+import { SshSessions } from '../src/workspaces/ssh-sessions.service.ts'
 import { eventually, TestAgent } from './agent-kit.ts'
 import { databases, startServer, type TestPerson, type TestServer } from './kit.ts'
 import { Message, newLoginKey, RawSsh } from './raw-ssh.ts'
@@ -151,6 +152,7 @@ describe.each(databases)('the SSH gateway on %s', (database) => {
     const gateway = new SshGateway({
       access: core.access,
       audit: core.audit,
+      sessions: new SshSessions(core.storage, core.access, server.clock, core.servers.id),
       // No tunnel is opened here.
       connections: undefined as never,
       findKey: (key) => core.sshKeys.findForLogin(key),
