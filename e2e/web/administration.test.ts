@@ -182,10 +182,23 @@ describe.each(databases)('the administration pages on %s', (database) => {
     await isAccessible('administration-policies')
     await page.getByLabel('Keep records for days').fill('')
     await page.getByLabel('Tokens are due for rotation after days').fill('60')
+    await page.getByLabel('Access keys of projects live days at most').fill('90')
     await page.getByRole('button', { name: 'Save' }).click()
     await page.getByText('Saved.').waitFor()
     const settings = await web.server.ok('GET', '/api/v1/settings', { token: admin.token })
-    expect(settings).toMatchObject({ rotationDays: { token: 60 }, auditRetentionDays: null })
+    expect(settings).toMatchObject({
+      rotationDays: { token: 60 },
+      maximumLife: { accessTokenDays: null, accessKeyDays: 90, sessionHours: null },
+      auditRetentionDays: null,
+    })
+    const project = await web.server.addProject(admin)
+    await page.goto(`/projects/${project.id}/access-keys`)
+    await page.getByRole('button', { name: 'New Access Key', exact: true }).click()
+    const form = page.getByRole('dialog', { name: 'New access key' })
+    await form.getByRole('radio', { name: 'Read', exact: true }).check()
+    await form.getByRole('button', { name: 'Create', exact: true }).click()
+    await form.getByText('must be within 90 days').first().waitFor()
+    await isAccessible('access-key-too-long')
     await leave()
   })
 

@@ -3,6 +3,7 @@ import { page, table } from './markdown.ts'
 
 /** What each limit bounds, and in which unit. A limit without a row here does not compile. */
 const meanings: Record<keyof typeof limits, readonly [meaning: string, unit: string]> = {
+  sessionHours: ['Browser session, from sign-in to its end', 'hours'],
   bodyBytes: ['Body of a request; the largest file in base64 fits', 'bytes'],
   jsonDepth: ['Nesting of objects and arrays in a request', 'levels'],
   jsonItems: ['Object keys and array elements in a request', ''],

@@ -46,6 +46,7 @@ test('SEC-29: an administrator sets the rotation periods, a member does not', as
   expect(JSON.parse((await run(['settings', 'show', '--json'], person)).stdout)).toEqual({
     rotationDays: { token: 30, apiKey: 90, password: null },
     reminderDays: 7,
+    maximumLife: { accessTokenDays: null, accessKeyDays: null, sessionHours: null },
     requireSecondFactor: false,
     auditRetentionDays: null,
   })
@@ -56,6 +57,23 @@ test('SEC-29: an administrator sets the rotation periods, a member does not', as
     expect(answer.code).toBe(2)
     expect(answer.stderr).toContain('is a number of days')
   }
+})
+
+test('an administrator sets the longest life of tokens, access keys and sessions without a passkey (issue 6)', async () => {
+  const lives = ['--max-token-life=90', '--max-access-key-life=30', '--max-session-life=4']
+  expect((await run(['settings', 'set', ...lives], person)).stderr).toContain('access.refused')
+  expect((await run(['settings', 'set', ...lives], admin)).code).toBe(0)
+  const { stdout } = await run(['settings', 'show'], person)
+  expect(stdout).toMatch(/longest life of access tokens\t90 days/)
+  expect(stdout).toMatch(/longest life of access keys\t30 days/)
+  expect(stdout).toMatch(/longest session without passkey\t4 hours/)
+  const refused = await run(['token', 'create', 'too-long'], person)
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('within 90 days')])
+  for (const wrong of ['--max-session-life=13', '--max-token-life=0', '--max-access-key-life=never'])
+    expect((await run(['settings', 'set', wrong], admin)).code).toBe(2)
+  const any = ['--max-token-life=any', '--max-access-key-life=any', '--max-session-life=any']
+  expect((await run(['settings', 'set', ...any], admin)).code).toBe(0)
+  expect((await run(['settings', 'show'], person)).stdout).toMatch(/longest life of access tokens\tno limit/)
 })
 
 test('C27: an administrator sets how long audit records are kept, is asked first, and a year is the least', async () => {

@@ -1,5 +1,7 @@
 /** Every stated limit. The server enforces them; the reference documents them from here. */
 export const limits = {
+  /** Of a browser session, from sign-in to its end. */
+  sessionHours: 12,
   /** Bytes of a request body. A file of 1 MiB in base64, and its envelope, fit. */
   bodyBytes: 1_500_000,
   /** Nesting of JSON objects and arrays in a request. */

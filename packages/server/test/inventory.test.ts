@@ -149,6 +149,7 @@ describe.each(databases)('the inventory on %s', (database) => {
       expect(changed).toEqual({
         rotationDays: { token: 90, apiKey: 90, password: 180 },
         reminderDays: 30,
+        maximumLife: { accessTokenDays: null, accessKeyDays: null, sessionHours: null },
         requireSecondFactor: false,
         auditRetentionDays: null,
       })
@@ -164,6 +165,10 @@ describe.each(databases)('the inventory on %s', (database) => {
       [{ rotationDays: { token: 0 } }, 'rotationDays.token'],
       [{ rotationDays: { tokens: 3 } }, 'rotationDays.tokens'],
       [{ reminderDays: 1.5 }, 'reminderDays'],
+      [{ maximumLife: { accessTokenDays: 0 } }, 'maximumLife.accessTokenDays'],
+      [{ maximumLife: { accessKeyDays: 3_651 } }, 'maximumLife.accessKeyDays'],
+      [{ maximumLife: { sessionHours: 13 } }, 'maximumLife.sessionHours'],
+      [{ maximumLife: { other: 1 } }, 'maximumLife.other'],
       [{ auditRetentionDays: 364 }, 'auditRetentionDays'],
       [{ auditRetentionDays: 36_501 }, 'auditRetentionDays'],
       [{ other: 1 }, 'body'],
@@ -172,6 +177,72 @@ describe.each(databases)('the inventory on %s', (database) => {
       const answer = await server.request('PATCH', '/api/v1/settings', { token: admin.token, body })
       expect(answer.status).toBe(400)
       expect(answer.body.errors[0].field).toContain(field.split('.')[0])
+    })
+
+    test('what is made from now on lives no longer than the maximum; the refusal names it and the field, and what was there stays (issue 6)', async () => {
+      const admin = await server.addPerson('admin')
+      const { token } = admin
+      const change = (maximumLife: object) =>
+        server.ok('PATCH', '/api/v1/settings', { token, body: { maximumLife } })
+      const project = await server.addProject(admin)
+      const makers = {
+        accessTokenDays: (expiresAt?: string | null) =>
+          server.request('POST', '/api/v1/access-tokens', { token, body: { name: 'one', expiresAt } }),
+        accessKeyDays: (expiresAt?: string | null) =>
+          server.request('POST', `/api/v1/projects/${project.id}/access-keys`, {
+            token,
+            body: { permission: 'read', expiresAt },
+          }),
+      }
+      const inDays = (days: number) =>
+        new Date(server.clock.now().getTime() + days * 86_400_000).toISOString()
+      const before = await makers.accessTokenDays(null)
+      expect(before.status).toBe(201)
+      expect((await change({ accessTokenDays: 30, accessKeyDays: 30 })).maximumLife).toEqual({
+        accessTokenDays: 30,
+        accessKeyDays: 30,
+        sessionHours: null,
+      })
+      const [record] = await server.records()
+      expect(record).toMatchObject({ changed: ['maximumLife.accessTokenDays', 'maximumLife.accessKeyDays'] })
+      for (const make of Object.values(makers)) {
+        for (const expiresAt of [undefined, null, inDays(31)]) {
+          const { status, body } = await make(expiresAt)
+          expect([status, body.code, body.errors]).toEqual([
+            400,
+            'request.invalid',
+            [{ field: 'expiresAt', message: expect.stringContaining('within 30 days') }],
+          ])
+        }
+        expect((await make(inDays(30))).status).toBe(201)
+      }
+      const stays = await server.request('GET', '/api/v1/session', { token: before.body.token })
+      expect(stays.status).toBe(200)
+      // keyhold login asks for no time of its own, and gets what there is.
+      const begin = (body: object) => server.request('POST', '/api/v1/device-logins', { body })
+      expect((await begin({ name: 'laptop' })).status).toBe(201)
+      expect((await begin({ name: 'laptop', expiresAt: inDays(31) })).body.errors).toEqual([
+        { field: 'expiresAt', message: expect.stringContaining('within 30 days') },
+      ])
+      await change({ accessTokenDays: null, accessKeyDays: null })
+      expect((await makers.accessTokenDays(null)).status).toBe(201)
+    })
+
+    test('a browser session without a passkey ends after the hours that administrators set', async () => {
+      const admin = await server.addPerson('admin')
+      const change = (sessionHours: number | null) =>
+        server.ok('PATCH', '/api/v1/settings', {
+          token: admin.token,
+          body: { maximumLife: { sessionHours } },
+        })
+      await change(1)
+      const headers = { cookie: await server.signIn(person) }
+      const status = async () => (await server.request('GET', '/api/v1/session', { headers })).status
+      await change(null)
+      for (const expected of [200, 200, 401]) {
+        server.clock.advance(expected === 401 ? 13 * 60_000 : 24 * 60_000)
+        expect(await status()).toBe(expected)
+      }
     })
 
     test('of two changes at once none is lost', async () => {
@@ -185,6 +256,7 @@ describe.each(databases)('the inventory on %s', (database) => {
       expect(await server.ok('GET', '/api/v1/settings', { token: admin.token })).toEqual({
         rotationDays: { token: 30, apiKey: 90, password: 365 },
         reminderDays: 7,
+        maximumLife: { accessTokenDays: null, accessKeyDays: null, sessionHours: null },
         requireSecondFactor: false,
         auditRetentionDays: null,
       })

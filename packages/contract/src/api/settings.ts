@@ -5,11 +5,20 @@ import { Nullable } from './shapes.ts'
 
 const Days = Nullable(Type.Integer({ minimum: 1, maximum: 3650 }))
 
+/** The longest life of what is made from now on. `null`: as long as its maker wants. */
+const MaximumLife = Type.Object({
+  accessTokenDays: Days,
+  accessKeyDays: Days,
+  /** Of browser sessions that began without a passkey; `null`: 12, as those with one. */
+  sessionHours: Nullable(Type.Integer({ minimum: 1, maximum: limits.sessionHours })),
+})
+
 export const Settings = Type.Object({
   /** Days after which a credential of this kind is due for rotation; `null`: never. */
   rotationDays: Type.Object({ token: Days, apiKey: Days, password: Days }),
   /** Days before a credential expires on which its person is reminded; 0: no reminders of expiry. */
   reminderDays: Type.Integer({ minimum: 0, maximum: 365 }),
+  maximumLife: MaximumLife,
   /** Everybody has to have a second factor; without one, nothing else is allowed. */
   requireSecondFactor: Type.Boolean(),
   /** Days that audit records are kept; `null`: for ever. */
@@ -48,6 +57,7 @@ export const updateSettings = route({
         ),
       ),
       reminderDays: Type.Optional(Settings.properties.reminderDays),
+      maximumLife: Type.Optional(Type.Partial(MaximumLife, { additionalProperties: false })),
       requireSecondFactor: Type.Optional(Type.Boolean()),
       auditRetentionDays: Type.Optional(Settings.properties.auditRetentionDays),
     },

@@ -1,4 +1,5 @@
 import type { Action } from '@keyhold/contract/actions'
+import { limits } from '@keyhold/contract/limits'
 import { Secret } from '@keyhold/contract/secret'
 import { type Access, instance, own } from '../access/access.ts'
 import type { Asker, Operator, Person } from '../access/caller.ts'
@@ -40,11 +41,12 @@ import { listPasskeys } from './passkey.store.ts'
 import { hashPassword, isPassword, NO_PASSWORD } from './password.ts'
 import { isShort, type PasswordOwner, passwordProblem } from './password-rules.ts'
 import type { SecondFactors } from './second-factor.service.ts'
+import type { InstanceSettings } from './settings.service.ts'
 
 const SESSION_PREFIX = 'kh_ses_'
 const SETUP_PREFIX = 'kh_setup_'
-/** NIST SP 800-63B-4 §2.2.3 for AAL2: sign in again after 12 hours, or 30 minutes without a request. */
-const SESSION_MS = 12 * 3_600_000
+const HOUR_MS = 3_600_000
+/** NIST SP 800-63B-4 §2.2.3 for AAL2: sign in again after 12 hours (limits.sessionHours), or 30 minutes without a request. */
 const SESSION_IDLE_MS = 30 * 60_000
 
 /** Name of the row that holds the hash of the set-up code while the instance is not set up. */
@@ -93,13 +95,22 @@ export class Accounts {
   readonly #access: Access
   readonly #audit: AuditLog
   readonly #secondFactors: SecondFactors
+  readonly #settings: InstanceSettings
   readonly #clock: Clock
 
-  constructor(storage: Storage, access: Access, audit: AuditLog, secondFactors: SecondFactors, clock: Clock) {
+  constructor(
+    storage: Storage,
+    access: Access,
+    audit: AuditLog,
+    secondFactors: SecondFactors,
+    settings: InstanceSettings,
+    clock: Clock,
+  ) {
     this.#storage = storage
     this.#access = access
     this.#audit = audit
     this.#secondFactors = secondFactors
+    this.#settings = settings
     this.#clock = clock
   }
 
@@ -307,7 +318,7 @@ export class Accounts {
     const token = newToken(SESSION_PREFIX)
     const id = newId('ses')
     const now = this.#clock.now().getTime()
-    const expiresAt = now + SESSION_MS
+    const expiresAt = now + (await this.#sessionHours(signedInBy)) * HOUR_MS
     const { secondFactor, authenticatedAt } = proven ?? { secondFactor: null, authenticatedAt: now }
     const person = sessionPerson(account, {
       id,
@@ -336,6 +347,12 @@ export class Accounts {
       return { result: undefined, record: { target: { kind: 'session', id, name: `by ${signedInBy}` } } }
     })
     return { token: new Secret(token), person, account }
+  }
+
+  /** A passkey cannot be phished or guessed, so administrators limit the others only. */
+  async #sessionHours(signedInBy: string): Promise<number> {
+    if (signedInBy === 'passkey') return limits.sessionHours
+    return (await this.#settings.current()).maximumLife.sessionHours ?? limits.sessionHours
   }
 
   /** Who holds this session token. @returns undefined when it is not, or no longer, valid. */

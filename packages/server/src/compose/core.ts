@@ -175,13 +175,13 @@ export async function composeCore(
     const destinationParts = { storage, access, audit, vault, outgoing, clock }
     const auditDestinations = new AuditDestinations(destinationParts)
     const secondFactors = new SecondFactors(storage, access, vault, settings, clock)
-    const accounts = new Accounts(storage, access, audit, secondFactors, clock)
+    const accounts = new Accounts(storage, access, audit, secondFactors, settings, clock)
     const signInAttempts = new SignInAttempts(storage, clock)
     const projects = new Projects(storage, access, accounts, clock)
     const mailer = new Mailer(config.mail)
     const oidc = new OidcClient(outgoing, vault.deriveKey('provider-sign-in'))
-    const accessTokens = new AccessTokens(storage, access, clock)
-    const accessKeys = new AccessKeys(storage, access, audit, clock)
+    const accessTokens = new AccessTokens(storage, access, settings, clock)
+    const accessKeys = new AccessKeys(storage, access, audit, settings, clock)
     const secrets = new Secrets(storage, access, vault, clock)
     const secretChanges = new SecretChanges(access, vault, clock)
     const personalSecrets = new PersonalSecrets(storage, access, vault, clock)
@@ -299,7 +299,7 @@ export async function composeCore(
         publicUrl: config.publicUrl,
       }),
       accessTokens,
-      deviceLogins: new DeviceLogins(storage, access, accounts, accessTokens, clock),
+      deviceLogins: new DeviceLogins(storage, access, accounts, accessTokens, settings, clock),
       projects,
       workloadIdentities: new WorkloadIdentities({
         storage,

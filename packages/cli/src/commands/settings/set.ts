@@ -5,7 +5,14 @@ import { usageFailure } from '../../failure.ts'
 import { confirmed, yesOption } from '../../present.ts'
 
 const usage =
-  '[--rotate-tokens=DAYS] [--rotate-api-keys=DAYS] [--rotate-passwords=DAYS] [--remind=DAYS] [--require-second-factor=yes|no] [--keep-audit=DAYS [--yes]]'
+  '[--rotate-tokens=DAYS] [--rotate-api-keys=DAYS] [--rotate-passwords=DAYS] [--remind=DAYS] [--max-token-life=DAYS] [--max-access-key-life=DAYS] [--max-session-life=HOURS] [--require-second-factor=yes|no] [--keep-audit=DAYS [--yes]]'
+
+const life = (what: string) =>
+  ({
+    type: 'string',
+    placeholder: 'DAYS',
+    summary: `longest life of ${what} made from now on, or any`,
+  }) as const
 
 const rotation = (what: string) =>
   ({
@@ -21,6 +28,13 @@ export const command = defineCommand({
     'rotate-tokens': rotation('tokens'),
     'rotate-api-keys': rotation('API keys and access keys'),
     'rotate-passwords': rotation('passwords'),
+    'max-token-life': life('access tokens'),
+    'max-access-key-life': life('access keys'),
+    'max-session-life': {
+      type: 'string',
+      placeholder: 'HOURS',
+      summary: `longest browser session that began without a passkey, 1 to ${limits.sessionHours}`,
+    },
     'require-second-factor': {
       type: 'string',
       placeholder: 'ANSWER',
@@ -41,6 +55,10 @@ export const command = defineCommand({
   },
   examples: [
     { does: 'rotate passwords every year', command: 'keyhold settings set --rotate-passwords=365' },
+    {
+      does: 'let no access token live longer than 90 days',
+      command: 'keyhold settings set --max-token-life=90',
+    },
     { does: 'keep the audit log for two years', command: 'keyhold settings set --keep-audit=730' },
     { does: 'never ask for new API keys', command: 'keyhold settings set --rotate-api-keys=never' },
   ],
@@ -70,11 +88,17 @@ export const command = defineCommand({
         Object.entries(wanted).filter(([, value]) => value !== undefined),
       )
       const reminderDays = days('remind')
+      const maximumLife = {
+        ...lifeOf('accessTokenDays', 'max-token-life', options['max-token-life'], 3650),
+        ...lifeOf('accessKeyDays', 'max-access-key-life', options['max-access-key-life'], 3650),
+        ...lifeOf('sessionHours', 'max-session-life', options['max-session-life'], limits.sessionHours),
+      }
       const required = options['require-second-factor']
       const auditRetentionDays = retentionDays(options['keep-audit'])
       const body = {
         ...(Object.keys(rotationDays).length > 0 && { rotationDays }),
         ...(typeof reminderDays === 'number' && { reminderDays }),
+        ...(Object.keys(maximumLife).length > 0 && { maximumLife }),
         ...(required !== undefined && { requireSecondFactor: required === 'yes' }),
         ...(auditRetentionDays !== undefined && { auditRetentionDays }),
       }
@@ -90,6 +114,20 @@ export const command = defineCommand({
       terminal.note('settings changed')
     }),
 })
+
+/** @param text undefined: it stays as it is */
+function lifeOf(
+  key: 'accessTokenDays' | 'accessKeyDays' | 'sessionHours',
+  option: string,
+  text: string | undefined,
+  max: number,
+): { readonly [name: string]: number | null } {
+  if (text === undefined) return {}
+  if (text === 'any') return { [key]: null }
+  const count = /^\d{1,4}$/.test(text) ? Number(text) : 0
+  if (count < 1 || count > max) throw usageFailure(`--${option} is a number, 1 to ${max}, or any`)
+  return { [key]: count }
+}
 
 function retentionDays(text: string | undefined): number | null | undefined {
   if (text === undefined) return undefined

@@ -2,6 +2,7 @@ import { limits } from '@keyhold/contract/limits'
 import { Secret } from '@keyhold/contract/secret'
 import { type Access, inProject } from '../../access/access.ts'
 import type { Asker, Machine, Person } from '../../access/caller.ts'
+import type { InstanceSettings } from '../../accounts/settings.service.ts'
 import type { AuditLog } from '../../audit/audit-log.ts'
 import { AppError, invalidField } from '../../base/app-error.ts'
 import { type Clock, LAST_USED_STEP_MS } from '../../base/clock.ts'
@@ -29,13 +30,15 @@ export class AccessKeys implements CredentialSource {
   readonly #storage: Storage
   readonly #access: Access
   readonly #audit: AuditLog
+  readonly #settings: InstanceSettings
   readonly #clock: Clock
   readonly #findKeyToCheck: ReturnType<typeof store.prepareFindKeyToCheck>
 
-  constructor(storage: Storage, access: Access, audit: AuditLog, clock: Clock) {
+  constructor(storage: Storage, access: Access, audit: AuditLog, settings: InstanceSettings, clock: Clock) {
     this.#storage = storage
     this.#access = access
     this.#audit = audit
+    this.#settings = settings
     this.#clock = clock
     this.#findKeyToCheck = store.prepareFindKeyToCheck(storage)
   }
@@ -75,6 +78,7 @@ export class AccessKeys implements CredentialSource {
       const now = this.#clock.now()
       const ipRestriction = parseIpRestriction(wish.ipRestriction)
       if (wish.expiresAt && wish.expiresAt <= now) throw invalidField('expiresAt', 'must be in the future')
+      await this.#settings.assertLife(tx, 'accessKeyDays', wish.expiresAt, now)
       const slot = await this.#takeSlot(tx, projectId)
       const existing = await store.listKeys(tx, projectId)
       if (existing.length >= limits.accessKeysPerProject) throw new AppError('access_key.total_limit')

@@ -3,6 +3,7 @@ import { limits } from '@keyhold/contract/limits'
 import { Secret } from '@keyhold/contract/secret'
 import { type Access, own } from '../../access/access.ts'
 import type { Asker, Operator, Person } from '../../access/caller.ts'
+import type { InstanceSettings } from '../../accounts/settings.service.ts'
 import { AppError, invalidField } from '../../base/app-error.ts'
 import { type Clock, LAST_USED_STEP_MS } from '../../base/clock.ts'
 import type { CredentialItem, CredentialSource } from '../../base/credential-item.ts'
@@ -23,11 +24,13 @@ export interface NewToken {
 export class AccessTokens implements CredentialSource {
   readonly #storage: Storage
   readonly #access: Access
+  readonly #settings: InstanceSettings
   readonly #clock: Clock
 
-  constructor(storage: Storage, access: Access, clock: Clock) {
+  constructor(storage: Storage, access: Access, settings: InstanceSettings, clock: Clock) {
     this.#storage = storage
     this.#access = access
+    this.#settings = settings
     this.#clock = clock
   }
 
@@ -66,7 +69,10 @@ export class AccessTokens implements CredentialSource {
     return this.#access.perform(asker, 'access-token.create', own(), async (tx) => {
       if (token.expiresAt && token.expiresAt <= this.#clock.now())
         throw invalidField('expiresAt', 'must be in the future')
-      if (asker.caller.kind === 'person') assertWithin(asker.caller, token)
+      if (asker.caller.kind === 'person') {
+        assertWithin(asker.caller, token)
+        await this.#settings.assertLife(tx, 'accessTokenDays', token.expiresAt, this.#clock.now())
+      }
       const result = await this.add(tx, accountId, token)
       const { id, name } = result.accessToken
       return { result, record: { target: { kind: 'access-token', id, name } } }

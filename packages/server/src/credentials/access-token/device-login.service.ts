@@ -3,6 +3,7 @@ import { Secret } from '@keyhold/contract/secret'
 import { type Access, own } from '../../access/access.ts'
 import type { Asker, Person } from '../../access/caller.ts'
 import { type Accounts, toPerson } from '../../accounts/accounts.service.ts'
+import type { InstanceSettings } from '../../accounts/settings.service.ts'
 import { AppError, invalidField } from '../../base/app-error.ts'
 import type { Clock } from '../../base/clock.ts'
 import { hashToken, isToken, newId, newToken } from '../../base/ids.ts'
@@ -47,13 +48,22 @@ export class DeviceLogins {
   readonly #access: Access
   readonly #accounts: Accounts
   readonly #tokens: AccessTokens
+  readonly #settings: InstanceSettings
   readonly #clock: Clock
 
-  constructor(storage: Storage, access: Access, accounts: Accounts, tokens: AccessTokens, clock: Clock) {
+  constructor(
+    storage: Storage,
+    access: Access,
+    accounts: Accounts,
+    tokens: AccessTokens,
+    settings: InstanceSettings,
+    clock: Clock,
+  ) {
     this.#storage = storage
     this.#access = access
     this.#accounts = accounts
     this.#tokens = tokens
+    this.#settings = settings
     this.#clock = clock
   }
 
@@ -63,10 +73,17 @@ export class DeviceLogins {
     wish: DeviceWish,
   ): Promise<{ deviceCode: Secret<string>; userCode: Secret<string> }> {
     const now = this.#clock.now().getTime()
-    const tokenExpiresAt = wish.expiresAt?.getTime() ?? now + TOKEN_DAYS_DEFAULT * DAY_MS
+    const days = (await this.#settings.current()).maximumLife.accessTokenDays ?? TOKEN_DAYS_MAX
+    const tokenExpiresAt = wish.expiresAt?.getTime() ?? now + Math.min(TOKEN_DAYS_DEFAULT, days) * DAY_MS
     if (tokenExpiresAt <= now) throw invalidField('expiresAt', 'must be in the future')
     if (tokenExpiresAt > now + TOKEN_DAYS_MAX * DAY_MS)
       throw invalidField('expiresAt', `must be within ${TOKEN_DAYS_MAX} days`)
+    await this.#settings.assertLife(
+      this.#storage.db,
+      'accessTokenDays',
+      new Date(tokenExpiresAt),
+      new Date(now),
+    )
     const deviceCode = newToken(DEVICE_CODE_PREFIX)
     const userCode = newTypedCode(USER_CODE_LENGTH)
     await this.#storage.transaction(async (tx) => {

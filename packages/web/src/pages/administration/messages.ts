@@ -133,6 +133,14 @@ export const policyWords = {
   require: 'Everybody has to have a second factor',
   requireHelp:
     'An authenticator or a passkey. Whoever has none can do nothing else until they have, access tokens of theirs included.',
+  life: 'Longest life',
+  lifeLead:
+    'Of what is made from now on: with a longer life, or none that ends, it is refused. What is there already stays as it was made.',
+  accessTokenDays: 'Access tokens live days at most',
+  accessKeyDays: 'Access keys of projects live days at most',
+  anyLife: 'Leave it empty for as long as their maker wants',
+  sessionHours: 'Browser sessions without a passkey last hours at most',
+  sessionHelp: 'Leave it empty for 12, which is the longest',
   rotation: 'Rotation and expiry',
   rotationLead: 'When people are told that something is due. Nothing stops working by it.',
   token: 'Tokens are due for rotation after days',

@@ -34,6 +34,8 @@ function Form({ settings }: { settings: Settings }) {
   }
   const rotate = (part: Partial<Settings['rotationDays']>) =>
     change({ rotationDays: { ...draft.rotationDays, ...part } })
+  const live = (part: Partial<Settings['maximumLife']>) =>
+    change({ maximumLife: { ...draft.maximumLife, ...part } })
   const save = useAction(async () => {
     const answer = await call('settings.update', { body: draft })
     cache.setQueryData(KEY, answer)
@@ -54,6 +56,25 @@ function Form({ settings }: { settings: Settings }) {
             description={words.requireHelp}
             checked={draft.requireSecondFactor}
             onChange={(event) => change({ requireSecondFactor: event.currentTarget.checked })}
+          />
+        </Part>
+        <Part title={words.life} lead={words.lifeLead}>
+          {(['accessTokenDays', 'accessKeyDays'] as const).map((kind) => (
+            <Days
+              key={kind}
+              label={words[kind]}
+              description={words.anyLife}
+              value={draft.maximumLife[kind]}
+              onValue={(days) => live({ [kind]: days })}
+              error={fieldError(save.error, `maximumLife.${kind}`)}
+            />
+          ))}
+          <Days
+            label={words.sessionHours}
+            description={words.sessionHelp}
+            value={draft.maximumLife.sessionHours}
+            onValue={(hours) => live({ sessionHours: hours })}
+            error={fieldError(save.error, 'maximumLife.sessionHours')}
           />
         </Part>
         <Part title={words.rotation} lead={words.rotationLead}>
