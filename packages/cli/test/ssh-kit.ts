@@ -193,6 +193,8 @@ export interface AuditLine {
   readonly target?: { readonly name: string }
   readonly workspace?: string
   readonly address?: string
+  /** Where a program read it. */
+  readonly use?: { readonly file?: string; readonly line?: number }
 }
 
 export function start(program: string, args: readonly string[], options: { env?: NodeJS.ProcessEnv } = {}) {

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { copiesOut } from '../src/session/masked-session.ts'
-import { TerminalRun, waitFor } from './kit.ts'
+import { keyhold, node, TerminalRun, waitFor } from './kit.ts'
 import { isAlive, pidsIn, type Result, SshWorld, start } from './ssh-kit.ts'
 
 const TOKEN = 'ghp_canary-of-masked-sessions'
@@ -295,6 +295,21 @@ describe('rights', () => {
     expect(used.map(({ target }) => target?.name)).toEqual(expect.arrayContaining(['GITHUB_TOKEN', 'CONFIG']))
     for (const { actor, workspace } of used)
       expect([actor.kind, actor.name, workspace]).toEqual(['person', 'eve', world.id])
+  })
+
+  test('SEC-26, SEC-40: where a program of a session reads a secret is recorded under the name of its person', async () => {
+    writeFileSync(join(world.home, 'app.js'), '\n\nif (!process.env.GITHUB_TOKEN) throw new Error()\n')
+    const ran = await eve([`cd ${world.home} && ${keyhold} run -- ${node} app.js`])
+    expect(ran.code, ran.stderr).toBe(0)
+    const ofEve = await world.records('--action=workspace-secret.use', '--person=eve@example.com')
+    expect(ofEve.filter(({ use }) => use).map(({ target, use }) => [target?.name, use])).toEqual([
+      ['GITHUB_TOKEN', expect.objectContaining({ file: 'app.js', line: 3 })],
+    ])
+    // The owner's programs are the workspace's, wherever they are started.
+    await world.ssh('ada', [`cd ${world.home} && ${keyhold} run -- ${node} app.js`])
+    const all = await world.records('--action=workspace-secret.use')
+    const kinds = all.filter(({ use }) => use?.file === 'app.js').map(({ actor }) => actor.kind)
+    expect(kinds.sort()).toEqual(['person', 'workspace'])
   })
 
   test.each([

@@ -563,6 +563,36 @@ describe.each(databases)('the SSH gateway on %s', (database) => {
       expect((await begin({ pass, storeVariables: tooMany })).status).toBe(400)
     })
 
+    test('SEC-26, SEC-40: what is used in a session is recorded under the name of its person, once, also when they are gone', async () => {
+      await server.ok('POST', `${shares}/${workspace.id}/secrets`, {
+        token: owner.token,
+        body: { name: 'USED', type: 'token', value: 'value of a program' },
+      })
+      const { person, pass } = await admitted('edit')
+      const stranger = await server.addPerson()
+      const box = await server.ok('POST', shares, { token: stranger.token, body: { name: 'box' } })
+      const theirs = await server.addAgent(stranger, box.id)
+      const uses = [{ name: 'USED', kind: 'read', program: 'node', file: 'app.js', line: 12 }]
+      const report = async (run: string, body: object, token = credential) => {
+        const path = '/api/v1/workspaces/current/uses'
+        const answer = await server.request('POST', path, { token, body: { run, uses, ...body } })
+        expect(answer.status).toBe(200)
+        return (await server.records(50)).filter(({ use }) => use?.run === run)
+      }
+      const ofPerson = {
+        ...{ action: 'workspace-secret.use', actor: { kind: 'person', id: person.id, name: person.name } },
+        ...{ workspace: workspace.id, target: { name: 'USED' }, address: '127.0.0.1' },
+      }
+      const ofWorkspace = { ...ofPerson, actor: { kind: 'workspace', id: workspace.id } }
+      expect(await report('run-of-person', { pass })).toMatchObject([ofPerson])
+      expect(await report('run-of-person', { pass })).toHaveLength(1)
+      expect(await report('run-of-nobody', {})).toMatchObject([ofWorkspace])
+      expect(await report('run-forged', { pass: pass.slice(4) })).toMatchObject([ofWorkspace])
+      expect(await report('run-elsewhere', { pass }, theirs)).toEqual([])
+      await change(person, 'view')
+      expect(await report('run-that-came-late', { pass })).toMatchObject([ofPerson])
+    })
+
     test('a pass is good for the agent that got it, and as long as its person may be there as what they came in', async () => {
       const stranger = await server.addPerson()
       const box = await server.ok('POST', shares, { token: stranger.token, body: { name: 'box' } })

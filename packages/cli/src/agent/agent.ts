@@ -19,6 +19,7 @@ import { WorkspaceIdentity } from './identity.ts'
 import { SecretFiles } from './secret-files.ts'
 import { WorkspaceSecrets } from './secrets.ts'
 import { SshServer } from './ssh-server.ts'
+import { UseReports } from './use-reports.ts'
 import { VisitorSessions } from './visitor-sessions.ts'
 
 /** Reconnecting: twice as long after each failure, and not all agents at once. */
@@ -57,7 +58,8 @@ async function runIn(directory: string, options: AgentOptions): Promise<number> 
   const note = (text: string) => terminal.note(text)
   const files = new SecretFiles({ env: options.env, directory, allowed: options.allowedPaths })
   const secrets = new WorkspaceSecrets(options.env, state.workspaceId, files, note)
-  const identity = new WorkspaceIdentity(options.env, directory, note)
+  const uses = new UseReports()
+  const identity = new WorkspaceIdentity(options.env, directory, uses, note)
   secrets.follow(identity)
   // Without a place for it, who comes in by SSH is still let in.
   await secrets.start()
@@ -65,13 +67,14 @@ async function runIn(directory: string, options: AgentOptions): Promise<number> 
     env: options.env,
     secrets,
     gitTokens: identity.gitTokens,
+    uses,
     additions: async (visitor) => {
       const all = await Promise.all(parts.map((part) => part.sessionVariables?.(visitor)))
       return Object.assign({}, ...all)
     },
   })
   const ssh = new SshServer({ directory, loginName: loginName(), terminal, sessions })
-  const parts: readonly AgentPart[] = [secrets, identity, ssh]
+  const parts: readonly AgentPart[] = [secrets, identity, ssh, uses]
   const agent = new Agent(directory, state, terminal, parts)
   const stopping = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stopping.abort())

@@ -23,6 +23,7 @@ import { serveRequest } from './requests.ts'
 import type { Follower } from './secrets.ts'
 import { type SshKey, serveSshAgent, toSshKey } from './ssh-agent.ts'
 import { includeSshConfiguration, sshConfiguration } from './ssh-configuration.ts'
+import type { UseReports } from './use-reports.ts'
 
 export class WorkspaceIdentity implements AgentPart, Follower {
   readonly #env: NodeJS.ProcessEnv
@@ -42,8 +43,8 @@ export class WorkspaceIdentity implements AgentPart, Follower {
   #isHeld = false
   #said: string | undefined
 
-  /** @param directory of the agent's state, from which programs can be started. */
-  constructor(env: NodeJS.ProcessEnv, directory: string, note: (text: string) => void) {
+  /** @param directory of the agent's state, from which programs can be started. @param uses takes what programs tell. */
+  constructor(env: NodeJS.ProcessEnv, directory: string, uses: UseReports, note: (text: string) => void) {
     this.#env = env
     this.#programs = { openpgp: join(directory, 'keyhold-gpg'), ssh: join(directory, 'keyhold-ssh-keygen') }
     this.#home = env.HOME
@@ -72,8 +73,7 @@ export class WorkspaceIdentity implements AgentPart, Follower {
           await this.#gitTokens.reject(host, password)
           return {}
         },
-        'report-uses': ({ run, uses }) =>
-          this.#ask((keyhold) => keyhold.call('agent.use', { body: { run, uses } })),
+        'report-uses': (report) => this.#ask(() => uses.report(report)),
       }),
     )
   }

@@ -29,7 +29,7 @@ export interface AgentRequests {
     readonly request: { readonly host: string; readonly password: string }
     readonly answer: Record<string, never>
   }
-  /** Where a program read its secrets; they are told of as the workspace's. */
+  /** Where a program read its secrets; they are told of as those of whoever's session it is, or the workspace's. */
   readonly 'report-uses': {
     readonly request: Pick<UseReport, 'run' | 'uses'>
     readonly answer: { readonly remaining: number }
@@ -44,7 +44,7 @@ export interface GitCredential {
 }
 
 export type Handlers = {
-  readonly [Name in keyof AgentRequests]: (
+  readonly [Name in keyof AgentRequests]?: (
     request: AgentRequests[Name]['request'],
   ) => Promise<AgentRequests[Name]['answer']>
 }
@@ -56,14 +56,17 @@ const SILENT_MS = 60_000
 
 type Answer = { readonly answer: unknown } | { readonly failure: string; readonly hints: readonly string[] }
 
-/** Asks the agent of this workspace. @throws Failure */
+/** In a session by SSH: where the agent is told of uses, so that it knows whose they are. */
+export const VISIT_VARIABLE = 'KEYHOLD_VISIT_SOCKET'
+
+/** Asks the agent of this workspace. @param path of its socket. @throws Failure */
 export async function askAgent<Name extends keyof AgentRequests>(
   env: NodeJS.ProcessEnv,
   name: Name,
   request: AgentRequests[Name]['request'],
+  path = identityPlace(env).requests,
 ): Promise<AgentRequests[Name]['answer']> {
-  const { requests } = identityPlace(env)
-  const answer = await exchange(requests, JSON.stringify({ name, request }))
+  const answer = await exchange(path, JSON.stringify({ name, request }))
   if ('failure' in answer) throw new Failure(answer.failure, { hints: answer.hints })
   return answer.answer as AgentRequests[Name]['answer'] // `as`: the agent answers what it was asked.
 }

@@ -1,7 +1,7 @@
 // What sessions by SSH get. Each connection has a socket of its own, which names whose it is: nothing that a client can set
 // does. Before a session gets anything, the server has written down that this person gets it.
 import { chmodSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
-import { createServer, type Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import type { ControlMessage } from '@keyhold/contract/api/workspace-agents'
 import { limits } from '@keyhold/contract/limits'
@@ -12,7 +12,9 @@ import { type AgentAnswer, agentSocketPath, assertPrivate } from '../run/agent-s
 import { childEnvironment } from '../run/environment.ts'
 import type { MaskedValue, SessionAnswer, SessionRefusal } from '../session/session-answer.ts'
 import type { GitTokens } from './git-tokens.ts'
+import { serveRequest, VISIT_VARIABLE } from './requests.ts'
 import type { WorkspaceSecrets } from './secrets.ts'
+import type { UseReports } from './use-reports.ts'
 
 type Opening = Extract<ControlMessage, { type: 'open' }>
 type WorkspaceDelivery = NonNullable<AgentAnswer['delivery']>
@@ -32,6 +34,8 @@ export interface VisitorSessionsParts {
   readonly secrets: WorkspaceSecrets
   /** They are no secrets of the workspace, and programs in it can have them. */
   readonly gitTokens: Pick<GitTokens, 'values' | 'beforeUse'>
+  /** Takes what programs of a session tell of their secrets. */
+  readonly uses: Pick<UseReports, 'report'>
   /** What parts of the agent add to a session. */
   readonly additions: (visitor: Visitor) => Promise<Readonly<Record<string, string>>>
 }
@@ -48,6 +52,8 @@ interface Visit {
   readonly opening: Opening
   /** Ends it: from then on nothing of its sessions arrives. */
   readonly cut: () => void
+  /** Where its programs say what they use. */
+  readonly usesPath: string | undefined
   /** What was last written down for it. */
   recorded: Recorded | undefined
   /** Sessions that blank values, as long as they last. */
@@ -91,7 +97,9 @@ export class VisitorSessions {
     // Short: a path of a socket has at most 107 bytes (unix(7)).
     const path = join(this.#directory, `s-${process.pid}.${this.#count}`)
     rmSync(path, { force: true })
-    const visit: Visit = { opening, cut, recorded: undefined, masking: new Set() }
+    const usesPath =
+      opening.level === 'owner' ? undefined : join(this.#directory, `u-${process.pid}.${this.#count}`)
+    const visit: Visit = { opening, cut, usesPath, recorded: undefined, masking: new Set() }
     const server = createServer((socket) => {
       // Whoever has gone does not miss the answer.
       socket.on('error', () => {})
@@ -99,22 +107,38 @@ export class VisitorSessions {
     })
     server.on('error', () => {})
     server.listen(path, () => chmodSync(path, 0o600))
+    const requests = this.#takeUses(visit)
     this.#visits.add(visit)
     return {
       path,
       close: () => {
         this.#visits.delete(visit)
         server.close()
+        requests?.close()
         for (const session of visit.masking) session.end()
         rmSync(path, { force: true })
       },
     }
   }
 
+  /** Listens for what programs of this connection tell. Of the owner nothing is theirs alone: it is the workspace's. */
+  #takeUses({ opening, usesPath }: Visit): Server | undefined {
+    if (usesPath === undefined) return undefined
+    rmSync(usesPath, { force: true })
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      socket.on('error', () => {})
+      serveRequest(socket, {
+        'report-uses': (report) => this.#parts.uses.report(report, opening.pass).catch(explained),
+      })
+    })
+    server.on('error', () => {})
+    return server.listen(usesPath, () => chmodSync(usesPath, 0o600))
+  }
+
   /** Removes the sockets of agents that were killed. */
   #sweep(): void {
     for (const name of readdirSync(this.#directory)) {
-      const pid = /^s-(\d+)\.\d+$/.exec(name)?.[1]
+      const pid = /^[su]-(\d+)\.\d+$/.exec(name)?.[1]
       if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(this.#directory, name), { force: true })
     }
   }
@@ -140,17 +164,22 @@ export class VisitorSessions {
     try {
       const delivery = await this.#recorded(visit)
       const { variables, notes } = variablesOf(delivery)
-      const additions = await this.#parts.additions(visit.opening)
+      const additions = await this.#additions(visit)
       const answer = { variables, additions, notes, address }
       return level === 'edit' ? { answer, delivery } : { answer }
     } catch (error) {
       const reason = reasonOf(error)
       if (level === 'edit')
         return { answer: { refused: `nothing could be blanked in this session: ${reason}` } }
-      const additions = await this.#parts.additions(visit.opening).catch(() => ({}))
+      const additions = await this.#additions(visit).catch(() => ({}))
       const notes = [`no secrets in this session: ${reason}`]
       return { answer: { variables: {}, additions, notes, address } }
     }
+  }
+
+  async #additions({ opening, usesPath }: Visit): Promise<Readonly<Record<string, string>>> {
+    const additions = await this.#parts.additions(opening)
+    return usesPath === undefined ? additions : { ...additions, [VISIT_VARIABLE]: usesPath }
   }
 
   /** What there is, once the server has written down that this person gets it. Once for a connection and a version. */
@@ -299,6 +328,10 @@ function maskedOf({ secrets, referenced }: WorkspaceDelivery): MaskedValue[] {
     name: one.name ?? 'reference',
     value: Buffer.from(one.value, one.encoding).toString('base64'),
   }))
+}
+
+function explained(error: unknown): never {
+  throw error instanceof KeyholdError ? failureOf(error) : error
 }
 
 function reasonOf(error: unknown): string {

@@ -54,7 +54,7 @@ export function personSender(
 /** How a program of a workspace sends them: its agent does. */
 export function workspaceSender(env: NodeJS.ProcessEnv): SendUses {
   return async ({ run, uses }) => {
-    const { askAgent } = await import('../agent/requests.ts')
-    return (await askAgent(env, 'report-uses', { run, uses })).remaining
+    const { askAgent, VISIT_VARIABLE } = await import('../agent/requests.ts')
+    return (await askAgent(env, 'report-uses', { run, uses }, env[VISIT_VARIABLE])).remaining
   }
 }

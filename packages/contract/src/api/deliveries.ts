@@ -2,7 +2,7 @@ import Type, { type Static } from 'typebox'
 import { limits } from '../limits.ts'
 import { route } from '../route.ts'
 import { Encoding, SecretType } from './secrets.ts'
-import { Id, Nullable, OneOf, Time } from './shapes.ts'
+import { Id, Nullable, OneOf, Time, VisitorPass } from './shapes.ts'
 
 /** Where what a workspace gets comes from, what goes first being first. */
 export const variableSources = ['workspace', 'override', 'project', 'personal'] as const
@@ -128,11 +128,7 @@ export const beginSession = route({
   action: 'agent.deliver',
   body: Type.Object(
     {
-      pass: Type.String({
-        minLength: 1,
-        maxLength: 2048,
-        description: 'As the agent got it when they came in',
-      }),
+      pass: VisitorPass,
       storeVariables: Type.Optional(
         Type.Array(Type.String({ maxLength: limits.secretNameBytes }), {
           maxItems: limits.storeVariablesPerSession,

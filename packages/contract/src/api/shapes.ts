@@ -58,3 +58,10 @@ export const Nullable = <S extends TSchema>(schema: S) => Type.Union([schema, Ty
 /** A person as others see them. */
 export const PersonRef = Type.Object({ id: Id, name: Type.String(), email: Type.String() })
 export type PersonRef = Static<typeof PersonRef>
+
+/** Says whose session by SSH something is of. */
+export const VisitorPass = Type.String({
+  minLength: 1,
+  maxLength: 2048,
+  description: 'As the agent got it when they came in',
+})

@@ -3,7 +3,7 @@ import { limits } from '../limits.ts'
 import { route } from '../route.ts'
 import { EnvironmentName } from './projects.ts'
 import { SecretName } from './secrets.ts'
-import { Id, OneOf } from './shapes.ts'
+import { Id, OneOf, VisitorPass } from './shapes.ts'
 
 /*
  * Reports of what programs did with the secrets they were given. They are the word of whoever runs the program: advisory,
@@ -116,7 +116,11 @@ export const reportWorkspaceUses = route({
   caller: 'workspace',
   action: 'secret.use',
   body: Type.Object(
-    { run: UseReport.properties.run, uses: UseReport.properties.uses },
+    {
+      run: UseReport.properties.run,
+      uses: UseReport.properties.uses,
+      pass: Type.Optional(VisitorPass),
+    },
     { additionalProperties: false },
   ),
   status: 200,

@@ -160,6 +160,7 @@ export async function composeServer(
     core.uses,
     (projectId, environment) => usableSecrets(clock, projectId, environment),
     (asker) => core.deliveries.usable(asker),
+    (asker, pass) => core.deliveries.visitorOf(asker, pass),
   )
   secretRoutes(
     http,

@@ -295,19 +295,35 @@ export class Deliveries {
     return { version, storeVariables }
   }
 
+  /**
+   * Says who is told to have used something in a session by SSH, also when their share has ended since.
+   * @returns the agent alone when there is no pass, or nobody any more whom it names.
+   */
+  async visitorOf(asker: Asker<WorkspaceAgent>, pass: string | undefined): Promise<Asker<WorkspaceAgent>> {
+    const found = pass === undefined ? undefined : await this.#findAdmitted(asker, pass)
+    if (!found) return asker
+    return { caller: { ...asker.caller, visitor: found.visitor.caller }, origin: found.visitor.origin }
+  }
+
   /** @returns who came in by SSH, if they may still be there as what they came in as. */
-  async #findVisitor(
+  async #findVisitor(asker: Asker<WorkspaceAgent>, pass: string): Promise<Asker<Person> | undefined> {
+    const found = await this.#findAdmitted(asker, pass)
+    if (!found) return undefined
+    const { visitor, level } = found
+    const permit = await this.#access.permit(visitor, 'ssh.connect', inWorkspace(asker.caller.workspaceId))
+    return permit?.level === level ? visitor : undefined
+  }
+
+  /** @returns who came in by SSH with a key that still lets them in somewhere. */
+  async #findAdmitted(
     { caller, origin }: Asker<WorkspaceAgent>,
     pass: string,
-  ): Promise<Asker<Person> | undefined> {
+  ): Promise<{ visitor: Asker<Person>; level: Admitted['level'] } | undefined> {
     const admitted = this.#sources.readPass(pass)
     if (admitted?.workspaceId !== caller.workspaceId || admitted.epoch !== caller.epoch) return undefined
     const { accountId, fingerprint, address, level } = admitted
     const person = await this.#sources.findByKey(accountId, fingerprint)
-    if (!person) return undefined
-    const visitor = { caller: person, origin: { ...origin, address } }
-    const permit = await this.#access.permit(visitor, 'ssh.connect', inWorkspace(caller.workspaceId))
-    return permit?.level === level ? visitor : undefined
+    return person && { visitor: { caller: person, origin: { ...origin, address } }, level }
   }
 
   /** Names a placement, and each secret of it: another name as soon as anything of it is another. */
