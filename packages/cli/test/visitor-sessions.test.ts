@@ -47,7 +47,7 @@ async function newAgent() {
     env,
     secrets,
     gitTokens: { values: new Map(), beforeUse: async () => {} },
-    uses: { report: async () => ({ remaining: 0 }) },
+    reportUses: async () => ({ remaining: 0 }),
     additions: async () => ({}),
   })
   sessions.reach(() => keyhold)

@@ -67,7 +67,7 @@ async function runIn(directory: string, options: AgentOptions): Promise<number> 
     env: options.env,
     secrets,
     gitTokens: identity.gitTokens,
-    uses,
+    reportUses: (report, pass) => uses.report(report, pass),
     additions: async (visitor) => {
       const all = await Promise.all(parts.map((part) => part.sessionVariables?.(visitor)))
       return Object.assign({}, ...all)

@@ -12,9 +12,8 @@ import { type AgentAnswer, agentSocketPath, assertPrivate } from '../run/agent-s
 import { childEnvironment } from '../run/environment.ts'
 import type { MaskedValue, SessionAnswer, SessionRefusal } from '../session/session-answer.ts'
 import type { GitTokens } from './git-tokens.ts'
-import { serveRequest, VISIT_VARIABLE } from './requests.ts'
+import { type AgentRequests, serveRequest, VISIT_VARIABLE } from './requests.ts'
 import type { WorkspaceSecrets } from './secrets.ts'
-import type { UseReports } from './use-reports.ts'
 
 type Opening = Extract<ControlMessage, { type: 'open' }>
 type WorkspaceDelivery = NonNullable<AgentAnswer['delivery']>
@@ -35,7 +34,10 @@ export interface VisitorSessionsParts {
   /** They are no secrets of the workspace, and programs in it can have them. */
   readonly gitTokens: Pick<GitTokens, 'values' | 'beforeUse'>
   /** Takes what programs of a session tell of their secrets. */
-  readonly uses: Pick<UseReports, 'report'>
+  readonly reportUses: (
+    report: AgentRequests['report-uses']['request'],
+    pass: string,
+  ) => Promise<AgentRequests['report-uses']['answer']>
   /** What parts of the agent add to a session. */
   readonly additions: (visitor: Visitor) => Promise<Readonly<Record<string, string>>>
 }
@@ -128,7 +130,7 @@ export class VisitorSessions {
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       socket.on('error', () => {})
       serveRequest(socket, {
-        'report-uses': (report) => this.#parts.uses.report(report, opening.pass).catch(explained),
+        'report-uses': (report) => this.#parts.reportUses(report, opening.pass).catch(explained),
       })
     })
     server.on('error', () => {})
