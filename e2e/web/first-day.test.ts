@@ -54,7 +54,15 @@ async function startKeyhold(env: Record<string, string>): Promise<string> {
 /** A machine: its environment, and terminals on it, in directories where `keyhold` and `npx keyhold` are. */
 function machine(name: string, more: Record<string, string> = {}) {
   const home = directory(name)
-  const env = { PATH: `${bin}:${process.env.PATH}`, HOME: home, LANG: 'C.UTF-8', ...more }
+  // What belongs to a login belongs to this machine: no two agents of this test's or another's meet.
+  const runtime = directory(`${name}-run`)
+  const env = {
+    PATH: `${bin}:${process.env.PATH}`,
+    HOME: home,
+    XDG_RUNTIME_DIR: runtime,
+    LANG: 'C.UTF-8',
+    ...more,
+  }
   const openTerminal = (at = root) => {
     const terminal = new Terminal(at, { ...env, npm_config_update_notifier: 'false' })
     onTestFinished(() => terminal.close())

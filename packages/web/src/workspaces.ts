@@ -5,6 +5,9 @@ import { type CallAnswer, call } from './api.ts'
 export type Workspace = CallAnswer<'workspace.get'>
 export type WorkspaceLevel = Workspace['level']
 
+/** After which what a machine is about to change is asked for again, while the page is looked at. */
+export const SOON_MS = 5_000
+
 export const workspacesQuery = queryOptions({
   queryKey: ['workspaces'],
   queryFn: async () => (await call('workspace.list')).workspaces,
@@ -14,6 +17,8 @@ export const workspaceQuery = (workspaceId: string) =>
   queryOptions({
     queryKey: ['workspace', workspaceId],
     queryFn: () => call('workspace.get', { params: { workspaceId } }),
+    // Somebody is about to start its first agent.
+    refetchInterval: ({ state: { data } }) => (data?.agent === null ? SOON_MS : false),
   })
 
 /** The workspace of the page. */
