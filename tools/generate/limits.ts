@@ -22,6 +22,15 @@ const meanings: Record<keyof typeof limits, readonly [meaning: string, unit: str
   sshSignBytes: ['Bytes that an SSH identity is asked to sign', ''],
   gpgSignBytes: ['Bytes of a commit or a tag that a GPG key is asked to sign', ''],
   workspacesPerPerson: ['Workspaces that a person owns', ''],
+  agentRecordsAtOnce: [
+    'Audit records that the agent of a workspace makes a server write at once, such as one for each secret it fetches',
+    'records',
+  ],
+  agentRecordsPerMinute: ['The same, as what comes back of it each minute', 'records'],
+  agentRejectedTokenRecords: [
+    'What it counts when an agent says that a host did not accept a token',
+    'records',
+  ],
   deliveryProblems: ['Secrets of one delivery that an agent says are not in effect', ''],
   sharesPerWorkspace: ['People with whom a workspace is shared', ''],
   secretsPerImport: ['Secrets in one import', 'secrets'],

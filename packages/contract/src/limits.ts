@@ -112,6 +112,14 @@ export const limits = {
   usesPerRun: 1_000,
   /** The same of one person or access key in an hour, on each server. */
   usesPerHour: 10_000,
+  /**
+   * Audit records that the credential of one agent makes the server write, on each server: what a delivery of all secrets to
+   * the workspace and to twenty visitors takes, twice; and how many more each minute.
+   */
+  agentRecordsAtOnce: 50_000,
+  agentRecordsPerMinute: 5_000,
+  /** What a request counts in which an agent says that a token was not accepted: the provider is asked then. */
+  agentRejectedTokenRecords: 100,
   /** Characters of a path in a report of use. */
   usePathLength: 512,
   /** The last line and column that a report of use can name. */

@@ -145,7 +145,7 @@ export const beginSession = route({
     /** Those of outside stores that were recorded; the agent hands over no others. */
     storeVariables: Type.Array(Type.String()),
   }),
-  errors: ['agent.pass_invalid'],
+  errors: ['rate.limited', 'agent.pass_invalid'],
 })
 
 export const readDelivery = route({
@@ -180,6 +180,7 @@ export const readDelivery = route({
     /** Values that are in others by reference: for masking. */
     referenced: Type.Array(Type.Object({ value: Type.String(), encoding: Encoding })),
   }),
+  errors: ['rate.limited'],
 })
 
 export const startWorkspace = route({
@@ -229,4 +230,5 @@ export const reportApplied = route({
     /** False: it is another one by now, and nothing was kept. The agent is told that there is something to fetch. */
     isCurrent: Type.Boolean(),
   }),
+  errors: ['rate.limited'],
 })

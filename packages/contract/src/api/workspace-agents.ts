@@ -95,6 +95,7 @@ export const renewCredential = route({
   action: 'agent.renew',
   status: 201,
   answer: Type.Object({ token: AgentToken }),
+  errors: ['rate.limited'],
 })
 
 export const certifyHostKey = route({
@@ -120,7 +121,7 @@ export const certifyHostKey = route({
     certificate: Type.String({ description: 'One line, as in a -cert.pub file' }),
     expiresAt: Time,
   }),
-  errors: ['agent.host_key_changed'],
+  errors: ['rate.limited', 'agent.host_key_changed'],
 })
 
 /**

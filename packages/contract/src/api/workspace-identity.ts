@@ -65,6 +65,7 @@ export const readGitCredential = route({
     expiresAt: Nullable(Time),
   }),
   errors: [
+    'rate.limited',
     'repository_connection.not_found',
     'repository_connection.no_token',
     'repository_connection.broken',
@@ -102,7 +103,7 @@ export const signForSsh = route({
     /** A signature blob of SSH, in base64. */
     signature: Type.String(),
   }),
-  errors: ['ssh_identity.not_found', 'ssh_identity.sign_refused'],
+  errors: ['rate.limited', 'ssh_identity.not_found', 'ssh_identity.sign_refused'],
 })
 
 export const signWithGpg = route({
@@ -129,5 +130,5 @@ export const signWithGpg = route({
     /** Detached and armored. */
     signature: Type.String(),
   }),
-  errors: ['gpg_key.not_found', 'gpg_key.expired', 'gpg_key.sign_refused'],
+  errors: ['rate.limited', 'gpg_key.not_found', 'gpg_key.expired', 'gpg_key.sign_refused'],
 })

@@ -86,12 +86,14 @@ export function callers(
     admit: async (row, who, origin) => {
       const refusal = whyNotAdmitted(row, who) ?? (await whyNotEnrolled(core.settings, row, who))
       // A row without an action touches nothing that is recorded; the refusal is then one of reading.
-      if (refusal)
-        throw await access.refuse(
-          { caller: who.caller, origin } as Asker,
-          row.action ?? 'project.read',
-          refusal,
-        )
+      if (refusal === undefined) return
+      // Of agents even refusals are bounded: others than their owner can read their credential.
+      if (who.kind === 'workspace') core.agentBounds.admit(who.caller.workspaceId)
+      throw await access.refuse(
+        { caller: who.caller, origin } as Asker,
+        row.action ?? 'project.read',
+        refusal,
+      )
     },
     isStillAdmitted: async (row, before, credential, origin) => {
       const who = await identifyAgain(before, credential, origin)

@@ -60,6 +60,7 @@ import { chooseRootKey } from '../vault/rotation.ts'
 import { SealedMessages } from '../vault/sealed-messages.ts'
 import { SshHostKey } from '../vault/ssh-host-keys.ts'
 import { Vault } from '../vault/vault.ts'
+import { AgentBounds } from '../workspaces/agent-bounds.ts'
 import { Agents } from '../workspaces/agents.service.ts'
 import { Templates } from '../workspaces/templates.service.ts'
 import { VisitorPasses } from '../workspaces/visitor-pass.ts'
@@ -83,6 +84,7 @@ export interface Core {
   readonly projects: Projects
   readonly workspaces: Workspaces
   readonly agents: Agents
+  readonly agentBounds: AgentBounds
   readonly workspaceSecrets: WorkspaceSecrets
   readonly deliveries: Deliveries
   readonly workspaceIdentities: WorkspaceIdentities
@@ -194,6 +196,7 @@ export async function composeCore(
     const certificateAuthority = new SshHostKey(vault.deriveKey('ssh-host-certificates'))
     const agents = new Agents({ storage, access, audit, clock, certificateAuthority })
     const secretOverrides = new SecretOverrides(storage, access, vault, clock)
+    const agentBounds = new AgentBounds(clock)
     const deliveries = new Deliveries(
       access,
       {
@@ -220,6 +223,7 @@ export async function composeCore(
         deliverPersonal: (asker, ids) => personalSecrets.deliverOffered(asker, ids),
         personalOffers: ({ id, owner }) => personalSecrets.offers(owner, id),
       },
+      agentBounds,
       clock,
     )
     const sshIdentities = new SshIdentities(storage, access, accounts, vault, clock)
@@ -337,6 +341,7 @@ export async function composeCore(
       outsideStores: new OutsideStores(storeParts),
       storeSources,
       agents,
+      agentBounds,
       sshKeysOfInstance: {
         gateway: new SshHostKey(vault.deriveKey('ssh-gateway')),
         certificateAuthority,

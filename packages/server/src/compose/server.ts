@@ -144,13 +144,14 @@ export async function composeServer(
   projectRoutes(http, core.projects)
   workspaceRoutes(http, core.workspaces, clock)
   templateRoutes(http, core.templates)
-  agentRoutes(http, core.agents, agentConnections)
+  agentRoutes(http, core.agents, agentConnections, core.agentBounds)
   workspaceIdentityRoutes(http, core.workspaceIdentities, {
     gitCredential: (asker, host, isRejected) => core.repositoryTokens.tokenFor(asker, { host }, isRejected),
     signForSsh: (asker, data, flags) => core.sshIdentities.sign(asker, data, { flags }),
     signWithGpg: (asker, fingerprint, data) => core.gpgKeys.sign(asker, fingerprint, data),
+    admit: (workspaceId, records) => core.agentBounds.admit(workspaceId, records),
   })
-  deliveryRoutes(http, core.deliveries, core.workspaceStarts, clock)
+  deliveryRoutes(http, core.deliveries, core.workspaceStarts, core.agentBounds, clock)
   outsideStoreRoutes(http, core.outsideStores, core.storeSources)
   workspaceSecretRoutes(http, core.workspaceSecrets, core.settings, clock)
   const entrance: Entrance = { gateway: undefined }

@@ -173,9 +173,13 @@ export class Http<P, M, W = unknown> {
     this.#register(row, 'workspace', handler as Handler<AnyRoute, unknown>) // `as`: likewise an agent.
   }
 
-  /** Registers a place where agents of workspaces open WebSockets. @param path with `{name}` parameters. */
-  socket(path: string, handler: SocketHandler<W>): void {
-    this.#sockets.add(path, handler as SocketHandler<unknown>) // `as`: it is handed an agent only.
+  /**
+   * Registers a place where agents of workspaces open WebSockets.
+   * @param path with `{name}` parameters. @param admit throws the AppError that is answered instead.
+   */
+  socket(path: string, handler: SocketHandler<W>, admit: (caller: W) => void = () => {}): void {
+    // `as`: both are handed an agent only.
+    this.#sockets.add(path, handler as SocketHandler<unknown>, { admit: admit as (caller: unknown) => void })
   }
 
   /**
@@ -188,7 +192,7 @@ export class Http<P, M, W = unknown> {
     handler: (wish: T, socket: WebSocket) => void,
   ): void {
     // `as`: it is handed what `read` answered.
-    this.#sockets.add(path, ({ caller, socket }) => handler(caller as T, socket), read)
+    this.#sockets.add(path, ({ caller, socket }) => handler(caller as T, socket), { read })
   }
 
   /** Ends the WebSockets: a server that closes waits for all its connections. */

@@ -41,7 +41,9 @@ interface Place {
   readonly path: string
   readonly handler: SocketHandler<unknown>
   /** Absent: whoever calls says so as everywhere. Else what is asked is sealed, and the way it comes does not matter. */
-  readonly read: ((header: Header) => unknown) | undefined
+  readonly read?: (header: Header) => unknown
+  /** @throws AppError for whoever has to wait. */
+  readonly admit?: (caller: unknown) => void
 }
 
 type Header = (name: string) => string | undefined
@@ -64,9 +66,9 @@ export class Sockets {
     this.#identify = identify
   }
 
-  add(path: string, handler: SocketHandler<unknown>, read?: (header: Header) => unknown): void {
+  add(path: string, handler: SocketHandler<unknown>, checks: Pick<Place, 'read' | 'admit'>): void {
     const pattern = new RegExp(`^${path.replaceAll(/\{(\w+)\}/g, '(?<$1>[\\w-]{1,64})')}$`)
-    this.#places.push({ pattern, path, handler, read })
+    this.#places.push({ pattern, path, handler, ...checks })
   }
 
   /** Whether a request is for a place where there are WebSockets. */
@@ -107,6 +109,7 @@ export class Sockets {
       if (request.headers.origin !== undefined) throw new AppError('request.cross_site')
       const caller = place.read ? place.read(header) : await this.#identify(request, isSecure, origin)
       if (caller === undefined) throw new AppError('auth.required')
+      place.admit?.(caller)
       const server = await this.#load()
       const params = place.pattern.exec(request.url ?? '')?.groups ?? {}
       if (this.#isClosing) return void socket.destroy()

@@ -2,6 +2,7 @@ import * as api from '@keyhold/contract/api/workspace-agents'
 import { Secret } from '@keyhold/contract/secret'
 import type { Machine, Person, WorkspaceAgent } from '../access/caller.ts'
 import type { Http } from '../http/http.ts'
+import type { AgentBounds } from './agent-bounds.ts'
 import type { AgentConnections } from './agent-connections.ts'
 import type { AgentFacts, Agents } from './agents.service.ts'
 import { SERVER_TUNNEL_HEADER, SERVER_TUNNEL_PATH } from './server-tunnels.ts'
@@ -10,6 +11,7 @@ export function agentRoutes(
   http: Http<Person, Machine, WorkspaceAgent>,
   agents: Agents,
   connections: AgentConnections,
+  bounds: AgentBounds,
 ): void {
   http.person(api.createEnrollment, async ({ caller, origin, params }) => {
     const { token, expiresAt } = await agents.createEnrollment({ caller, origin }, params.workspaceId)
@@ -29,10 +31,12 @@ export function agentRoutes(
     const { workspaceId, name, epoch } = caller
     return { workspaceId, name, epoch, renewAt: renewAt.toISOString() }
   })
-  http.workspace(api.renewCredential, async ({ caller, origin }) => ({
-    token: (await agents.renew({ caller, origin })).reveal(),
-  }))
+  http.workspace(api.renewCredential, async ({ caller, origin }) => {
+    bounds.admit(caller.workspaceId)
+    return { token: (await agents.renew({ caller, origin })).reveal() }
+  })
   http.workspace(api.certifyHostKey, async ({ caller, origin, body }) => {
+    bounds.admit(caller.workspaceId)
     const { certificate, expiresAt } = await agents.certify({ caller, origin }, body.publicKey)
     return { certificate, expiresAt: expiresAt.toISOString() }
   })
@@ -53,10 +57,17 @@ export function agentRoutes(
       connections.grant(wish, socket)
     },
   )
-  http.socket(api.AGENT_CONNECTION_PATH, ({ socket, caller, origin, header }) => {
-    void connections.attach({ caller, origin }, socket, factsOf(header))
-  })
+  http.socket(
+    api.AGENT_CONNECTION_PATH,
+    ({ socket, caller, origin, header }) => {
+      void connections.attach({ caller, origin }, socket, factsOf(header))
+    },
+    (caller) => bounds.admit(caller.workspaceId, CONNECTION_RECORDS),
+  )
 }
+
+/** That it begins, and that it ends. */
+const CONNECTION_RECORDS = 2
 
 const LOGIN_NAME = new RegExp(api.loginNamePattern)
 const RELEASE = /^[0-9A-Za-z.+-]{1,40}$/

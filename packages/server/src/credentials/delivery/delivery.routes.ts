@@ -5,6 +5,7 @@ import { AppError } from '../../base/app-error.ts'
 import type { Clock } from '../../base/clock.ts'
 import { FailedAttempts } from '../../http/attempts.ts'
 import type { Http } from '../../http/http.ts'
+import type { AgentBounds } from '../../workspaces/agent-bounds.ts'
 import type { Deliveries } from './delivery.service.ts'
 import type { WorkspaceStarts } from './start.service.ts'
 
@@ -18,6 +19,7 @@ export function deliveryRoutes(
   http: Http<Person, Machine, WorkspaceAgent>,
   deliveries: Deliveries,
   starts: WorkspaceStarts,
+  bounds: AgentBounds,
   clock: Clock,
 ): void {
   const begun = new FailedAttempts(clock, STARTS_MAX, MINUTE_MS)
@@ -26,12 +28,14 @@ export function deliveryRoutes(
   http.person(api.listWorkspaceVariables, async ({ caller, origin, params }) =>
     deliveries.variables({ caller, origin }, params.workspaceId),
   )
-  http.workspace(api.reportApplied, async ({ caller, origin, body }) => ({
-    isCurrent: await deliveries.report({ caller, origin }, body),
-  }))
-  http.workspace(api.beginSession, async ({ caller, origin, body }) =>
-    deliveries.beginSession({ caller, origin }, body),
-  )
+  http.workspace(api.reportApplied, async ({ caller, origin, body }) => {
+    bounds.admit(caller.workspaceId)
+    return { isCurrent: await deliveries.report({ caller, origin }, body) }
+  })
+  http.workspace(api.beginSession, async ({ caller, origin, body }) => {
+    bounds.admit(caller.workspaceId, 1 + (body.storeVariables?.length ?? 0))
+    return deliveries.beginSession({ caller, origin }, body)
+  })
   http.person(listWorkspaceNeeds, async ({ caller, origin, params }) =>
     deliveries.needs({ caller, origin }, params.workspaceId),
   )
@@ -42,10 +46,13 @@ export function deliveryRoutes(
     const { workspaceId } = caller
     begun.assertAllowed(workspaceId)
     if (running.has(workspaceId)) throw new AppError('rate.limited', { retryAfterSeconds: RUNNING_SECONDS })
+    bounds.admit(workspaceId)
     begun.recordFailure(workspaceId)
     running.add(workspaceId)
     try {
-      return await starts.start({ caller, origin })
+      const start = await starts.start({ caller, origin })
+      bounds.note(workspaceId, start.secrets.length)
+      return start
     } finally {
       running.delete(workspaceId)
     }

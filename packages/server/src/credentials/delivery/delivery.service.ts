@@ -32,6 +32,14 @@ import {
   useRecord,
 } from './delivery.ts'
 
+/** Keeps the deliveries of one workspace from filling the log. */
+export interface DeliveryBounds {
+  /** @throws AppError `rate.limited` */
+  admit(workspaceId: string, records: number): void
+  note(workspaceId: string, records: number): void
+  inTurn<T>(workspaceId: string, deliver: () => Promise<T>): Promise<T>
+}
+
 /** What the delivery needs of workspaces, and of the kinds whose secrets go there. None of these decides anything. */
 export interface DeliverySources {
   /** @throws AppError `workspace.not_found` */
@@ -95,11 +103,13 @@ type Text = Pick<SecretValue, 'value' | 'encoding'>
 export class Deliveries {
   readonly #access: Access
   readonly #sources: DeliverySources
+  readonly #bounds: DeliveryBounds
   readonly #clock: Clock
 
-  constructor(access: Access, sources: DeliverySources, clock: Clock) {
+  constructor(access: Access, sources: DeliverySources, bounds: DeliveryBounds, clock: Clock) {
     this.#access = access
     this.#sources = sources
+    this.#bounds = bounds
     this.#clock = clock
   }
 
@@ -214,6 +224,7 @@ export class Deliveries {
   /**
    * Everything that the workspace gets at this moment. Each kind decides and records its own before it opens a value.
    * @param have the version that the agent has: then nothing leaves, and nothing is recorded.
+   * @throws AppError `rate.limited` before anything is recorded.
    */
   async deliver(asker: Asker<WorkspaceAgent>, have: string | undefined): Promise<Delivery> {
     const { workspaceId } = asker.caller
@@ -223,6 +234,17 @@ export class Deliveries {
     const { version } = await this.#identify(placement)
     const nothing = { now: this.#clock.now().toISOString(), secrets: [], leftOut: [], referenced: [] }
     if (have === version) return { version, isUnchanged: true, ...nothing }
+    this.#bounds.admit(workspaceId, Math.max(1, placement.placed.length))
+    const found = await this.#bounds.inTurn(workspaceId, () => this.#open(asker, placement))
+    this.#bounds.note(workspaceId, found.referenced.length)
+    return { ...nothing, version, isUnchanged: false, ...found }
+  }
+
+  /** The values of a placement. */
+  async #open(
+    asker: Asker<WorkspaceAgent>,
+    placement: Placement,
+  ): Promise<Pick<Delivery, 'secrets' | 'leftOut' | 'referenced'>> {
     const values = new Map<string, Text>()
     const leftOut = placement.tooLarge.map(({ variable, offer }) => ({
       secretId: offer.id,
@@ -268,9 +290,6 @@ export class Deliveries {
       return [{ id, name: variable ?? fileVariable, type, path, value, encoding, expiresAt }]
     })
     return {
-      ...nothing,
-      version,
-      isUnchanged: false,
       secrets,
       leftOut,
       referenced: referenced.map(({ value, encoding }) => ({ value, encoding })),

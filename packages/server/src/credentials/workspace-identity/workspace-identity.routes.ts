@@ -1,4 +1,5 @@
 import * as api from '@keyhold/contract/api/workspace-identity'
+import { limits } from '@keyhold/contract/limits'
 import type { Secret } from '@keyhold/contract/secret'
 import type { Asker, Machine, Person, WorkspaceAgent } from '../../access/caller.ts'
 import type { Http } from '../../http/http.ts'
@@ -13,6 +14,8 @@ export interface IdentityUses {
   ): Promise<{ username: string; token: Secret<string>; expiresAt: Date | null }>
   signForSsh(asker: Asker<WorkspaceAgent>, data: Uint8Array, flags: number): Promise<Uint8Array>
   signWithGpg(asker: Asker<WorkspaceAgent>, fingerprint: string, data: Uint8Array): Promise<string>
+  /** Called before each. @param records as what it counts. @throws AppError `rate.limited` */
+  admit(workspaceId: string, records: number): void
 }
 
 export function workspaceIdentityRoutes(
@@ -23,6 +26,7 @@ export function workspaceIdentityRoutes(
   http.workspace(api.readIdentity, ({ caller, origin }) => identities.get({ caller, origin }))
 
   http.workspace(api.readGitCredential, async ({ caller, origin, body }) => {
+    uses.admit(caller.workspaceId, body.isRejected ? limits.agentRejectedTokenRecords : 1)
     const { username, token, expiresAt } = await uses.gitCredential(
       { caller, origin },
       body.host,
@@ -32,12 +36,14 @@ export function workspaceIdentityRoutes(
   })
 
   http.workspace(api.signForSsh, async ({ caller, origin, body }) => {
+    uses.admit(caller.workspaceId, 1)
     const data = Buffer.from(body.data, 'base64')
     const signature = await uses.signForSsh({ caller, origin }, data, body.flags ?? 0)
     return { signature: Buffer.from(signature).toString('base64') }
   })
 
   http.workspace(api.signWithGpg, async ({ caller, origin, body }) => {
+    uses.admit(caller.workspaceId, 1)
     const data = Buffer.from(body.data, 'base64')
     return { signature: await uses.signWithGpg({ caller, origin }, body.fingerprint, data) }
   })
