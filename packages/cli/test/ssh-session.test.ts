@@ -1,8 +1,10 @@
 // What a session by SSH gets: the variables of the workspace, and otherwise exactly what sshd alone would have given it.
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { TerminalRun, waitFor } from './kit.ts'
 import { SshWorld, start } from './ssh-kit.ts'
@@ -81,6 +83,29 @@ describe('variables', () => {
       address: '127.0.0.1',
     })
     await world.done(['share', 'remove', 'api', 'bob@example.com', '--yes'])
+  })
+
+  test('SEC-40: what Admin can have without a session is recorded before they are in', async () => {
+    await world.letIn('carl')
+    await world.done(['share', 'add', 'api', 'carl@example.com', '--level=admin'])
+    const used = async () =>
+      (await world.records('--action=workspace-secret.use', '--person=carl@example.com')).map(
+        ({ target }) => target?.name,
+      )
+    expect(await used()).toEqual([])
+    const forwarded = join(world.home, 'forwarded')
+    const options = ['-N', '-L', `${forwarded}:${join(world.home, 'run/agent.sock')}`]
+    const tunnel = start('ssh', [...world.optionsOf('carl'), ...options, world.target])
+    await waitFor(() => existsSync(forwarded))
+    const answer = await text(connect(forwarded))
+    expect(answer).toContain('ghp_canary-of-sessions')
+    expect(await used()).toContain('GITHUB_TOKEN')
+    const before = (await used()).length
+    tunnel.child.kill()
+    await tunnel.ended
+    await world.ssh('carl', ['true'])
+    expect((await used()).length).toBe(2 * before)
+    await world.done(['share', 'remove', 'api', 'carl@example.com', '--yes'])
   })
 
   test('T24: no value is in what the agent says, keeps, or tells sshd', async () => {

@@ -26,12 +26,17 @@ async function newAgent() {
   const files = new SecretFiles({ env, directory: root, allowed: [] })
   const secrets = new WorkspaceSecrets(env, 'ws-1', files, () => {})
   onTestFinished(() => secrets.close())
-  const state = { version: '1', secrets: [{ id: 's', expiresAt: null, ...secretOf('BOTH', 'of-keyhold') }] }
+  const state = {
+    version: '1',
+    isDown: false,
+    secrets: [{ id: 's', expiresAt: null, ...secretOf('BOTH', 'of-keyhold') }],
+  }
   const told: string[][] = []
   const call = async (id: string, { body }: { body?: { storeVariables: string[] } }) => {
     if (id === 'agent.applied') return { isCurrent: true }
     if (id === 'agent.delivery')
       return { ...state, isUnchanged: false, now: new Date().toISOString(), leftOut: [], referenced: [] }
+    if (state.isDown) throw new Error('it does not answer')
     const { storeVariables } = body! // `!`: agent.session has one.
     told.push(storeVariables)
     return { version: state.version, storeVariables: storeVariables.filter((name) => name !== 'UNKNOWN') }
@@ -62,7 +67,7 @@ async function newAgent() {
     const next = async () => JSON.parse(String((await once(socket, 'data'))[0]))
     return { socket, next, answer: await next(), cut, again: () => connect(path) }
   }
-  return { state, told, keyhold, secrets, enter }
+  return { state, told, keyhold, secrets, sessions, enter }
 }
 
 const valuesOf = (masked: { value: string }[]) =>
@@ -90,6 +95,36 @@ test('M9: all that comes of stores is blanked, also what is hidden and may come 
   expect(valuesOf((await next()).masked)).toEqual(expect.arrayContaining(fromStores))
   socket.write('heard')
   await changing
+})
+
+test('SEC-40: Admin comes in when that is written down, once with the sessions, and again before there are new values', async () => {
+  const { state, told, secrets, keyhold, sessions } = await newAgent()
+  const cut = vi.fn()
+  state.isDown = true
+  const refused = sessions.admit(opening('admin'), cut)
+  await expect(refused.record()).rejects.toThrow('the agent could not ask Keyhold')
+  refused.close()
+  state.isDown = false
+  const door = sessions.admit(opening('admin'), cut)
+  onTestFinished(door.close)
+  await door.record()
+  expect(told).toHaveLength(1)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  const session = connect(door.path)
+  expect(JSON.parse(String((await once(session, 'data'))[0])).variables).toMatchObject({ BOTH: 'of-keyhold' })
+  expect(told).toHaveLength(1)
+  const next = async (value: string) => {
+    const version = `${Number(state.version) + 1}`
+    Object.assign(state, { version, secrets: [{ id: 's', expiresAt: null, ...secretOf('BOTH', value) }] })
+    await secrets.changed(keyhold)
+  }
+  await next('new')
+  expect([told.length, cut.mock.calls]).toEqual([2, []])
+  state.isDown = true
+  cut.mockImplementation(() => expect(valueIn(secrets)).toBe('new'))
+  await next('newer')
+  expect(cut).toHaveBeenCalledOnce()
+  expect(valueIn(secrets)).toBe('newer')
 })
 
 const valueIn = ({ inEffect }: WorkspaceSecrets) => inEffect?.delivery.secrets[0]?.value

@@ -62,7 +62,9 @@ export class WorkspaceSecrets {
   #timer: NodeJS.Timeout | undefined
   #fetch: () => void = () => {}
   /** Told of what comes, before programs can have it. */
-  beforeChange: (delivery: NonNullable<AgentAnswer['delivery']>) => Promise<void> = async () => {}
+  beforeChange: (
+    delivery: NonNullable<AgentAnswer['delivery']> & { readonly version?: string },
+  ) => Promise<void> = async () => {}
 
   constructor(env: NodeJS.ProcessEnv, workspaceId: string, files: SecretFiles, note: (text: string) => void) {
     this.#path = agentSocketPath(env)

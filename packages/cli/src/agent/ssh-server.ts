@@ -33,7 +33,7 @@ import { NO_SFTP, SFTP_SERVERS } from '../session/session-answer.ts'
 import type { Terminal } from '../terminal.ts'
 import { pipeTunnel } from './pipe-tunnel.ts'
 import { VisitProcesses } from './visit-processes.ts'
-import type { VisitorSessions } from './visitor-sessions.ts'
+import type { Door, VisitorSessions } from './visitor-sessions.ts'
 
 const HOST_KEY = 'ssh_host_ed25519_key'
 const SERVER_PLACES = ['/usr/sbin/sshd', '/usr/local/sbin/sshd', '/sbin/sshd', '/usr/bin/sshd']
@@ -47,6 +47,7 @@ const CLOSING_MS = 1_000
 const FRAME_BYTES_MAX = 1024 * 1024
 
 type Opening = Extract<ControlMessage, { type: 'open' }>
+type Address = { readonly url: string; readonly token: string }
 type Server = ChildProcessByStdio<Writable, Readable, Readable>
 
 export interface SshServerOptions {
@@ -94,21 +95,52 @@ export class SshServer {
     return this.changed(keyhold)
   }
 
-  /** Dials the tunnel and starts a server on it. */
-  open(at: { readonly url: string; readonly token: string }, opening: Opening): void {
+  /** Lets somebody in: dials the tunnel and starts a server on it. */
+  open(at: Address, opening: Opening): void {
+    void this.#letIn(at, opening)
+  }
+
+  async #letIn(at: Address, opening: Opening): Promise<void> {
     const program = findServer()
-    const failure: TunnelFailure | undefined = program === undefined ? 'no-ssh-server' : undefined
-    const socket = this.#dial(at, opening, failure)
-    if (program === undefined) return
+    if (program === undefined) return void this.#dial(at, opening, 'no-ssh-server')
+    const { terminal } = this.#options
+    let socket: WebSocket | undefined
+    let isCut = false
+    const door = this.#admit(opening, (why) => {
+      terminal.note(`ended a session of ${opening.name}: ${why}`)
+      isCut = true
+      socket?.terminate()
+    })
+    if (!(await this.#isRecorded(opening, door)) || isCut) {
+      door?.close()
+      this.#dial(at, opening, 'not-recorded')
+      return
+    }
+    socket = this.#dial(at, opening)
+    socket.on('close', () => door?.close())
+    this.#start(program, opening, socket, door)
+  }
+
+  /**
+   * Whether who comes in is known to get what there is. With Edit there is nothing but sessions, and each sees to it itself;
+   * with Admin, forwarded sockets and sftp lead to it too; to the owner it belongs.
+   */
+  async #isRecorded({ level, name }: Opening, door: Door | undefined): Promise<boolean> {
+    if (level !== 'admin') return true
+    try {
+      if (door === undefined) throw new Failure('there is no place for their sessions')
+      await door.record()
+      return true
+    } catch (error) {
+      const reason = error instanceof Failure ? error.message : codeOf(error)
+      this.#options.terminal.note(`${name} was not let in, since that could not be recorded: ${reason}`)
+      return false
+    }
+  }
+
+  #start(program: string, opening: Opening, socket: WebSocket, door: Door | undefined): void {
     const { terminal } = this.#options
     try {
-      const door = this.#admit(opening, () => {
-        terminal.note(
-          `ended a session of ${opening.name}: it did not answer, so new values could not be blanked`,
-        )
-        socket.terminate()
-      })
-      socket.on('close', () => door?.close())
       const place = this.#prepare(opening, door?.path ?? '')
       const server = startServer(program, place)
       terminal.note(`${opening.name} (${opening.level}) comes in from ${opening.address}`)
@@ -136,7 +168,7 @@ export class SshServer {
   }
 
   /** @returns undefined where there is no place for it: then sessions are without secrets, and with Edit there is none. */
-  #admit(opening: Opening, cut: () => void): ReturnType<VisitorSessions['admit']> | undefined {
+  #admit(opening: Opening, cut: (why: string) => void): Door | undefined {
     try {
       return this.#options.sessions.admit(opening, cut)
     } catch (error) {
@@ -146,11 +178,7 @@ export class SshServer {
     }
   }
 
-  #dial(
-    at: { url: string; token: string },
-    { tunnelId, token }: Opening,
-    failure?: TunnelFailure,
-  ): WebSocket {
+  #dial(at: Address, { tunnelId, token }: Opening, failure?: TunnelFailure): WebSocket {
     const path = AGENT_TUNNEL_PATH.replace('{tunnelId}', tunnelId)
     const socket = new WebSocket(at.url.replace(/^http/, 'ws') + path, {
       headers: {

@@ -1,5 +1,6 @@
 // What sessions by SSH get. Each connection has a socket of its own, which names whose it is: nothing that a client can set
-// does. Before a session gets anything, the server has written down that this person gets it.
+// does. Before a session gets anything, the server has written down that this person gets it; before an Admin comes in at
+// all, since what sshd does for them beside sessions leads to all of it.
 import { chmodSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -49,11 +50,23 @@ interface Recorded {
   readonly stored: ReadonlySet<string>
 }
 
+/** Ends a connection: from then on nothing of it arrives. `why` goes to the log of the agent. */
+type Cut = (why: string) => void
+
+/** The place of a connection, for its sessions. */
+export interface Door {
+  /** Of the socket. */
+  readonly path: string
+  /** Has the server write down that this person can have what there is. @throws Failure when it could not */
+  record(): Promise<void>
+  /** Stops listening. */
+  close(): void
+}
+
 /** A connection, as far as its sessions are concerned. */
 interface Visit {
   readonly opening: Opening
-  /** Ends it: from then on nothing of its sessions arrives. */
-  readonly cut: () => void
+  readonly cut: Cut
   /** Where its programs say what they use. */
   readonly usesPath: string | undefined
   /** What was last written down for it. */
@@ -74,7 +87,9 @@ export class VisitorSessions {
   constructor(parts: VisitorSessionsParts) {
     this.#parts = parts
     this.#directory = dirname(agentSocketPath(parts.env))
-    parts.secrets.beforeChange = (delivery) => this.#tellMasking(delivery)
+    parts.secrets.beforeChange = async (delivery) => {
+      await Promise.all([this.#tellMasking(delivery), this.#recordForThoseIn(delivery.version)])
+    }
     parts.gitTokens.beforeUse = async () => {
       const delivery = parts.secrets.inEffect?.delivery
       if (delivery !== undefined) await this.#tellMasking(delivery)
@@ -88,10 +103,9 @@ export class VisitorSessions {
 
   /**
    * Listens for the sessions of one connection.
-   * @param cut ends the connection, at once: a session of it would show what it has not heard of.
-   * @returns where, and how to stop listening. @throws Failure and system errors
+   * @param cut ends the connection, at once. @throws Failure and system errors
    */
-  admit(opening: Opening, cut: () => void): { readonly path: string; close(): void } {
+  admit(opening: Opening, cut: Cut): Door {
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
     assertPrivate(this.#directory)
     if (this.#count === 0) this.#sweep()
@@ -113,6 +127,7 @@ export class VisitorSessions {
     this.#visits.add(visit)
     return {
       path,
+      record: () => this.#recordEntry(visit),
       close: () => {
         this.#visits.delete(visit)
         server.close()
@@ -187,11 +202,10 @@ export class VisitorSessions {
   /** What there is, once the server has written down that this person gets it. Once for a connection and a version. */
   async #recorded(visit: Visit): Promise<WorkspaceDelivery> {
     const { secrets } = this.#parts
-    const keyhold = this.#client! // `!`: nobody comes in before the agent has connected.
     for (let tries = 0; tries < TRIES; tries++) {
       const { inEffect } = secrets
       const named = inEffect?.storeVariables ?? []
-      const storeVariables = named.slice(0, limits.storeVariablesPerSession)
+      const storeVariables = this.#storeVariables()
       const { recorded } = visit
       // A variable of a store may have come to light since the server was told which there are.
       const isRecorded =
@@ -201,15 +215,49 @@ export class VisitorSessions {
           name !== null && named.includes(name) && !recorded.stored.has(name)
         return without(inEffect.delivery, isLeftOut)
       }
-      const signal = AbortSignal.timeout(RECORDING_MS)
-      const { version, storeVariables: stored } = await keyhold().call('agent.session', {
-        body: { pass: visit.opening.pass, storeVariables },
-        signal,
-      })
-      visit.recorded = { version, told: new Set(storeVariables), stored: new Set(stored) }
-      if (secrets.inEffect?.version !== version) await secrets.changed(keyhold())
+      const { version } = await this.#tellServer(visit)
+      // `!`: nobody comes in before the agent has connected.
+      if (secrets.inEffect?.version !== version) await secrets.changed(this.#client!())
     }
     throw new Failure('the agent of this workspace has none, or they change just now')
+  }
+
+  #storeVariables(): string[] {
+    return (this.#parts.secrets.inEffect?.storeVariables ?? []).slice(0, limits.storeVariablesPerSession)
+  }
+
+  /** Has the server write down that this person gets what there is by now. */
+  async #tellServer(visit: Visit): Promise<Recorded> {
+    const storeVariables = this.#storeVariables()
+    // `!`: nobody comes in before the agent has connected.
+    const { version, storeVariables: stored } = await this.#client!().call('agent.session', {
+      body: { pass: visit.opening.pass, storeVariables },
+      signal: AbortSignal.timeout(RECORDING_MS),
+    })
+    visit.recorded = { version, told: new Set(storeVariables), stored: new Set(stored) }
+    return visit.recorded
+  }
+
+  async #recordEntry(visit: Visit): Promise<void> {
+    try {
+      await this.#recorded(visit)
+    } catch (error) {
+      // This agent has nothing to give, and what it would have is written down.
+      if (visit.recorded !== undefined && this.#parts.secrets.inEffect === undefined) return
+      throw new Failure(reasonOf(error))
+    }
+  }
+
+  /** Who came in as Admin can have the next values without a session that begins: of each the server knows, or it ends. */
+  async #recordForThoseIn(version: string | undefined): Promise<void> {
+    const telling = [...this.#visits].map(async (visit) => {
+      const { opening, recorded, cut } = visit
+      if (opening.level !== 'admin' || recorded === undefined || recorded.version === version) return
+      await this.#tellServer(visit).catch((error: unknown) =>
+        cut(`that they get new values could not be recorded: ${reasonOf(error)}`),
+      )
+    })
+    await Promise.all(telling)
   }
 
   #maskedOf(...deliveries: (WorkspaceDelivery | undefined)[]): MaskedValue[] {
@@ -228,7 +276,7 @@ export class VisitorSessions {
     const masked = this.#maskedOf(delivery)
     const telling = [...this.#visits].map(async ({ masking, cut }) => {
       const heard = await Promise.all([...masking].map((session) => session.tell(masked)))
-      if (heard.includes(false)) cut()
+      if (heard.includes(false)) cut('it did not answer, so new values could not be blanked')
     })
     await Promise.all(telling)
   }

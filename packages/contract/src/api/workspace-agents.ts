@@ -178,5 +178,5 @@ export const AGENT_TUNNEL_PATH = '/api/v1/workspaces/current/tunnels/{tunnelId}'
 export const tunnelHeaders = { token: 'keyhold-tunnel-token', failure: 'keyhold-tunnel-failure' } as const
 
 /** Why an agent cannot let anybody in. */
-export const tunnelFailures = ['no-ssh-server', 'failed'] as const
+export const tunnelFailures = ['no-ssh-server', 'not-recorded', 'failed'] as const
 export type TunnelFailure = (typeof tunnelFailures)[number]

@@ -243,7 +243,9 @@ export class AgentConnections {
 
 /** What `ssh` prints of an agent that could not let anybody in. */
 function failureText(failure: string): string {
-  return failure === 'no-ssh-server'
-    ? 'the workspace has no SSH server; install the package openssh-server there'
-    : 'the workspace could not start its SSH server; its agent says why'
+  if (failure === 'no-ssh-server')
+    return 'the workspace has no SSH server; install the package openssh-server there'
+  if (failure === 'not-recorded')
+    return 'the workspace lets nobody in whose visit it cannot have recorded; try again, and its agent says why'
+  return 'the workspace could not start its SSH server; its agent says why'
 }
