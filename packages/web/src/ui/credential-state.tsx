@@ -31,7 +31,7 @@ export function Reasons({ credential }: { credential: Credential }) {
 /** A word with a color, which says nothing that the word does not. */
 export function StateBadge({ label, color }: { label: string; color: 'red' | 'yellow' | 'green' | 'gray' }) {
   return (
-    <Badge variant="light" color={color} tt="none" fw={600} c="var(--mantine-color-text)">
+    <Badge variant="light" color={color} tt="none" fw={600} miw="max-content" c="var(--mantine-color-text)">
       {label}
     </Badge>
   )

@@ -21,6 +21,7 @@ import { Time } from '../../ui/time.tsx'
 import { type Action, useAction } from '../../ui/use-action.ts'
 import { accessKeyWords as own } from './messages.ts'
 import { ProjectPage } from './project-page.tsx'
+import { WorkloadIdentities } from './workload-identities.tsx'
 
 type AccessKey = CallAnswer<'access-key.list'>['accessKeys'][number]
 type Permission = AccessKey['permission']
@@ -71,6 +72,7 @@ export function AccessKeys() {
               )
             }
           </QueryView>
+          <WorkloadIdentities projectId={projectId} mayChange={mayChange} />
           {isCreating && (
             <NewKey
               projectId={projectId}

@@ -131,6 +131,61 @@ export const accessKeyWords = {
     'Make one for a server, a container or a CI job. It goes where keyhold run looks for it: KEYHOLD_ACCESS_KEY_ID and KEYHOLD_ACCESS_KEY.',
 } as const
 
+export const workloadWords = {
+  title: 'CI jobs and pods without a key',
+  lead: 'GitHub Actions, GitLab CI and Kubernetes sign a token for each job or pod. What you allow here comes in with it, and no key is stored anywhere.',
+  add: 'Allow a workload',
+  addTitle: 'Allow a workload',
+  addSubmit: 'Allow',
+  empty: 'None is allowed. Allow a repository, and its jobs read the secrets without one of their own.',
+  name: 'Name',
+  claims: 'Has to say',
+  permission: 'Permission',
+  state: 'State',
+  stopped: 'Stopped',
+  lastUsed: 'Last Used',
+  actions: 'Action',
+  idOf: (name: string) => `id of ${name}`,
+  menu: (name: string) => `Actions of ${name}`,
+  platform: 'Platform',
+  presets: { github: 'GitHub Actions', gitlab: 'GitLab CI', kubernetes: 'Kubernetes', custom: 'Another' },
+  fields: {
+    name: 'Name',
+    issuer: 'Issuer',
+    repository: 'Repository',
+    project: 'Project path',
+    ref: 'Branch or tag',
+    environment: 'Environment',
+    namespace: 'Namespace',
+    account: 'Service account',
+    jwks: 'Keys of the issuer',
+  },
+  nameHelp: 'As it is to stand in the audit log, such as deploy',
+  repositoryHelp: 'As OWNER/NAME',
+  projectHelp: 'As GROUP/PROJECT',
+  refHelps: {
+    github: 'Such as refs/heads/main. Without it, every branch comes in, and everybody who may push one',
+    gitlab: 'Such as main. Without it, every branch comes in, and everybody who may push one',
+  },
+  environmentHelp: 'Of the platform, such as production. Leave it empty for any',
+  issuerHelps: {
+    github: 'Leave it empty for GitHub in the cloud',
+    gitlab: 'Leave it empty for gitlab.com',
+    kubernetes: 'The iss of its tokens: kubectl get --raw /.well-known/openid-configuration',
+  },
+  jwksHelp:
+    'A JSON Web Key Set, where Keyhold cannot reach the issuer: kubectl get --raw /openid/v1/jwks. Leave it empty to have it fetched',
+  afterwards: 'The list then has its id, which is no secret. On the platform it goes into',
+  acts: { stop: 'Stop', start: 'Start', delete: 'Delete' },
+  titles: { stop: 'Stop workload', start: 'Start workload', delete: 'Delete workload' },
+  texts: {
+    stop: (name: string) => `Stop ${name}? What it let in gets 401 at once. Start lets it in again.`,
+    start: (name: string) => `Start ${name}? Its jobs or pods come in again at once.`,
+    delete: (name: string) =>
+      `Delete ${name}? What it let in gets 401 at once. Its id cannot be brought back.`,
+  },
+} as const
+
 export const secretWords = {
   lead: 'Names down, environments across. What an environment has no value of its own for it takes from All.',
   add: 'Add Secret',
