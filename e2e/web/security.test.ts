@@ -266,8 +266,40 @@ describe.each(databases)('the Security page on %s', (database) => {
     await page.getByRole('button', { name: 'Edit service' }).click()
     const key = page.getByRole('dialog', { name: 'Edit API key' })
     await key.getByLabel('Name').fill('another service')
+    await key.getByLabel('Address of the service').fill('https://api.elsewhere.example')
+    await key.getByLabel('Hosts that it may be sent to').fill('api.elsewhere.example')
+    await key.getByRole('button', { name: 'Save' }).click()
+    await key.getByRole('alert').getByText('only when it is given anew').first().waitFor()
+    await isAccessible('api-key-edit')
+    await key.getByLabel('Address of the service').fill('https://api.example.com/v1')
+    await key.getByLabel('Hosts that it may be sent to').fill('api.example.com')
+    await key.getByLabel('Paths that it may be sent to').fill('/v1/models\n')
+    await key.getByRole('checkbox', { name: 'GET' }).check()
+    await key.getByLabel('Expiry').selectOption('30 days')
     await key.getByRole('button', { name: 'Save' }).click()
     await page.getByRole('rowheader', { name: 'another service' }).waitFor()
+    const { apiKeys } = await server.ok('GET', '/api/v1/api-keys', { token: person.token })
+    expect(apiKeys[0]).toMatchObject({
+      baseUrl: expect.stringContaining('https://api.example.com/v1'),
+      allowedHosts: ['api.example.com'],
+      allowedPaths: ['/v1/models'],
+      allowedMethods: ['GET'],
+      expiresAt: expect.any(String),
+      version: 1,
+    })
+    await leave()
+  })
+
+  test('nothing is asked for that may be missing: a person without anything has no error in the console', async () => {
+    const { page, leave } = await web.visit('/security', await web.server.addPerson())
+    const refused: string[] = []
+    page.on('response', (response) => {
+      if (response.status() >= 400) refused.push(`${response.status()} ${response.url()}`)
+    })
+    await page.reload()
+    await page.getByText('You have no API keys').waitFor()
+    await page.waitForLoadState('networkidle')
+    expect(refused).toEqual([])
     await leave()
   })
 

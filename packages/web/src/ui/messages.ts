@@ -92,6 +92,7 @@ export const onceWords = {
 
 export const expiryWords = {
   label: 'Expiry',
+  keep: (current: string) => `As it is: ${current}`,
   none: 'No expiry',
   d30: '30 days',
   d90: '90 days',

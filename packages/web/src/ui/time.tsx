@@ -22,6 +22,9 @@ export function relativeTime(time: Date, nowMs: number): string {
   return relative.format(0, 'second')
 }
 
+/** The day of a time, as people write it. @param time ISO 8601 */
+export const shownDate = (time: string): string => date.format(new Date(time))
+
 interface Props {
   /** ISO 8601; `null`: never, or what `none` says. */
   readonly time: string | null

@@ -1,7 +1,8 @@
-import { ActionIcon, Text } from '@mantine/core'
+import { ActionIcon, Checkbox, Group, Text } from '@mantine/core'
 import { PencilIcon } from '@primer/octicons-react'
 import { useState } from 'react'
 import { type CallAnswer, call } from '../../api.ts'
+import { changedExpiry, type ExpiryChange, ExpiryChangeField } from '../../ui/expiry-change-field.tsx'
 import { HiddenField, LongTextField, TextField } from '../../ui/fields.tsx'
 import { FormDialog } from '../../ui/form-dialog.tsx'
 import { shared } from '../../ui/messages.ts'
@@ -27,6 +28,7 @@ export function EditPersonalSecret({ secret, onClose }: { secret: PersonalSecret
   const [value, setValue] = useState('')
   const [envName, setEnvName] = useState(secret.envName ?? '')
   const [filePath, setFilePath] = useState(secret.filePath ?? '')
+  const [expiry, setExpiry] = useState<ExpiryChange>('keep')
   const isLong = secret.type === 'key' || secret.type === 'file'
   const ValueField = isLong ? LongTextField : HiddenField
   const action = useChange(
@@ -37,6 +39,7 @@ export function EditPersonalSecret({ secret, onClose }: { secret: PersonalSecret
         body: {
           envName: envName || null,
           filePath: filePath || null,
+          ...changedExpiry(expiry),
           ...(value !== '' && { value }),
           expectedVersion: secret.version,
         },
@@ -72,6 +75,7 @@ export function EditPersonalSecret({ secret, onClose }: { secret: PersonalSecret
         action={action}
         spellCheck={false}
       />
+      <ExpiryChangeField current={secret.expiresAt} value={expiry} onValue={setExpiry} />
     </FormDialog>
   )
 }
@@ -79,12 +83,25 @@ export function EditPersonalSecret({ secret, onClose }: { secret: PersonalSecret
 export function EditApiKey({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => void }) {
   const [name, setName] = useState(apiKey.name)
   const [value, setValue] = useState('')
+  const [baseUrl, setBaseUrl] = useState(apiKey.baseUrl)
+  const [hosts, setHosts] = useState(apiKey.allowedHosts.join('\n'))
+  const [paths, setPaths] = useState(apiKey.allowedPaths?.join('\n') ?? '')
+  const [methods, setMethods] = useState<readonly string[]>(apiKey.allowedMethods ?? [])
+  const [expiry, setExpiry] = useState<ExpiryChange>('keep')
   const action = useChange(
     STALE,
     () =>
       call('api-key.update', {
         params: { apiKeyId: apiKey.id },
-        body: { name, ...(value !== '' && { value }) },
+        body: {
+          name,
+          baseUrl,
+          allowedHosts: linesOf(hosts),
+          allowedPaths: orAll(linesOf(paths)),
+          allowedMethods: orAll(apiKeyMethods.filter((method) => methods.includes(method))),
+          ...changedExpiry(expiry),
+          ...(value !== '' && { value }),
+        },
       }),
     onClose,
   )
@@ -107,9 +124,62 @@ export function EditApiKey({ apiKey, onClose }: { apiKey: ApiKey; onClose: () =>
         field="value"
         action={action}
       />
+      <TextField
+        label={apiKeyWords.baseUrl}
+        value={baseUrl}
+        onValue={setBaseUrl}
+        field="baseUrl"
+        action={action}
+        spellCheck={false}
+        required
+      />
+      <LongTextField
+        label={apiKeyWords.hosts}
+        description={apiKeyWords.hostsHelp}
+        value={hosts}
+        onValue={setHosts}
+        field="allowedHosts"
+        action={action}
+        minRows={2}
+        required
+      />
+      <LongTextField
+        label={apiKeyWords.paths}
+        description={apiKeyWords.pathsHelp}
+        value={paths}
+        onValue={setPaths}
+        field="allowedPaths"
+        action={action}
+        minRows={2}
+      />
+      <Checkbox.Group
+        label={apiKeyWords.methods}
+        description={apiKeyWords.methodsHelp}
+        value={[...methods]}
+        onChange={setMethods}
+      >
+        <Group mt="xs">
+          {apiKeyMethods.map((method) => (
+            <Checkbox key={method} value={method} label={method} />
+          ))}
+        </Group>
+      </Checkbox.Group>
+      <ExpiryChangeField current={apiKey.expiresAt} value={expiry} onValue={setExpiry} />
     </FormDialog>
   )
 }
+
+const apiKeyMethods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
+
+/** Each line that is not empty, without the space around it. */
+const linesOf = (text: string): string[] =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+
+/** None chosen: all of them. */
+const orAll = <One,>(list: readonly One[]): One[] | null => (list.length === 0 ? null : [...list])
 
 /** Takes over a key that somebody signs with already. @param onImported is given the revocation certificate, once. */
 export function ImportGpgKey({

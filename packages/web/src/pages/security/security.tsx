@@ -3,6 +3,7 @@ import { queryOptions, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { type CallAnswer, call, codeOf } from '../../api.ts'
+import { credentialsQuery } from '../../credentials.ts'
 import { Confirm } from '../../ui/confirm.tsx'
 import { CopyIconButton } from '../../ui/copy-button.tsx'
 import { ErrorMessage } from '../../ui/error-message.tsx'
@@ -205,7 +206,10 @@ function SshKeys() {
 
 const identityQuery = queryOptions({
   queryKey: ['security', 'ssh-identity'],
-  queryFn: async () => {
+  queryFn: async ({ client }) => {
+    // Asked for only where there is one: a browser writes each 404 into its console.
+    const credentials = await client.fetchQuery({ ...credentialsQuery, staleTime: 0 })
+    if (!credentials.some(({ kind }) => kind === 'ssh-identity')) return []
     try {
       return [await call('ssh-identity.get')]
     } catch (error) {

@@ -7,6 +7,7 @@ import { queryClient } from '../../query-client.ts'
 import { Confirm } from '../../ui/confirm.tsx'
 import { StateBadge } from '../../ui/credential-state.tsx'
 import { EmptyState } from '../../ui/empty-state.tsx'
+import { changedExpiry, type ExpiryChange, ExpiryChangeField } from '../../ui/expiry-change-field.tsx'
 import { LongTextField, TextField } from '../../ui/fields.tsx'
 import { FormDialog } from '../../ui/form-dialog.tsx'
 import { secretValueWords, shared, stateWords } from '../../ui/messages.ts'
@@ -250,6 +251,7 @@ function UpdateSecret({ workspaceId, secret, onClose, onSaved }: FormProps & { s
   const [envName, setEnvName] = useState(secret.envName ?? '')
   const [filePath, setFilePath] = useState(secret.filePath ?? '')
   const [isEnabled, setEnabled] = useState(secret.isEnabled)
+  const [expiry, setExpiry] = useState<ExpiryChange>('keep')
   const save = useAction(async () => {
     await call('workspace-secret.update', {
       params: { workspaceId, workspaceSecretId: secret.id },
@@ -259,6 +261,7 @@ function UpdateSecret({ workspaceId, secret, onClose, onSaved }: FormProps & { s
         envName: envName || null,
         filePath: filePath || null,
         isEnabled,
+        ...changedExpiry(expiry),
         expectedVersion: secret.version,
       },
     })
@@ -303,6 +306,7 @@ function UpdateSecret({ workspaceId, secret, onClose, onSaved }: FormProps & { s
         action={save}
         spellCheck={false}
       />
+      <ExpiryChangeField current={secret.expiresAt} value={expiry} onValue={setExpiry} />
       <Switch
         label={own.isEnabled}
         checked={isEnabled}
