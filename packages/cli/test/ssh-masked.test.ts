@@ -52,6 +52,15 @@ describe('without a terminal', () => {
     expect(shown.stderr).toContain('<>\n')
     expect(text(shown)).not.toContain('canary')
     for (const line of PEM.split('\n').slice(1, 3)) expect(text(shown)).not.toContain(line)
+    // The agent's own credential is there to be read, and another of Keyhold's too.
+    const state = join(world.home, 'state/agent.json')
+    const { token } = JSON.parse(readFileSync(state, 'utf8'))
+    const other = `kh_pat_${'0123456789'.repeat(5).slice(1)}`
+    const tokens = text(await eve([`cat ${state}; echo "<${other}>"`]))
+    expect(tokens).toContain('workspaceId')
+    expect(tokens).toContain('<kh_pat_>')
+    for (const one of [token, other].map((whole) => whole.split('_')[2] ?? ''))
+      expect(tokens).not.toContain(one)
   })
 
   test('M1, M3: in pieces, with pauses, and in the forms in which programs print it', async () => {

@@ -6,9 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Keyhold } from '@keyhold/sdk'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { KnownValues } from '../src/agent/known-values.ts'
 import { SecretFiles } from '../src/agent/secret-files.ts'
 import { WorkspaceSecrets } from '../src/agent/secrets.ts'
 import { VisitorSessions } from '../src/agent/visitor-sessions.ts'
+import { TokenBlanker } from '../src/session/token-forms.ts'
 
 const secretOf = (name: string, value: string) => ({
   ...{ name, type: 'token' as const, path: null, value, encoding: 'utf8' as const },
@@ -48,10 +50,11 @@ async function newAgent() {
     secretOf('UNKNOWN', 'not-recorded'),
   ])
   await secrets.start()
+  const gitTokens = { values: new Map<string, string>(), beforeUse: async () => {} }
   const sessions = new VisitorSessions({
     env,
     secrets,
-    gitTokens: { values: new Map(), beforeUse: async () => {} },
+    gitTokens,
     reportUses: async () => ({ remaining: 0 }),
     additions: async () => ({}),
   })
@@ -67,7 +70,7 @@ async function newAgent() {
     const next = async () => JSON.parse(String((await once(socket, 'data'))[0]))
     return { socket, next, answer: await next(), cut, again: () => connect(path) }
   }
-  return { state, told, keyhold, secrets, sessions, enter }
+  return { state, told, keyhold, secrets, sessions, gitTokens, enter }
 }
 
 const valuesOf = (masked: { value: string }[]) =>
@@ -125,6 +128,51 @@ test('SEC-40: Admin comes in when that is written down, once with the sessions, 
   await next('newer')
   expect(cut).toHaveBeenCalledOnce()
   expect(valueIn(secrets)).toBe('newer')
+})
+
+test('M9: a session blanks the values and the credentials that there were before it, which programs may still have', async () => {
+  const { state, secrets, keyhold, sessions, gitTokens, enter } = await newAgent()
+  await sessions.hideCredential('kh_agt_first')
+  gitTokens.values.set('github.com', 'token-one')
+  await gitTokens.beforeUse()
+  gitTokens.values.set('github.com', 'token-two')
+  await gitTokens.beforeUse()
+  Object.assign(state, { version: '2', secrets: [{ id: 's', expiresAt: null, ...secretOf('BOTH', 'new') }] })
+  await secrets.changed(keyhold)
+  Object.assign(state, { version: '3', secrets: [] })
+  await secrets.changed(keyhold)
+  await sessions.hideCredential('kh_agt_second')
+  const { socket, next, answer } = await enter('edit')
+  const before = ['of-keyhold', 'new', 'token-one', 'token-two', 'kh_agt_first', 'kh_agt_second']
+  expect(valuesOf(answer.masked)).toEqual(expect.arrayContaining(before))
+  const told = next()
+  const hiding = sessions.hideCredential('kh_agt_third')
+  expect(valuesOf((await told).masked)).toContain('kh_agt_third')
+  socket.write('\n')
+  await hiding
+})
+
+test('of values from before, those that were in effect longest ago are forgotten', () => {
+  const known = new KnownValues(10)
+  const add = (...values: string[]) => known.add(values.map((value) => ({ name: 'N', value })))
+  add('aaaa', 'bbbb')
+  add('aaaa')
+  add('cccc')
+  expect(known.all.map(({ value }) => value)).toEqual(['aaaa', 'cccc'])
+})
+
+test('tokens of Keyhold are taken out by their form, however the stream is cut, and nothing else is', () => {
+  const body = `${'aB3'.repeat(16)}z`
+  const text = `{"token": "kh_agt_${body}"}\nkh_pat_${body} kh_ KH_agt_x kh_é_x ${'kh_'.repeat(9)}`
+  const shown = `{"token": "kh_agt_"}\nkh_pat_ kh_ KH_agt_x kh_é_x ${'kh_'.repeat(9)}`
+  for (const size of [1, 2, 3, 7, 20, 50, 1000]) {
+    const blanker = new TokenBlanker()
+    const bytes = Buffer.from(text)
+    const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) =>
+      blanker.blank(bytes.subarray(at * size, (at + 1) * size)),
+    )
+    expect(Buffer.concat(pieces).toString()).toBe(shown)
+  }
 })
 
 const valueIn = ({ inEffect }: WorkspaceSecrets) => inEffect?.delivery.secrets[0]?.value

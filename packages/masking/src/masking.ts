@@ -83,10 +83,11 @@ export type MaskingTransform = Transform & {
  *   after 20 or 250 ms. Without it such bytes wait for more output or the end, which is safer: use it for pipes.
  * @param options.dialogue for a pipe whose reader may answer before it goes on: what is too short to tell anything appears
  *   after 20 ms, and nothing longer.
+ * @param options.after changes what goes out, piece by piece in their order.
  */
 export function maskingTransform(
   masker: Masker,
-  options: { terminal?: boolean; dialogue?: boolean } = {},
+  options: { terminal?: boolean; dialogue?: boolean; after?: (piece: Uint8Array) => Uint8Array } = {},
 ): MaskingTransform {
   // Usually one. Who takes the place of another follows it until that one is not amid a value.
   let streams = [masker.stream()]
@@ -96,7 +97,7 @@ export function maskingTransform(
   const push = (act: (stream: MaskingStream) => Uint8Array[], chunk?: Uint8Array) => {
     let pieces = chunk === undefined ? [] : [chunk]
     for (const stream of streams) pieces = [...pieces.flatMap((piece) => stream.write(piece)), ...act(stream)]
-    for (const piece of pieces) transform.push(piece)
+    for (const piece of pieces) transform.push(options.after?.(piece) ?? piece)
     while (streams.length > 1 && streams[0]?.isAmidValue === false) streams = streams.slice(1)
   }
   const isHolding = () => streams.some((stream) => stream.isHolding)

@@ -17,6 +17,8 @@ export interface AgentPart {
   stopped?(keyhold: Keyhold): Promise<void>
   /** Takes what it calls when there is something to fetch that the server does not tell of. */
   whenWanted?(fetch: () => void): void
+  /** The credential of the agent, and each next one before it is on disk. */
+  credential?(token: string): Promise<void>
   /** Takes what gives the client as it is by then: its credential is renewed. */
   reach?(client: () => Keyhold): void
   /** Somebody comes in. */

@@ -161,6 +161,7 @@ class Agent {
 
   /** Stays connected until `stopping`. @throws Failure when the credential is no longer good. */
   async run(stopping: AbortSignal): Promise<void> {
+    await this.#tellCredential(this.#state.token)
     await this.#untilStopped(stopping)
     const told = this.#work.then(() =>
       Promise.allSettled(this.#parts.map((part) => part.stopped?.(this.#keyhold))),
@@ -259,6 +260,10 @@ class Agent {
     this.#work = this.#work.then(work)
   }
 
+  async #tellCredential(token: string): Promise<void> {
+    await Promise.all(this.#parts.map((part) => part.credential?.(token)))
+  }
+
   /** Takes the next credential when the present one is old: on disk first, and then in use. */
   async #renewIfDue(): Promise<void> {
     if (this.#renewAt === 0) {
@@ -267,6 +272,7 @@ class Agent {
     }
     if (Date.now() < this.#renewAt) return
     const { token } = await this.#keyhold.call('agent.renew')
+    await this.#tellCredential(token)
     this.#state = { ...this.#state, token }
     writeState(this.#directory, this.#state)
     this.#keyhold = clientOf(this.#state)

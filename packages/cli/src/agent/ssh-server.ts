@@ -79,6 +79,10 @@ export class SshServer {
     this.#options.sessions.reach(client)
   }
 
+  credential(token: string): Promise<void> {
+    return this.#options.sessions.hideCredential(token)
+  }
+
   /** Sees that there is a host key, and a certificate that is good for a while. */
   async changed(keyhold: Keyhold): Promise<void> {
     const path = join(this.#options.directory, HOST_KEY)

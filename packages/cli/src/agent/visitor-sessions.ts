@@ -13,6 +13,7 @@ import { type AgentAnswer, agentSocketPath, assertPrivate } from '../run/agent-s
 import { childEnvironment } from '../run/environment.ts'
 import type { MaskedValue, SessionAnswer, SessionRefusal } from '../session/session-answer.ts'
 import type { GitTokens } from './git-tokens.ts'
+import { KnownValues } from './known-values.ts'
 import { type AgentRequests, serveRequest, VISIT_VARIABLE } from './requests.ts'
 import type { WorkspaceSecrets } from './secrets.ts'
 
@@ -80,6 +81,8 @@ export class VisitorSessions {
   readonly #directory: string
   readonly #visits = new Set<Visit>()
   #count = 0
+  readonly #known = new KnownValues()
+  #credential: MaskedValue | undefined
   /** What sessions that blank values were last told of: it may be about to come into effect. */
   #told: WorkspaceDelivery | undefined
   #client: (() => Keyhold) | undefined
@@ -93,7 +96,14 @@ export class VisitorSessions {
     parts.gitTokens.beforeUse = async () => {
       const delivery = parts.secrets.inEffect?.delivery
       if (delivery !== undefined) await this.#tellMasking(delivery)
+      else this.#presentOf()
     }
+  }
+
+  /** Blanks the agent's own credential from now on, too: it lies on this machine. Those before may be in what runs. */
+  async hideCredential(token: string): Promise<void> {
+    this.#credential = { name: 'agent', value: Buffer.from(token).toString('base64') }
+    await this.#tell(this.#presentOf())
   }
 
   /** @param client gives the client as it is by then. */
@@ -167,7 +177,8 @@ export class VisitorSessions {
     const session = new MaskingSession(socket)
     visit.masking.add(session)
     socket.on('close', () => visit.masking.delete(session))
-    session.begin({ ...answer, masked: this.#maskedOf(delivery, this.#told) })
+    const masked = [...this.#presentOf(delivery, this.#told), ...this.#known.all]
+    session.begin({ ...answer, masked: distinct(masked) })
   }
 
   /** @returns with `delivery` when its values are to be blanked. */
@@ -260,20 +271,27 @@ export class VisitorSessions {
     await Promise.all(telling)
   }
 
-  #maskedOf(...deliveries: (WorkspaceDelivery | undefined)[]): MaskedValue[] {
+  /** What there is to blank at present, which is remembered. */
+  #presentOf(...deliveries: (WorkspaceDelivery | undefined)[]): MaskedValue[] {
     const tokens = [...this.#parts.gitTokens.values].map(([name, value]) => ({
       name,
       value: Buffer.from(value).toString('base64'),
     }))
     const fromStores = { secrets: this.#parts.secrets.fromStores, leftOut: [], referenced: [] }
     const all = [...deliveries, fromStores].flatMap((one) => (one === undefined ? [] : maskedOf(one)))
-    return [...new Map([...all, ...tokens].map((one) => [one.value, one])).values()]
+    const credential = this.#credential ? [this.#credential] : []
+    const present = distinct([...all, ...tokens, ...credential])
+    this.#known.add(present)
+    return present
   }
 
   /** Has those who blank values know the next ones, before any program can have them, or ends them. */
   async #tellMasking(delivery: WorkspaceDelivery): Promise<void> {
     this.#told = delivery
-    const masked = this.#maskedOf(delivery)
+    await this.#tell(this.#presentOf(delivery))
+  }
+
+  async #tell(masked: readonly MaskedValue[]): Promise<void> {
     const telling = [...this.#visits].map(async ({ masking, cut }) => {
       const heard = await Promise.all([...masking].map((session) => session.tell(masked)))
       if (heard.includes(false)) cut('it did not answer, so new values could not be blanked')
@@ -382,6 +400,11 @@ function maskedOf({ secrets, referenced }: WorkspaceDelivery): MaskedValue[] {
 
 function explained(error: unknown): never {
   throw error instanceof KeyholdError ? failureOf(error) : error
+}
+
+/** Of those with one value the last. */
+function distinct(values: readonly MaskedValue[]): MaskedValue[] {
+  return [...new Map(values.map((one) => [one.value, one])).values()]
 }
 
 function reasonOf(error: unknown): string {

@@ -11,6 +11,7 @@ import { SignalCatcher, sendSignal, signalNumber } from '../run/signals.ts'
 import type { Ending, StartedChild } from '../run/started-child.ts'
 import { startInTerminal } from '../run/terminal-child.ts'
 import type { MaskedValue, SessionAnswer } from './session-answer.ts'
+import { TokenBlanker } from './token-forms.ts'
 
 export interface MaskedSession {
   /** Undefined: a login shell. */
@@ -75,7 +76,8 @@ class SessionMask {
 
   /** A stream for one way out. */
   stream(to: 'terminal' | 'dialogue'): MaskingTransform {
-    const stream = maskingTransform(this.#masker(), { [to]: true })
+    const tokens = new TokenBlanker()
+    const stream = maskingTransform(this.#masker(), { [to]: true, after: (piece) => tokens.blank(piece) })
     this.#streams.push(stream)
     return stream
   }
