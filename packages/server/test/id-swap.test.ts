@@ -602,7 +602,9 @@ async function addSshSession(
 ) {
   const sessions = new SshSessions(core.storage, core.access, clock, core.servers.id)
   const about = { level: 'owner', address: '192.0.2.7', fingerprint: 'SHA256:none' } as const
-  return sessions.begin({ workspaceId, accountId, ...about })
+  const id = newId('sse')
+  await sessions.begin({ id, workspaceId, accountId, ...about })
+  return id
 }
 
 /** Straight into the table: registering one would make it a second factor, which the password alone does not pass. */

@@ -563,12 +563,12 @@ describe.each(databases)('the SSH gateway on %s', (database) => {
       expect((await begin({ pass, storeVariables: tooMany })).status).toBe(400)
     })
 
-    test('SEC-26, SEC-40: what is used in a session is recorded under the name of its person, once, also when they are gone', async () => {
+    test('SEC-26, SEC-40: what is used in a session is recorded under the name of its person, once, as long as they are in', async () => {
       await server.ok('POST', `${shares}/${workspace.id}/secrets`, {
         token: owner.token,
         body: { name: 'USED', type: 'token', value: 'value of a program' },
       })
-      const { person, pass } = await admitted('edit')
+      const { person, client, pass } = await admitted('edit')
       const stranger = await server.addPerson()
       const box = await server.ok('POST', shares, { token: stranger.token, body: { name: 'box' } })
       const theirs = await server.addAgent(stranger, box.id)
@@ -589,8 +589,47 @@ describe.each(databases)('the SSH gateway on %s', (database) => {
       expect(await report('run-of-nobody', {})).toMatchObject([ofWorkspace])
       expect(await report('run-forged', { pass: pass.slice(4) })).toMatchObject([ofWorkspace])
       expect(await report('run-elsewhere', { pass }, theirs)).toEqual([])
-      await change(person, 'view')
-      expect(await report('run-that-came-late', { pass })).toMatchObject([ofPerson])
+      client.end()
+      await eventually(
+        async () => (await begin({ pass })).status,
+        (status) => expect(status).toBe(403),
+      )
+      expect(await report('run-that-came-late', { pass })).toMatchObject([ofWorkspace])
+    })
+
+    test('what a workspace says somebody has had is recorded once for each way in and version, as its word, with the trace of their coming in (SEC-26)', async () => {
+      const { person, client, pass } = await admitted('admin')
+      const used = async () =>
+        (await server.records(100)).filter(
+          ({ action, actor }) => action === 'workspace-secret.use' && actor.id === person.id,
+        )
+      await server.ok('POST', `${shares}/${workspace.id}/secrets`, {
+        token: owner.token,
+        body: { name: 'ONCE', type: 'token', value: 'once for a version' },
+      })
+      const answers = await Promise.all([1, 2, 3].map(() => begin({ pass })))
+      expect(answers.map(({ status }) => status)).toEqual([201, 201, 201])
+      expect(answers[2]!.body).toEqual(answers[0]!.body)
+      const first = await used()
+      expect(first.filter(({ target }) => target?.name === 'ONCE')).toHaveLength(1)
+      const came = (await server.records(100)).find(
+        ({ action, actor }) => action === 'ssh.connect' && actor.id === person.id,
+      )!
+      expect(came.actor.saidBy).toBeUndefined()
+      for (const { actor, traceId } of first)
+        expect([actor.saidBy, traceId]).toEqual([expect.stringMatching(/^agt_/), came.traceId])
+      await server.ok('POST', `${shares}/${workspace.id}/secrets`, {
+        token: owner.token,
+        body: { name: 'NEXT', type: 'token', value: 'of the next version' },
+      })
+      expect((await begin({ pass })).status).toBe(201)
+      expect(await used()).toHaveLength(2 * first.length + 1)
+      client.end()
+      await eventually(
+        async () => (await begin({ pass })).body.code,
+        (code) => expect(code).toBe('agent.pass_invalid'),
+      )
+      expect(await used()).toHaveLength(2 * first.length + 1)
     })
 
     test('a pass is good for the agent that got it, and as long as its person may be there as what they came in', async () => {
@@ -616,12 +655,21 @@ describe.each(databases)('the SSH gateway on %s', (database) => {
         actor: { kind: 'workspace', id: workspace.id },
       })
       await change(person, 'admin')
-      expect((await begin({ pass })).status).toBe(201)
+      agent.messages.length = 0
+      const again = forward(await signIn(own.privateKey))
+      const opening = await eventually(
+        () => agent.messages.map((text) => JSON.parse(text)).findLast(({ type }) => type === 'open'),
+        (seen) => expect(seen).toBeDefined(),
+      )
+      // Also before the agent lets them in: it has some of it recorded first.
+      expect((await begin({ pass: opening.pass })).status).toBe(201)
+      await dial()
+      await again
       await server.ok('DELETE', '/api/ssh/keys', {
         token: person.token,
         body: { publicKeyFingerprint: fingerprintOf(own.blob) },
       })
-      await refused(pass)
+      await refused(opening.pass)
       for (const wrong of [{}, { pass: 7 }, { pass: '' }, { pass, more: 1 }])
         expect((await begin(wrong)).status).toBe(400)
       expect((await server.request('POST', '/api/v1/workspaces/current/sessions', { body: {} })).status).toBe(

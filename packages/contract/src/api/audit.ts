@@ -29,6 +29,8 @@ export const AuditRecord = Type.Object({
     name: Type.Optional(Type.String()),
     /** Session or access token that the person used, or credential of the workspace's agent. */
     credential: Type.Optional(Type.String()),
+    /** Credential of the workspace's agent by whose word it was this person, in a session by SSH. */
+    saidBy: Type.Optional(Type.String()),
   }),
   project: Type.Optional(Type.Object({ id: Type.String(), name: Type.Optional(Type.String()) })),
   environment: Type.Optional(Type.String()),

@@ -100,7 +100,8 @@ export function toActor(caller: Caller): AuditRecord['actor'] {
           }
         : { kind: 'access-key', id: caller.accessKeyId }
     case 'workspace':
-      if (caller.visitor) return toActor(caller.visitor)
+      // Whose session it is the agent says, and who runs as the same account can say it too.
+      if (caller.visitor) return { ...toActor(caller.visitor), saidBy: caller.credentialId }
       return { kind: 'workspace', id: caller.workspaceId, credential: caller.credentialId }
     case 'operator':
       return { kind: 'operator' }

@@ -63,6 +63,7 @@ import { Vault } from '../vault/vault.ts'
 import { AgentBounds } from '../workspaces/agent-bounds.ts'
 import { Agents } from '../workspaces/agents.service.ts'
 import { Templates } from '../workspaces/templates.service.ts'
+import { SshSessions } from '../workspaces/ssh-sessions.service.ts'
 import { VisitorPasses } from '../workspaces/visitor-pass.ts'
 import { Workspaces } from '../workspaces/workspaces.service.ts'
 import { findPerson } from './find-person.ts'
@@ -120,6 +121,7 @@ export interface Core {
   readonly gpgKeys: GpgKeys
   readonly sshIdentities: SshIdentities
   readonly sshKeys: SshKeys
+  readonly sshSessions: SshSessions
   readonly apiKeys: ApiKeys
   readonly servers: Servers
   /** What servers that share the database say to each other. */
@@ -201,6 +203,7 @@ export async function composeCore(
       access,
       {
         readPass: (pass) => visitorPasses.read(pass, clock.now()),
+        isOpen: (workspaceId, sessionId) => sshSessions.isOpen(workspaceId, sessionId),
         findByKey: async (accountId, fingerprint) => {
           const key = await sshKeys.findForLogin(fingerprint)
           return key?.accountId === accountId ? findPerson(accounts, accountId, key.id) : undefined
@@ -255,6 +258,7 @@ export async function composeCore(
       workspaceSecrets,
     ]
     const servers = new Servers(storage, vault, clock, packageJson.version)
+    const sshSessions = new SshSessions(storage, access, clock, servers.id)
     const inventory = new Inventory(access, settings, sources, clock)
     return {
       storage,
@@ -342,6 +346,7 @@ export async function composeCore(
       storeSources,
       agents,
       agentBounds,
+      sshSessions,
       sshKeysOfInstance: {
         gateway: new SshHostKey(vault.deriveKey('ssh-gateway')),
         certificateAuthority,

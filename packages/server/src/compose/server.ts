@@ -49,7 +49,6 @@ import { instanceRoutes } from '../upkeep/instance.routes.ts'
 import { AgentConnections } from '../workspaces/agent-connections.ts'
 import { agentRoutes } from '../workspaces/agents.routes.ts'
 import { sshSessionRoutes } from '../workspaces/ssh-sessions.routes.ts'
-import { SshSessions } from '../workspaces/ssh-sessions.service.ts'
 import { templateRoutes } from '../workspaces/templates.routes.ts'
 import { workspaceRoutes } from '../workspaces/workspaces.routes.ts'
 import { callers } from './callers.ts'
@@ -188,13 +187,12 @@ export async function composeServer(
   destinationRoutes(http, core.auditDestinations)
   activityRoutes(http, core.audit, access, accounts, core.projects, core.workspaces)
   const refusedLogins = new FailedAttempts(clock, RECORDED_LOGINS_MAX, MINUTE_MS)
-  const sshSessions = new SshSessions(core.storage, access, clock, core.servers.id)
-  sshSessionRoutes(http, sshSessions)
+  sshSessionRoutes(http, core.sshSessions)
   const gateway = new SshGateway({
     access,
     audit: core.audit,
     connections: agentConnections,
-    sessions: sshSessions,
+    sessions: core.sshSessions,
     findKey: (key) => core.sshKeys.findForLogin(key),
     keyUsed: (id) => core.sshKeys.used(id),
     findPerson: (accountId, keyId) => findPerson(accounts, accountId, keyId),

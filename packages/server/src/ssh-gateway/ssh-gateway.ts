@@ -7,7 +7,7 @@ import type { Asker, Person } from '../access/caller.ts'
 import type { AuditLog } from '../audit/audit-log.ts'
 import { canonicalAddress } from '../base/address.ts'
 import { AppError } from '../base/app-error.ts'
-import { newTraceId } from '../base/ids.ts'
+import { newId, newTraceId } from '../base/ids.ts'
 import type { Origin } from '../base/origin.ts'
 import { fingerprintOf } from '../base/ssh-public-key.ts'
 import type { AgentConnections } from '../workspaces/agent-connections.ts'
@@ -338,12 +338,16 @@ export class SshGateway {
             fingerprint: key.fingerprint,
             address: asker.origin.address ?? '',
           }
-          const socket = await connections.openTunnel(id, { ...about, name })
-          const sessionId = await sessions.begin({ ...about, workspaceId: id }).catch((error: unknown) => {
-            // Whoever is not listed cannot be shown out.
-            socket.terminate()
-            throw error
-          })
+          const sessionId = newId('sse')
+          const session = { id: sessionId, traceId: asker.origin.traceId }
+          // Before the agent is asked: it says what they get before it lets them in. Whoever is not listed cannot be shown out.
+          await sessions.begin({ ...about, id: sessionId, workspaceId: id })
+          const socket = await connections
+            .openTunnel(id, { ...about, name, session })
+            .catch(async (error: unknown) => {
+              await sessions.left(sessionId).catch(() => {}) // Why there is no tunnel is what counts.
+              throw error
+            })
           return { socket, level, sessionId }
         },
       )

@@ -17,7 +17,7 @@ export class AgentBounds {
   readonly #clock: Clock
   /** When each bucket is full again, in ms since 1970. */
   readonly #fullAt = new Map<string, number>()
-  /** The end of the last delivery that was asked for, by workspace. */
+  /** The end of the last turn that was asked for, by name. */
   readonly #turns = new Map<string, Promise<unknown>>()
 
   constructor(clock: Clock) {
@@ -46,17 +46,17 @@ export class AgentBounds {
 
   /**
    * One delivery of a workspace after another: the log takes a number of records at a time, of everybody together, and what
-   * is asked for all at once would take the places of others.
+   * is asked for all at once would take the places of others. @param name of the workspace, or of what else goes so.
    */
-  async inTurn<T>(workspaceId: string, deliver: () => Promise<T>): Promise<T> {
-    const before = this.#turns.get(workspaceId)
+  async inTurn<T>(name: string, deliver: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(name)
     const turn = (before ?? Promise.resolve()).then(deliver)
     const ended = turn.catch(() => {})
-    this.#turns.set(workspaceId, ended)
+    this.#turns.set(name, ended)
     try {
       return await turn
     } finally {
-      if (this.#turns.get(workspaceId) === ended) this.#turns.delete(workspaceId)
+      if (this.#turns.get(name) === ended) this.#turns.delete(name)
     }
   }
 }

@@ -158,11 +158,15 @@ export class AgentConnections {
     if (this.#tunnels.countOf(workspaceId) >= limits.sshTunnelsPerWorkspace)
       throw new TunnelError(`too many connections to workspace ${workspaceId} at once`)
     const { epoch } = connection.asker.caller
-    const { accountId, level, fingerprint, address } = visitor
+    const { session, ...shown } = visitor
+    const { accountId, level, fingerprint, address } = shown
     const { passes, clock } = this.#parts
-    const pass = passes.issue({ workspaceId, epoch, accountId, level, fingerprint, address }, clock.now())
+    // A server of the release before says nothing of it.
+    const { id: sessionId = '', traceId = '' } = session ?? {}
+    const about = { workspaceId, epoch, accountId, level, fingerprint, address, sessionId, traceId }
+    const pass = passes.issue(about, clock.now())
     return this.#tunnels.open({ workspaceId, epoch }, (tunnel) =>
-      this.#tell(connection, { type: 'open', ...visitor, ...tunnel, keys, pass }),
+      this.#tell(connection, { type: 'open', ...shown, ...tunnel, keys, pass }),
     )
   }
 

@@ -2,7 +2,6 @@ import { type Access, inWorkspace } from '../access/access.ts'
 import type { Asker, Person } from '../access/caller.ts'
 import { AppError } from '../base/app-error.ts'
 import type { Clock } from '../base/clock.ts'
-import { newId } from '../base/ids.ts'
 import type { Storage } from '../storage/storage.ts'
 import * as store from './ssh-sessions.store.ts'
 import type { VisitorLevel } from './tunnels.ts'
@@ -11,6 +10,7 @@ import type { VisitorLevel } from './tunnels.ts'
 const SILENT_MS = 2 * 60_000
 
 export interface NewSession {
+  readonly id: string
   readonly workspaceId: string
   readonly accountId: string
   readonly level: VisitorLevel
@@ -59,12 +59,11 @@ export class SshSessions {
     })
   }
 
-  /** Says that somebody is in, through this server. @returns the session's id */
-  async begin(session: NewSession): Promise<string> {
-    const id = newId('sse')
+  /** Says that somebody is in, through this server. */
+  async begin(session: NewSession): Promise<void> {
     await this.#storage.transaction((tx) =>
       store.insertSession(tx, {
-        id,
+        id: session.id,
         workspace_id: session.workspaceId,
         account_id: session.accountId,
         server_id: this.#serverId,
@@ -74,7 +73,12 @@ export class SshSessions {
         began_at: this.#clock.now().getTime(),
       }),
     )
-    return id
+  }
+
+  /** Whether somebody is in by this session, through whichever server. Decides nothing. */
+  async isOpen(workspaceId: string, id: string): Promise<boolean> {
+    const heardSince = this.#clock.now().getTime() - SILENT_MS
+    return store.isOpen(this.#storage.db, workspaceId, id, heardSince)
   }
 
   /** Says that they have left. */

@@ -54,6 +54,24 @@ export async function listSessions(
   }))
 }
 
+/** Whether a session goes on, at a server that was heard of since then. */
+export async function isOpen(
+  db: Queries,
+  workspaceId: string,
+  id: string,
+  heardSince: number,
+): Promise<boolean> {
+  const row = await db
+    .selectFrom('ssh_sessions')
+    .innerJoin('servers', 'servers.id', 'ssh_sessions.server_id')
+    .select('ssh_sessions.id')
+    .where('ssh_sessions.id', '=', id)
+    .where('ssh_sessions.workspace_id', '=', workspaceId)
+    .where('servers.seen_at', '>=', heardSince)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 /** @returns whose it was, and from where; undefined when there is none. */
 export async function deleteSession(
   tx: Transaction,

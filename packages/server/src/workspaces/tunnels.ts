@@ -16,6 +16,8 @@ export interface Visitor {
   /** Of the key that was proven at the gateway. */
   readonly fingerprint: string
   readonly address: string
+  /** How others see this way in, and the record of it. */
+  readonly session: { readonly id: string; readonly traceId: string }
 }
 
 /** Why there is no tunnel, in words for whoever types `ssh`. */

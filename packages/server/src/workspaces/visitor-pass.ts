@@ -11,6 +11,10 @@ export interface Admitted {
   /** Of the key that was proven. */
   readonly fingerprint: string
   readonly address: string
+  /** Of the tunnel: as long as that is open, the pass is taken. */
+  readonly sessionId: string
+  /** Of the record that says that they came in. */
+  readonly traceId: string
 }
 
 /** A connection may be older than this; then whoever is in it comes in anew. */
@@ -19,7 +23,7 @@ const CONTEXT = ['keyhold/v1/visitor-pass']
 
 /**
  * Passes with which an agent says whose session it is that begins. Sealed and not kept, so that any server can tell. A pass
- * proves that somebody came in; whether they may still be there is decided anew.
+ * proves that somebody came in; whether they are still there, and may be, is asked anew.
  */
 export class VisitorPasses {
   readonly #messages: SealedMessages

@@ -37,7 +37,8 @@ export interface DeliveryBounds {
   /** @throws AppError `rate.limited` */
   admit(workspaceId: string, records: number): void
   note(workspaceId: string, records: number): void
-  inTurn<T>(workspaceId: string, deliver: () => Promise<T>): Promise<T>
+  /** One after another of the same name. */
+  inTurn<T>(name: string, deliver: () => Promise<T>): Promise<T>
 }
 
 /** What the delivery needs of workspaces, and of the kinds whose secrets go there. None of these decides anything. */
@@ -45,6 +46,8 @@ export interface DeliverySources {
   /** @throws AppError `workspace.not_found` */
   findWorkspace(workspaceId: string): Promise<DeliveredWorkspace>
   readPass(pass: string): Admitted | undefined
+  /** Whether somebody is still in by that session. */
+  isOpen(workspaceId: string, sessionId: string): Promise<boolean>
   /** @returns whoever has this key, as long as it lets them in. */
   findByKey(accountId: string, fingerprint: string): Promise<Person | undefined>
   workspaceOffers(workspace: DeliveredWorkspace): Promise<readonly Offer[]>
@@ -96,6 +99,22 @@ interface Usable {
   find(tx: Transaction, names: ReadonlySet<string>): Promise<ReadonlyMap<string, RecordDetail>>
 }
 
+/** Somebody in a session by SSH. */
+interface Inside {
+  readonly visitor: Asker<Person>
+  readonly level: Admitted['level']
+  readonly sessionId: string
+}
+
+/** What was recorded of one session by SSH. */
+interface Recorded {
+  readonly versions: Set<string>
+  readonly storeVariables: Set<string>
+}
+
+/** Of so many sessions is kept what was recorded; of one that is forgotten it is recorded again. */
+const SESSIONS_REMEMBERED = 10_000
+
 type Delivery = AnswerOf<typeof readDelivery>
 type Text = Pick<SecretValue, 'value' | 'encoding'>
 
@@ -105,6 +124,8 @@ export class Deliveries {
   readonly #sources: DeliverySources
   readonly #bounds: DeliveryBounds
   readonly #clock: Clock
+  /** By session; each server has its own. */
+  readonly #recorded = new Map<string, Recorded>()
 
   constructor(access: Access, sources: DeliverySources, bounds: DeliveryBounds, clock: Clock) {
     this.#access = access
@@ -227,13 +248,20 @@ export class Deliveries {
    * @throws AppError `rate.limited` before anything is recorded.
    */
   async deliver(asker: Asker<WorkspaceAgent>, have: string | undefined): Promise<Delivery> {
+    return this.#deliverUnless(asker, (version) => version === have)
+  }
+
+  async #deliverUnless(
+    asker: Asker<WorkspaceAgent>,
+    isKnown: (version: string) => boolean,
+  ): Promise<Delivery> {
     const { workspaceId } = asker.caller
     const placement = await this.#access.check(asker, 'agent.deliver', inWorkspace(workspaceId), async () =>
       this.#place(await this.#sources.findWorkspace(workspaceId)),
     )
     const { version } = await this.#identify(placement)
     const nothing = { now: this.#clock.now().toISOString(), secrets: [], leftOut: [], referenced: [] }
-    if (have === version) return { version, isUnchanged: true, ...nothing }
+    if (isKnown(version)) return { version, isUnchanged: true, ...nothing }
     this.#bounds.admit(workspaceId, Math.max(1, placement.placed.length))
     const found = await this.#bounds.inTurn(workspaceId, () => this.#open(asker, placement))
     this.#bounds.note(workspaceId, found.referenced.length)
@@ -297,7 +325,8 @@ export class Deliveries {
   }
 
   /**
-   * Records all that a session by SSH is about to get, by the name of whoever it is of. Each kind decides once more.
+   * Records all that a session by SSH is about to get, by the name of whoever it is of: once for a way in and a version, and
+   * as long as they are in. Each kind decides once more.
    * @returns what was recorded: the version, and which of the variables that the agent has of stores.
    * @throws AppError `agent.pass_invalid`
    */
@@ -305,18 +334,24 @@ export class Deliveries {
     asker: Asker<WorkspaceAgent>,
     { pass, storeVariables: names = [] }: BodyOf<typeof beginSession>,
   ): Promise<AnswerOf<typeof beginSession>> {
-    const visitor = await this.#findVisitor(asker, pass)
-    if (!visitor) throw await this.#access.refuse(asker, 'agent.deliver', 'agent.pass_invalid')
-    const caller = { ...asker.caller, visitor: visitor.caller }
-    const recorder = { caller, origin: visitor.origin }
-    const storeVariables = await this.#sources.recordStoreUse(recorder, names)
-    const { version } = await this.deliver(recorder, undefined)
-    return { version, storeVariables }
+    const found = await this.#findVisitor(asker, pass)
+    if (!found) throw await this.#access.refuse(asker, 'agent.deliver', 'agent.pass_invalid')
+    const { visitor, sessionId } = found
+    const recorder = { caller: { ...asker.caller, visitor: visitor.caller }, origin: visitor.origin }
+    // What another one of the same way in has is recorded before this one is answered.
+    return this.#bounds.inTurn(sessionId, async () => {
+      const { versions, storeVariables } = this.#recordedOf(sessionId)
+      const fresh = names.filter((name) => !storeVariables.has(name))
+      for (const name of await this.#sources.recordStoreUse(recorder, fresh)) storeVariables.add(name)
+      const { version } = await this.#deliverUnless(recorder, (one) => versions.has(one))
+      versions.add(version)
+      return { version, storeVariables: [...new Set(names)].filter((name) => storeVariables.has(name)) }
+    })
   }
 
   /**
-   * Says who is told to have used something in a session by SSH, also when their share has ended since.
-   * @returns the agent alone when there is no pass, or nobody any more whom it names.
+   * Says who is told to have used something in a session by SSH.
+   * @returns the agent alone when there is no pass, or nobody who is still in by it: what is told late is the workspace's.
    */
   async visitorOf(asker: Asker<WorkspaceAgent>, pass: string | undefined): Promise<Asker<WorkspaceAgent>> {
     const found = pass === undefined ? undefined : await this.#findAdmitted(asker, pass)
@@ -324,25 +359,37 @@ export class Deliveries {
     return { caller: { ...asker.caller, visitor: found.visitor.caller }, origin: found.visitor.origin }
   }
 
-  /** @returns who came in by SSH, if they may still be there as what they came in as. */
-  async #findVisitor(asker: Asker<WorkspaceAgent>, pass: string): Promise<Asker<Person> | undefined> {
-    const found = await this.#findAdmitted(asker, pass)
-    if (!found) return undefined
-    const { visitor, level } = found
-    const permit = await this.#access.permit(visitor, 'ssh.connect', inWorkspace(asker.caller.workspaceId))
-    return permit?.level === level ? visitor : undefined
+  #recordedOf(sessionId: string): Recorded {
+    const recorded = this.#recorded.get(sessionId) ?? { versions: new Set(), storeVariables: new Set() }
+    // Those that were asked for last are forgotten last.
+    this.#recorded.delete(sessionId)
+    this.#recorded.set(sessionId, recorded)
+    const [oldest] = this.#recorded.keys()
+    if (this.#recorded.size > SESSIONS_REMEMBERED && oldest !== undefined) this.#recorded.delete(oldest)
+    return recorded
   }
 
-  /** @returns who came in by SSH with a key that still lets them in somewhere. */
+  /** @returns who is in by SSH, if they may still be as what they came in as. */
+  async #findVisitor(asker: Asker<WorkspaceAgent>, pass: string): Promise<Inside | undefined> {
+    const found = await this.#findAdmitted(asker, pass)
+    if (!found) return undefined
+    const scope = inWorkspace(asker.caller.workspaceId)
+    const permit = await this.#access.permit(found.visitor, 'ssh.connect', scope)
+    return permit?.level === found.level ? found : undefined
+  }
+
+  /** @returns who is in by SSH, with a key that still lets them in somewhere. */
   async #findAdmitted(
     { caller, origin }: Asker<WorkspaceAgent>,
     pass: string,
-  ): Promise<{ visitor: Asker<Person>; level: Admitted['level'] } | undefined> {
+  ): Promise<Inside | undefined> {
     const admitted = this.#sources.readPass(pass)
     if (admitted?.workspaceId !== caller.workspaceId || admitted.epoch !== caller.epoch) return undefined
-    const { accountId, fingerprint, address, level } = admitted
+    const { accountId, fingerprint, address, level, sessionId, traceId } = admitted
+    if (!(await this.#sources.isOpen(caller.workspaceId, sessionId))) return undefined
     const person = await this.#sources.findByKey(accountId, fingerprint)
-    return person && { visitor: { caller: person, origin: { ...origin, address } }, level }
+    if (!person) return undefined
+    return { visitor: { caller: person, origin: { ...origin, address, traceId } }, level, sessionId }
   }
 
   /** Names a placement, and each secret of it: another name as soon as anything of it is another. */
