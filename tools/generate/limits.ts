@@ -91,6 +91,8 @@ const meanings: Record<keyof typeof limits, readonly [meaning: string, unit: str
   sshConnectionsPerPerson: ['SSH connections of a person at the gateway', ''],
   sshTunnelsPerConnection: ['Tunnels to workspaces through one of these', ''],
   sshTunnelsPerWorkspace: ['Tunnels to one workspace', ''],
+  sshTunnelsPerVisitor: ['Tunnels to one workspace of somebody with whom it is shared', ''],
+  sshTunnelsForOwner: ['Tunnels to one workspace that only its owner gets', ''],
   sshKeysPerPerson: ['SSH keys of a person', ''],
   sshPublicKeyLength: ['Line with a public SSH key', 'characters'],
   sshKeyCommentLength: ['Comment of a public SSH key, which is its title', 'characters'],

@@ -101,6 +101,9 @@ export const limits = {
   sshConnectionsPerPerson: 64,
   sshTunnelsPerConnection: 8,
   sshTunnelsPerWorkspace: 64,
+  /** Of one person with whom it is shared; and how many of all are kept for the owner. */
+  sshTunnelsPerVisitor: 16,
+  sshTunnelsForOwner: 16,
   /** Characters of a line with a public SSH key; also long enough to tell that it is a private one. */
   sshPublicKeyLength: 16_384,
   sshKeyCommentLength: 256,

@@ -17,6 +17,7 @@ import { findPerson } from '../src/compose/find-person.ts'
 import { SshGateway } from '../src/ssh-gateway/ssh-gateway.ts'
 import { isProven } from '../src/ssh-gateway/verify-signature.ts'
 import { SshSessions } from '../src/workspaces/ssh-sessions.service.ts'
+import { Tunnels } from '../src/workspaces/tunnels.ts'
 import { eventually, TestAgent } from './agent-kit.ts'
 import { databases, startServer, type TestPerson, type TestServer } from './kit.ts'
 import { Message, newLoginKey, RawSsh } from './raw-ssh.ts'
@@ -156,6 +157,8 @@ describe.each(databases)('the SSH gateway on %s', (database) => {
       // No tunnel is opened here.
       connections: undefined as never,
       findKey: (key) => core.sshKeys.findForLogin(key),
+      findKeyIds: async (accountIds) =>
+        new Set([...(await core.sshKeys.stillLettingIn(accountIds)).values()].flatMap(({ ids }) => [...ids])),
       keyUsed: (id) => core.sshKeys.used(id),
       findPerson: (accountId, keyId) => findPerson(core.accounts, accountId, keyId),
       hostKey: core.sshKeysOfInstance.gateway.privateText(),
@@ -466,6 +469,79 @@ describe.each(databases)('the SSH gateway on %s', (database) => {
     await closed(client)
     expect(Date.now() - disabledAt).toBeLessThan(2_500)
     await expect(signIn(own.privateKey)).rejects.toThrow('refused')
+  })
+
+  test('an agent that is cut off has its tunnels taken, though it takes no notice of being told', async () => {
+    const box = await server.ok('POST', '/api/v1/workspaces', {
+      token: owner.token,
+      body: { name: 'cut off' },
+    })
+    const token = await server.addAgent(owner, box.id)
+    const own = await TestAgent.connect(server.url, token)
+    const opened = forward(await signIn(), box.id)
+    const opening = await eventually(
+      () => own.messages.map((text) => JSON.parse(text)).findLast(({ type }) => type === 'open'),
+      (seen) => expect(seen).toBeDefined(),
+    )
+    const socket = await dialTunnel(opening, {}, token)
+    const channel = await opened
+    channel.resume()
+    // As an agent that was tampered with: it reads nothing, and so never hears a goodbye.
+    socket.pause()
+    const end = once(channel, 'close')
+    await server.ok('DELETE', `/api/v1/workspaces/${box.id}/agent`, { token: owner.token })
+    const cutAt = Date.now()
+    await end
+    expect(Date.now() - cutAt).toBeLessThan(2_500)
+    expect(await own.closed).toBe(4003)
+  })
+
+  test('a key that is removed ends what it may have opened inside, whichever key opened the way in', async () => {
+    const person = await server.addPerson()
+    const [outer, inner] = [newSshPair(), newSshPair()]
+    for (const { line } of [outer, inner])
+      await server.ok('POST', '/api/ssh/keys', { token: person.token, body: { publicKey: line } })
+    await server.ok('POST', `/api/v1/workspaces/${workspace.id}/shares`, {
+      token: owner.token,
+      body: { email: person.email, level: 'admin' },
+    })
+    const client = await signIn(outer.privateKey)
+    const opened = forward(client)
+    await dial()
+    const channel = await opened
+    channel.resume()
+    const end = once(channel, 'close')
+    await server.ok('DELETE', '/api/ssh/keys', {
+      token: person.token,
+      body: { publicKeyFingerprint: fingerprintOf(inner.blob) },
+    })
+    await end
+  })
+
+  test('nobody with whom a workspace is shared takes the places of others, nor all of them the owner’s', async () => {
+    const enter = async (isOwner: boolean, accountId: string) => {
+      const one = { workspaceId: 'ws-places000000', epoch: 1, accountId, isOwner, keys: [] }
+      let call: { tunnelId: string; token: string } | undefined
+      const opening = tunnels.open(one, (asked) => {
+        call = asked
+      })
+      if (call) tunnels.attach(one, call.tunnelId, call.token, { once: () => {}, terminate: () => {} })
+      return opening.then(
+        () => true,
+        () => false,
+      )
+    }
+    const tunnels = new Tunnels()
+    const times = async (count: number, isOwner: boolean, accountId: string) => {
+      let entered = 0
+      for (let i = 0; i < count; i++) if (await enter(isOwner, accountId)) entered += 1
+      return entered
+    }
+    expect(await times(20, false, 'eve')).toBe(16)
+    expect(await times(20, false, 'mallory')).toBe(16)
+    expect(await times(20, false, 'trudy')).toBe(16)
+    expect(await times(20, false, 'late')).toBe(0)
+    expect(await times(20, true, 'owner')).toBe(16)
   })
 
   describe('sessions', () => {

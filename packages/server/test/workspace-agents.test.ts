@@ -1,5 +1,6 @@
 import { closeCodes } from '@keyhold/contract/api/workspace-agents'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { AgentConnections } from '../src/workspaces/agent-connections.ts'
 import { eventually, TestAgent } from './agent-kit.ts'
 import { databases, startReplica, startServer, type TestPerson, type TestServer } from './kit.ts'
 
@@ -223,6 +224,53 @@ describe.each(databases)('agents of workspaces on %s', (database) => {
       expect(await first.closed).toBe(closeCodes.replaced)
       expect(await show()).toMatchObject({ isConnected: true })
       expect(second.socket.readyState).toBe(second.socket.OPEN)
+    })
+
+    test('of two that connect at once the one that the database has stays, whichever was answered first', async () => {
+      const owner = await server.addPerson()
+      const body = { name: 'twice' }
+      const { id } = await server.ok('POST', '/api/v1/workspaces', { token: owner.token, body })
+      const { core, clock } = server
+      const origin = { traceId: 'test' }
+      const caller = (await core.agents.authenticate(await server.addAgent(owner, id), origin))!
+      const slow = Promise.withResolvers<void>()
+      let calls = 0
+      // The first one is written down, and hears of it late.
+      const perform: typeof core.access.perform = async (...args) => {
+        const result = await core.access.perform(...args)
+        if (calls++ === 0) await slow.promise
+        return result
+      }
+      const connections = new AgentConnections(
+        {
+          ...{ storage: core.storage, audit: core.audit, clock, serverId: core.servers.id },
+          ...{ messages: core.serverMessages, passes: core.visitorPasses },
+          access: { perform } as typeof core.access, // `as`: nothing else of it is used.
+          keyLines: async () => [],
+          keyLinesOf: async () => new Map(),
+        },
+        () => {},
+      )
+      onTestFinished(() => connections.stop())
+      const connect = () => {
+        const closes: number[] = []
+        const nothing = () => {}
+        const close = (code: number) => void closes.push(code)
+        const socket = { send: nothing, ping: nothing, close, terminate: nothing, on: nothing }
+        const facts = { loginName: 'dev', release: '1.2.3' }
+        return { closes, attached: connections.attach({ caller, origin }, socket, facts) }
+      }
+      const first = connect()
+      await eventually(
+        () => calls,
+        (count) => expect(count).toBe(1),
+      )
+      const second = connect()
+      await Promise.race([second.attached, new Promise((resolve) => setTimeout(resolve, 500))])
+      slow.resolve()
+      await Promise.all([first.attached, second.attached])
+      await connections.look()
+      expect([first.closes, second.closes]).toEqual([[closeCodes.replaced], []])
     })
 
     test('ends within two seconds when the agent is cut off, the workspace deleted, or the owner disabled', async () => {

@@ -48,6 +48,31 @@ export async function findWorkspaceLevel(
   return row && level ? { name: row.name, level } : undefined
 }
 
+/** What people are in workspaces, in one query. @returns by {@link levelKey}; without those who are nothing there. */
+export async function listWorkspaceLevels(
+  db: Queries,
+  workspaceIds: readonly string[],
+  accountIds: readonly string[],
+): Promise<ReadonlyMap<string, WorkspaceLevel>> {
+  const rows = await db
+    .selectFrom('workspaces')
+    .leftJoin('workspace_shares', (join) =>
+      join
+        .onRef('workspace_shares.workspace_id', '=', 'workspaces.id')
+        .on('workspace_shares.account_id', 'in', accountIds),
+    )
+    .select(['workspaces.id', 'workspaces.owner_id', 'workspace_shares.account_id', 'workspace_shares.level'])
+    .where('workspaces.id', 'in', workspaceIds)
+    .execute()
+  const levels = new Map<string, WorkspaceLevel>()
+  for (const { id, account_id, level } of rows)
+    if (account_id !== null && level !== null) levels.set(levelKey(account_id, id), level)
+  for (const { id, owner_id } of rows) levels.set(levelKey(owner_id, id), 'owner')
+  return levels
+}
+
+export const levelKey = (accountId: string, workspaceId: string): string => `${accountId} ${workspaceId}`
+
 /** Whether the credential of an agent still counts: no other agent joined, it was not cut off, the owner is active. */
 export async function isCurrentAgent(
   db: Queries,

@@ -15,8 +15,10 @@ import {
   findWorkspaceLevel,
   isActiveAccount,
   isCurrentAgent,
+  levelKey,
   listLinkedWorkspaces,
   listOwnWorkspaces,
+  listWorkspaceLevels,
   tellWorkspaces,
 } from './access.store.ts'
 import { type Asker, ownerIdOf, type Person, toActor, type WorkspaceAgent } from './caller.ts'
@@ -346,6 +348,26 @@ export class Access {
   async permit(asker: Asker, action: Action, scope: Scope): Promise<Permit | undefined> {
     const decision = await this.#find(this.#storage.db, asker, action, scope)
     return 'refused' in decision ? undefined : decision
+  }
+
+  /**
+   * As what each of these people may do something in each workspace, in one query: for what is asked again and again of all
+   * who are inside. Records nothing.
+   */
+  async levels(
+    action: Action,
+    wanted: readonly { readonly accountId: string; readonly workspaceId: string }[],
+  ): Promise<(accountId: string, workspaceId: string) => WorkspaceLevel | undefined> {
+    const workspaceIds = [...new Set(wanted.map(({ workspaceId }) => workspaceId))]
+    const accountIds = [...new Set(wanted.map(({ accountId }) => accountId))]
+    const found =
+      wanted.length === 0
+        ? new Map<string, WorkspaceLevel>()
+        : await listWorkspaceLevels(this.#storage.db, workspaceIds, accountIds)
+    return (accountId, workspaceId) => {
+      const level = found.get(levelKey(accountId, workspaceId))
+      return level !== undefined && workspaceRules[action]?.includes(level) ? level : undefined
+    }
   }
 
   /** Records that a caller was refused before anything could be decided, and gives the error to throw. */

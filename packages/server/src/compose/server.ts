@@ -108,6 +108,10 @@ export async function composeServer(
       serverId: core.servers.id,
       messages: core.serverMessages,
       keyLines: (accountId) => core.sshKeys.linesForLogin(accountId),
+      keyLinesOf: async (accountIds) => {
+        const keys = await core.sshKeys.stillLettingIn(accountIds)
+        return new Map([...keys].map(([accountId, { lines }]) => [accountId, lines]))
+      },
       passes: core.visitorPasses,
     },
     (error) => logger.warn({ err: error }, 'cannot keep the connection of an agent'),
@@ -194,6 +198,8 @@ export async function composeServer(
     connections: agentConnections,
     sessions: core.sshSessions,
     findKey: (key) => core.sshKeys.findForLogin(key),
+    findKeyIds: async (accountIds) =>
+      new Set([...(await core.sshKeys.stillLettingIn(accountIds)).values()].flatMap(({ ids }) => [...ids])),
     keyUsed: (id) => core.sshKeys.used(id),
     findPerson: (accountId, keyId) => findPerson(accounts, accountId, keyId),
     hostKey: core.sshKeysOfInstance.gateway.privateText(),

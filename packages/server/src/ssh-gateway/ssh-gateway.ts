@@ -50,6 +50,8 @@ export interface GatewayParts {
   readonly sessions: SshSessions
   /** Whose key it is, when it lets its owner in now. */
   readonly findKey: (key: string | Uint8Array) => Promise<LoginKey | undefined>
+  /** Ids of the keys that let these people in now. */
+  readonly findKeyIds: (accountIds: readonly string[]) => Promise<ReadonlySet<string>>
   readonly keyUsed: (id: string) => Promise<void>
   /** Lines of all keys that let this person in now. */
   readonly findPerson: (accountId: string, keyId: string) => Promise<Person | undefined>
@@ -391,19 +393,18 @@ export class SshGateway {
     })
   }
 
-  /** Ends who may no longer be here, and who does nothing; renews keys that were used for long. */
+  /**
+   * Ends who may no longer be here, and who does nothing; renews keys that were used for long. What is asked of the database is
+   * as many queries for all who are inside as for one.
+   */
   async look(): Promise<void> {
-    if (this.#isLooking) return
+    if (this.#isLooking || this.#guests.size === 0) return
     this.#isLooking = true
     try {
-      await this.#endEnded()
-      for (const guest of this.#guests) {
-        if (!(await this.#mayStay(guest))) {
-          this.#showOut(guest)
-          continue
-        }
-        this.#rekeyIfDue(guest)
-      }
+      // Taken before it is asked who may go on: who comes meanwhile is not among those.
+      const inside = [...this.#guests].map((guest) => ({ guest, tunnels: [...guest.tunnels] }))
+      const mayStay = await this.#rightsOf(inside)
+      for (const { guest, tunnels } of inside) this.#lookAt(guest, tunnels, mayStay)
     } catch (error) {
       this.#parts.logger.warn({ err: error }, 'cannot see who may stay')
     } finally {
@@ -411,27 +412,36 @@ export class SshGateway {
     }
   }
 
-  /** Ends the sessions that somebody has ended, here or at another server. */
-  async #endEnded(): Promise<void> {
-    // Taken before it is asked who may go on: what begins meanwhile is not among those.
-    const tunnels = [...this.#guests].flatMap((guest) => [...guest.tunnels])
-    if (tunnels.length === 0) return
-    const going = await this.#parts.sessions.going()
-    for (const tunnel of tunnels) if (!going.has(tunnel.id)) tunnel.end()
+  #lookAt(guest: Guest, tunnels: readonly Tunnel[], rights: Rights): void {
+    try {
+      for (const tunnel of tunnels) if (!rights.isGoing(tunnel)) tunnel.end()
+      const isIdle = guest.tunnels.size === 0 && Date.now() - guest.idleSince > IDLE_MS
+      if (isIdle || !rights.mayStay(guest, tunnels)) this.#showOut(guest)
+      else this.#rekeyIfDue(guest)
+    } catch (error) {
+      // What is wrong with one connection keeps nobody else inside.
+      this.#parts.logger.warn({ err: error }, 'cannot see whether somebody may stay')
+      guest.socket.destroy()
+    }
   }
 
-  async #mayStay({ asker, key, tunnels, idleSince }: Guest): Promise<boolean> {
-    const { findKey, access } = this.#parts
-    if (tunnels.size === 0 && Date.now() - idleSince > IDLE_MS) return false
-    if ((await findKey(key.fingerprint))?.id !== key.id) return false
-    for (const workspaceId of new Set([...tunnels].map((tunnel) => tunnel.workspaceId))) {
-      const permit = await access.permit(asker, 'ssh.connect', inWorkspace(workspaceId))
-      if (permit === undefined) return false
+  async #rightsOf(
+    inside: readonly { readonly guest: Guest; readonly tunnels: readonly Tunnel[] }[],
+  ): Promise<Rights> {
+    const { access, findKeyIds, sessions } = this.#parts
+    const going = await sessions.going()
+    const keyIds = await findKeyIds([...new Set(inside.map(({ guest }) => guest.key.accountId))])
+    const wanted = inside.flatMap(({ guest, tunnels }) =>
+      tunnels.map(({ workspaceId }) => ({ accountId: guest.key.accountId, workspaceId })),
+    )
+    const levelOf = await access.levels('ssh.connect', wanted)
+    return {
+      isGoing: ({ id }) => going.has(id),
       // What a session shows was settled when it began: as something else they come in anew (acceptance SEC-42).
-      for (const tunnel of tunnels)
-        if (tunnel.workspaceId === workspaceId && tunnel.level !== permit.level) return false
+      mayStay: ({ key }, tunnels) =>
+        keyIds.has(key.id) &&
+        tunnels.every(({ workspaceId, level }) => levelOf(key.accountId, workspaceId) === level),
     }
-    return true
   }
 
   #rekeyIfDue(guest: Guest): void {
@@ -451,6 +461,12 @@ export class SshGateway {
     const listener = this.#listener
     if (listener) await new Promise((resolve) => listener.close(resolve))
   }
+}
+
+/** What the database said of those inside. */
+interface Rights {
+  isGoing(tunnel: Tunnel): boolean
+  mayStay(guest: Guest, tunnels: readonly Tunnel[]): boolean
 }
 
 /** What to do when somebody has proven who they are: their place among those who knock is free. */

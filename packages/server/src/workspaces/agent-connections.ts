@@ -1,5 +1,4 @@
 import { type ControlMessage, closeCodes } from '@keyhold/contract/api/workspace-agents'
-import { limits } from '@keyhold/contract/limits'
 import type { WebSocket } from 'ws'
 import { inWorkspace } from '../access/access.ts'
 import type { Asker, WorkspaceAgent } from '../access/caller.ts'
@@ -9,7 +8,7 @@ import type { SealedMessages } from '../vault/sealed-messages.ts'
 import type { AgentFacts, AgentParts } from './agents.service.ts'
 import * as store from './agents.store.ts'
 import { answer, type DialledTunnel, ServerTunnels, type Wish } from './server-tunnels.ts'
-import { TunnelError, Tunnels, type Visitor } from './tunnels.ts'
+import { TunnelError, type TunnelPlace, Tunnels, type Visitor } from './tunnels.ts'
 import type { VisitorPasses } from './visitor-pass.ts'
 
 /** How often is looked whether agents may stay and have something to fetch: others may have said so on another server. */
@@ -19,6 +18,8 @@ const BEAT_MS = 15_000
 const PING_MS = 20_000
 /** An agent that says nothing for so long is gone; its network did not say so. */
 const DEAD_MS = 50_000
+/** How long the other side may take to hear that it is over. */
+const GOODBYE_MS = 1_000
 
 /** Close code of the registry of IANA. */
 const TRY_AGAIN_LATER = 1013
@@ -48,6 +49,8 @@ export interface ConnectionParts extends Omit<AgentParts, 'certificateAuthority'
   readonly messages: SealedMessages
   /** Lines of the keys that let somebody into a workspace. */
   readonly keyLines: (accountId: string) => Promise<readonly string[]>
+  /** The same of several people at once. */
+  readonly keyLinesOf: (accountIds: readonly string[]) => Promise<ReadonlyMap<string, ReadonlySet<string>>>
   readonly passes: VisitorPasses
 }
 
@@ -59,6 +62,8 @@ export class AgentConnections {
   readonly #parts: ConnectionParts
   readonly #byWorkspace = new Map<string, Connection>()
   readonly #tunnels = new Tunnels<WebSocket>()
+  /** The end of the last one that came, by workspace. */
+  readonly #attaching = new Map<string, Promise<void>>()
   readonly #servers: ServerTunnels
   readonly #failed: (error: unknown) => void
   #looking: NodeJS.Timeout | undefined
@@ -76,6 +81,22 @@ export class AgentConnections {
 
   /** Takes a connection in. What went before it on this workspace ends. */
   async attach(asker: Asker<WorkspaceAgent>, socket: ControlSocket, facts: AgentFacts): Promise<void> {
+    const { workspaceId } = asker.caller
+    let isClosed = false
+    socket.on('close', () => {
+      isClosed = true
+    })
+    // One after another, so that memory and the database agree which one was the last.
+    const before = this.#attaching.get(workspaceId)
+    const attached = (before ?? Promise.resolve()).then(() =>
+      isClosed ? undefined : this.#attach(asker, socket, facts),
+    )
+    this.#attaching.set(workspaceId, attached)
+    await attached
+    if (this.#attaching.get(workspaceId) === attached) this.#attaching.delete(workspaceId)
+  }
+
+  async #attach(asker: Asker<WorkspaceAgent>, socket: ControlSocket, facts: AgentFacts): Promise<void> {
     const { access, clock, serverId } = this.#parts
     const { workspaceId, epoch } = asker.caller
     const id = newId('con')
@@ -95,7 +116,8 @@ export class AgentConnections {
         const target = { kind: 'agent', name: facts.loginName, version: epoch }
         return { result: set.changes, record: { target } }
       })
-      this.#byWorkspace.get(workspaceId)?.socket.close(closeCodes.replaced)
+      const replaced = this.#byWorkspace.get(workspaceId)
+      if (replaced) this.#hangUp(replaced, closeCodes.replaced)
       // It went away while it was written down, and nobody would say so.
       if (isClosed) return await this.#detach(workspaceId, id)
       const connection = { id, asker, socket, changes, heardAt: Date.now() }
@@ -155,8 +177,6 @@ export class AgentConnections {
     const keys = [...(await this.#parts.keyLines(visitor.accountId))]
     const connection = this.#byWorkspace.get(workspaceId)
     if (!connection) throw new TunnelError(`workspace ${workspaceId} is stopped: its agent is not connected`)
-    if (this.#tunnels.countOf(workspaceId) >= limits.sshTunnelsPerWorkspace)
-      throw new TunnelError(`too many connections to workspace ${workspaceId} at once`)
     const { epoch } = connection.asker.caller
     const { session, ...shown } = visitor
     const { accountId, level, fingerprint, address } = shown
@@ -165,7 +185,8 @@ export class AgentConnections {
     const { id: sessionId = '', traceId = '' } = session ?? {}
     const about = { workspaceId, epoch, accountId, level, fingerprint, address, sessionId, traceId }
     const pass = passes.issue(about, clock.now())
-    return this.#tunnels.open({ workspaceId, epoch }, (tunnel) =>
+    const place = { workspaceId, epoch, accountId, isOwner: level === 'owner', keys }
+    return this.#tunnels.open(place, (tunnel) =>
       this.#tell(connection, { type: 'open', ...shown, ...tunnel, keys, pass }),
     )
   }
@@ -199,33 +220,63 @@ export class AgentConnections {
 
   /** Looks who may stay, and who has something to fetch. Also for tests that do not want to wait. */
   async look(): Promise<void> {
-    if (this.#isLooking || this.#byWorkspace.size === 0) return
+    // Taken before it is asked who may go on: what comes meanwhile is not among those.
+    const tunnels = this.#tunnels.list()
+    if (this.#isLooking || this.#byWorkspace.size + tunnels.length === 0) return
     this.#isLooking = true
     try {
       const connections = [...this.#byWorkspace.values()]
       this.#ping(connections)
       const ids = connections.map(({ id }) => id)
       const { storage, clock } = this.#parts
-      if (Date.now() - this.#beatAt >= BEAT_MS) {
+      if (ids.length > 0 && Date.now() - this.#beatAt >= BEAT_MS) {
         this.#beatAt = Date.now()
         const now = clock.now().getTime()
         await storage.transaction((tx) => store.touchConnections(tx, ids, now))
       }
-      const rows = await store.listLiveConnections(storage.db, ids)
-      const live = new Map(rows.map(({ connectionId, changes }) => [connectionId, changes]))
-      for (const connection of connections) {
-        const changes = live.get(connection.id)
-        if (changes === undefined) connection.socket.close(closeCodes.revoked)
-        else if (changes !== connection.changes) {
-          connection.changes = changes
-          this.#tell(connection, { type: 'changed' })
-        }
-      }
+      const workspaceIds = [...connections.map(({ asker }) => asker.caller), ...tunnels].map(
+        ({ workspaceId }) => workspaceId,
+      )
+      const rows = await store.listLiveAgents(storage.db, [...new Set(workspaceIds)])
+      const live = new Map(rows.map((row) => [row.workspaceId, row]))
+      for (const connection of connections) this.#lookAt(connection, live)
+      this.#tunnels.end(tunnels.filter(({ workspaceId, epoch }) => live.get(workspaceId)?.epoch !== epoch))
+      await this.#endWithKeys(tunnels)
     } catch (error) {
       this.#failed(error)
     } finally {
       this.#isLooking = false
     }
+  }
+
+  #lookAt(connection: Connection, live: ReadonlyMap<string, store.LiveAgent>): void {
+    const { workspaceId, epoch } = connection.asker.caller
+    const agent = live.get(workspaceId)
+    if (agent?.epoch !== epoch) this.#hangUp(connection, closeCodes.revoked)
+    // It connected once more, to another server.
+    else if (agent.connectionId !== connection.id) this.#hangUp(connection, closeCodes.replaced)
+    else if (agent.changes !== connection.changes) {
+      connection.changes = agent.changes
+      this.#tell(connection, { type: 'changed' })
+    }
+  }
+
+  /** An agent that was tampered with may take no notice of a close. */
+  #hangUp({ socket }: Connection, code: number): void {
+    socket.close(code)
+    setTimeout(() => socket.terminate(), GOODBYE_MS).unref()
+  }
+
+  /**
+   * Ends what a key could have let in that lets nobody in any more: the workspace's own SSH server was told all keys of the
+   * person, and which of them was used there is known to the workspace alone.
+   */
+  async #endWithKeys(tunnels: readonly TunnelPlace[]): Promise<void> {
+    if (tunnels.length === 0) return
+    const lines = await this.#parts.keyLinesOf([...new Set(tunnels.map(({ accountId }) => accountId))])
+    this.#tunnels.end(
+      tunnels.filter(({ accountId, keys }) => !keys.every((key) => lines.get(accountId)?.has(key))),
+    )
   }
 
   #pingedAt = 0

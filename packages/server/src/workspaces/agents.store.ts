@@ -253,17 +253,27 @@ export async function touchConnections(
     .execute()
 }
 
-/** Where the agents of these connections stand; without those that are no longer to be connected here. */
-export async function listLiveConnections(
-  db: Queries,
-  connectionIds: readonly string[],
-): Promise<{ connectionId: string | null; changes: number }[]> {
+export interface LiveAgent {
+  readonly workspaceId: string
+  readonly epoch: number
+  /** null: it is connected nowhere. */
+  readonly connectionId: string | null
+  readonly changes: number
+}
+
+/** The agents that these workspaces have now; without those that were cut off, or whose owner is disabled. */
+export async function listLiveAgents(db: Queries, workspaceIds: readonly string[]): Promise<LiveAgent[]> {
   return db
     .selectFrom('workspace_agents')
     .innerJoin('workspaces', 'workspaces.id', 'workspace_agents.workspace_id')
     .innerJoin('accounts', 'accounts.id', 'workspaces.owner_id')
-    .select(['workspace_agents.connection_id as connectionId', 'workspace_agents.changes'])
-    .where('workspace_agents.connection_id', 'in', connectionIds)
+    .select([
+      'workspace_agents.workspace_id as workspaceId',
+      'workspace_agents.epoch',
+      'workspace_agents.connection_id as connectionId',
+      'workspace_agents.changes',
+    ])
+    .where('workspace_agents.workspace_id', 'in', workspaceIds)
     .where('workspace_agents.enrolled_at', 'is not', null)
     .where('accounts.disabled_at', 'is', null)
     .execute()

@@ -1,3 +1,4 @@
+import { limits } from '@keyhold/contract/limits'
 import { hashToken, newId, newToken } from '../base/ids.ts'
 import { sameBytes } from '../vault/same-bytes.ts'
 
@@ -23,11 +24,32 @@ export interface Visitor {
 /** Why there is no tunnel, in words for whoever types `ssh`. */
 export class TunnelError extends Error {}
 
-interface Waiting<Socket> {
+/** Where a tunnel leads, and for whom. */
+export interface TunnelPlace {
   readonly workspaceId: string
+  /** Of the agent that was asked. */
   readonly epoch: number
+  readonly accountId: string
+  readonly isOwner: boolean
+  /** Lines of the keys that were handed over. */
+  readonly keys: readonly string[]
+}
+
+interface TunnelSocket {
+  once(event: 'close', listener: () => void): unknown
+  /** Ends it whatever the other side does. */
+  terminate(): void
+}
+
+interface Waiting<Socket> {
   readonly tokenHash: Buffer
   readonly settle: (socket: Socket | TunnelError) => void
+}
+
+interface Tunnel<Socket> extends TunnelPlace {
+  /** Absent once the agent has dialled. */
+  waiting: Waiting<Socket> | undefined
+  socket: Socket | undefined
 }
 
 /** What goes to the agent: it dials back with the token, which is good once. */
@@ -37,52 +59,65 @@ export interface TunnelCall {
 }
 
 /** Tunnels of agents: asked for, dialled, open. */
-export class Tunnels<Socket extends { once(event: 'close', listener: () => void): unknown }> {
-  readonly #waiting = new Map<string, Waiting<Socket>>()
-  /** How many are open or asked for, by workspace. */
-  readonly #counts = new Map<string, number>()
+export class Tunnels<Socket extends TunnelSocket> {
+  /** Asked for or open, by id. */
+  readonly #tunnels = new Map<string, Tunnel<Socket>>()
 
   isAsked(tunnelId: string): boolean {
-    return this.#waiting.has(tunnelId)
+    return this.#tunnels.get(tunnelId)?.waiting !== undefined
   }
 
-  countOf(workspaceId: string): number {
-    return this.#counts.get(workspaceId) ?? 0
+  /** Asked for or open. */
+  list(): TunnelPlace[] {
+    return [...this.#tunnels.values()]
   }
 
-  #count(workspaceId: string, by: 1 | -1): void {
-    const count = this.countOf(workspaceId) + by
-    if (count > 0) this.#counts.set(workspaceId, count)
-    else this.#counts.delete(workspaceId)
+  /** Ends those that are open. */
+  end(places: readonly TunnelPlace[]): void {
+    const ended = new Set(places)
+    for (const tunnel of this.#tunnels.values()) if (ended.has(tunnel)) tunnel.socket?.terminate()
+  }
+
+  /** Nobody with whom a workspace is shared takes all places, nor all of them together the owner's. */
+  #assertRoom({ workspaceId, accountId, isOwner }: TunnelPlace): void {
+    const there = this.list().filter((one) => one.workspaceId === workspaceId)
+    const theirs = there.filter((one) => one.accountId === accountId)
+    const visitors = there.filter((one) => !one.isOwner)
+    const isFull =
+      there.length >= limits.sshTunnelsPerWorkspace ||
+      (!isOwner &&
+        (theirs.length >= limits.sshTunnelsPerVisitor ||
+          visitors.length >= limits.sshTunnelsPerWorkspace - limits.sshTunnelsForOwner))
+    if (isFull) throw new TunnelError(`too many connections to workspace ${workspaceId} at once`)
   }
 
   /**
    * Asks an agent to dial.
-   * @param call hands the question to it. @throws TunnelError when it does not answer in time.
+   * @param call hands the question to it. @throws TunnelError when there is no room, or it does not answer in time.
    */
-  open(
-    at: { readonly workspaceId: string; readonly epoch: number },
-    call: (tunnel: TunnelCall) => void,
-  ): Promise<Socket> {
+  async open(place: TunnelPlace, call: (tunnel: TunnelCall) => void): Promise<Socket> {
+    this.#assertRoom(place)
     const tunnelId = newId('tun')
     const token = newToken(TOKEN_PREFIX)
-    this.#count(at.workspaceId, 1)
     return new Promise<Socket>((resolve, reject) => {
-      const deadline = setTimeout(() => {
-        this.#waiting.delete(tunnelId)
-        this.#count(at.workspaceId, -1)
-        reject(new TunnelError('the workspace did not answer in time'))
-      }, DIALLING_MS)
+      const fail = (error: TunnelError) => {
+        this.#tunnels.delete(tunnelId)
+        reject(error)
+      }
+      const deadline = setTimeout(
+        () => fail(new TunnelError('the workspace did not answer in time')),
+        DIALLING_MS,
+      )
       const settle = (socket: Socket | TunnelError) => {
         clearTimeout(deadline)
-        if (socket instanceof TunnelError) {
-          this.#count(at.workspaceId, -1)
-          return reject(socket)
-        }
-        socket.once('close', () => this.#count(at.workspaceId, -1))
+        if (socket instanceof TunnelError) return fail(socket)
+        tunnel.socket = socket
+        socket.once('close', () => this.#tunnels.delete(tunnelId))
         resolve(socket)
       }
-      this.#waiting.set(tunnelId, { ...at, tokenHash: hashToken(token), settle })
+      const waiting = { tokenHash: hashToken(token), settle }
+      const tunnel: Tunnel<Socket> = { ...place, waiting, socket: undefined }
+      this.#tunnels.set(tunnelId, tunnel)
       call({ tunnelId, token })
     })
   }
@@ -94,12 +129,13 @@ export class Tunnels<Socket extends { once(event: 'close', listener: () => void)
     token: string,
     socket: Socket | TunnelError,
   ): boolean {
-    const waiting = this.#waiting.get(tunnelId)
-    const isTheirs = waiting?.workspaceId === agent.workspaceId && waiting.epoch === agent.epoch
-    if (!waiting || !isTheirs || !sameBytes(hashToken(token), waiting.tokenHash)) return false
+    const tunnel = this.#tunnels.get(tunnelId)
+    const isTheirs = tunnel?.workspaceId === agent.workspaceId && tunnel.epoch === agent.epoch
+    if (!tunnel?.waiting || !isTheirs || !sameBytes(hashToken(token), tunnel.waiting.tokenHash)) return false
+    const { settle } = tunnel.waiting
     // Good once: a second one with the same token finds nothing.
-    this.#waiting.delete(tunnelId)
-    waiting.settle(socket)
+    tunnel.waiting = undefined
+    settle(socket)
     return true
   }
 }

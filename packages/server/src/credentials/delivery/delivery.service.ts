@@ -379,10 +379,7 @@ export class Deliveries {
   }
 
   /** @returns who is in by SSH, with a key that still lets them in somewhere. */
-  async #findAdmitted(
-    { caller, origin }: Asker<WorkspaceAgent>,
-    pass: string,
-  ): Promise<Inside | undefined> {
+  async #findAdmitted({ caller, origin }: Asker<WorkspaceAgent>, pass: string): Promise<Inside | undefined> {
     const admitted = this.#sources.readPass(pass)
     if (admitted?.workspaceId !== caller.workspaceId || admitted.epoch !== caller.epoch) return undefined
     const { accountId, fingerprint, address, level, sessionId, traceId } = admitted

@@ -13,7 +13,14 @@ import {
 } from '../../base/ssh-public-key.ts'
 import { type Storage, violatedUnique } from '../../storage/storage.ts'
 import type { Queries } from '../../storage/tables.ts'
-import { deleteKey, insertKey, listKeys, prepareFindForLogin, touchKey } from './ssh-key.store.ts'
+import {
+  deleteKey,
+  insertKey,
+  listKeys,
+  listLoginKeys,
+  prepareFindForLogin,
+  touchKey,
+} from './ssh-key.store.ts'
 import { type SshKey, titleOf } from './ssh-key.ts'
 
 /**
@@ -116,9 +123,26 @@ export class SshKeys implements CredentialSource {
     const areIdentities = await Promise.all(
       present.map(({ blob }) => this.#isIdentity(this.#storage.db, blob)),
     )
-    return present
-      .filter((_, index) => !areIdentities[index])
-      .map(({ type, blob }) => `${type} ${Buffer.from(blob).toString('base64')}`)
+    return present.filter((_, index) => !areIdentities[index]).map(lineOf)
+  }
+
+  /**
+   * The keys of people that still let them in, in one query: for keys that did so once.
+   * @returns by account, ids and lines of `authorized_keys`.
+   */
+  async stillLettingIn(
+    accountIds: readonly string[],
+  ): Promise<
+    ReadonlyMap<string, { readonly ids: ReadonlySet<string>; readonly lines: ReadonlySet<string> }>
+  > {
+    if (accountIds.length === 0) return new Map()
+    const keys = await listLoginKeys(this.#storage.db, accountIds, this.#clock.now().getTime())
+    return new Map(
+      [...Map.groupBy(keys, ({ accountId }) => accountId)].map(([accountId, theirs]) => [
+        accountId,
+        { ids: new Set(theirs.map(({ id }) => id)), lines: new Set(theirs.map(lineOf)) },
+      ]),
+    )
   }
 
   /** Keeps "last used", to the minute. */
@@ -149,4 +173,9 @@ export class SshKeys implements CredentialSource {
 /** The fingerprint names the key; the comment is its person's text. */
 function keyRecord({ id, fingerprint }: SshKey) {
   return { target: { kind: 'ssh-key', id, name: fingerprint } }
+}
+
+/** Of `authorized_keys`. */
+function lineOf({ type, blob }: { readonly type: string; readonly blob: Uint8Array }): string {
+  return `${type} ${Buffer.from(blob).toString('base64')}`
 }

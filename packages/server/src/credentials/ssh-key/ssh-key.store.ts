@@ -28,6 +28,23 @@ export async function listKeys(db: Queries, accountId: string): Promise<SshKey[]
   return rows.map(rowToSshKey)
 }
 
+/** The keys that let these people in now: not expired, and of who may do things. */
+export async function listLoginKeys(
+  db: Queries,
+  accountIds: readonly string[],
+  now: number,
+): Promise<{ id: string; accountId: string; type: string; blob: Uint8Array }[]> {
+  return db
+    .selectFrom('ssh_keys')
+    .innerJoin('accounts', 'accounts.id', 'ssh_keys.account_id')
+    .select(['ssh_keys.id', 'ssh_keys.account_id as accountId', 'ssh_keys.type', 'ssh_keys.blob'])
+    .where('ssh_keys.account_id', 'in', accountIds)
+    .where('accounts.disabled_at', 'is', null)
+    .where('accounts.must_change_password', '=', 0)
+    .where((eb) => eb.or([eb('ssh_keys.expires_at', 'is', null), eb('ssh_keys.expires_at', '>', now)]))
+    .execute()
+}
+
 /** @throws a unique violation when anybody has this key. */
 export async function insertKey(tx: Transaction, row: Tables['ssh_keys']): Promise<void> {
   await tx.insertInto('ssh_keys').values(row).execute()
