@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { stripTypeScriptTypes } from 'node:module'
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { rolldown } from 'rolldown'
 
 /*
  * The programs that tests start, built once per run from the sources as they are: the bundles start four times as fast as
@@ -25,8 +25,9 @@ export async function buildTestPrograms(): Promise<{ folder: string; remove: () 
   const build = [join(root, 'tools/build.ts'), join(folder, 'cli/dist'), join(folder, 'server')]
   await promisify(execFile)(process.execPath, build)
   cpSync(join(root, 'packages/cli/bin'), join(folder, 'cli/bin'), { recursive: true })
-  const preload = readFileSync(join(root, 'tools/quick-argon2.ts'), 'utf8')
-  writeFileSync(join(folder, 'quick-argon2.js'), stripTypeScriptTypes(preload))
+  const preload = await rolldown({ input: join(root, 'tools/quick-argon2.ts'), platform: 'node' })
+  await preload.write({ file: join(folder, 'quick-argon2.js'), format: 'esm' })
+  await preload.close()
   // Bundles and preload are modules wherever they lie.
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n')
   return { folder, remove }

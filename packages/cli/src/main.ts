@@ -4,7 +4,9 @@ import { enableCompileCache } from 'node:module'
 import { ExitCode } from './exit-codes.ts'
 import { Failure } from './failure.ts'
 import { findCommand } from './find-command.ts'
+import { parseOptions } from './parse-options.ts'
 import { Terminal } from './terminal.ts'
+import { version } from './version.ts'
 
 // Node opens its debugger on this signal, on a port that every account of the machine can reach, and the debugger would
 // show what is read, typed or delivered. A listener of ours takes the place of that; `run` adds one that forwards.
@@ -21,7 +23,6 @@ process.exit(await main(process.argv.slice(2)).catch(explain))
 async function main(line: readonly string[]): Promise<number> {
   const [first] = line
   if (first === '--version' || first === '-V') {
-    const { version } = await import('./version.ts')
     terminal.print(version)
     return ExitCode.Ok
   }
@@ -55,7 +56,6 @@ async function main(line: readonly string[]): Promise<number> {
       (await command.run({ options: {}, args: line, afterDashes: undefined, env, terminal })) ?? ExitCode.Ok
     )
   }
-  const { parseOptions } = await import('./parse-options.ts')
   const { wantsHelp, ...parsed } = await parseOptions(command, found.rest, env)
   if (wantsHelp) {
     const { commandHelp } = await import('./help.ts')

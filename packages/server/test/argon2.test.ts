@@ -1,7 +1,10 @@
 import { argon2Sync, createDecipheriv, randomBytes } from 'node:crypto'
 import { Secret } from '@keyhold/contract/secret'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { realArgon2, useArgon2 } from '../../../tools/quick-argon2.ts'
+
+// Slow on purpose, and slower where the machine is busy.
+vi.setConfig({ testTimeout: 300_000 })
 
 // Elsewhere in the tests Argon2 is quick.
 let passwords: typeof import('../src/accounts/password.ts')

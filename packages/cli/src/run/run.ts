@@ -1,6 +1,7 @@
 // Runs a command with secrets in its environment and takes them out of its output.
 import { constants } from 'node:os'
 import { isatty } from 'node:tty'
+import { isMasked, Masker, maskingTransform } from '@keyhold/masking'
 import type { DeliveredSecret } from './delivery.ts'
 import { childEnvironment } from './environment.ts'
 import { makePipes, type Pipe } from './pipes.ts'
@@ -31,7 +32,6 @@ export interface RunRequest {
 /** One run. Made while the secrets are on their way, because getting ready takes about as long. */
 export class Run {
   readonly #request: RunRequest
-  readonly #masking: Promise<typeof import('@keyhold/masking')> | undefined
   readonly #pipes: Promise<[Pipe, Pipe] | undefined> | undefined
   readonly #recording: Promise<typeof import('./use-recorder.ts')> | undefined
 
@@ -39,7 +39,6 @@ export class Run {
     this.#request = request
     this.#recording = request.sendUses && import('./use-recorder.ts')
     if (request.mask === 'none') return
-    this.#masking = import('@keyhold/masking')
     const needsPipes = !(isatty(1) && isatty(2))
     this.#pipes = needsPipes ? makePipes(request.env) : undefined
   }
@@ -108,8 +107,8 @@ export class Run {
 
   async #start(start: ChildStart, secrets: readonly DeliveredSecret[]): Promise<StartedChild> {
     const { mask, note } = this.#request
-    if (this.#masking === undefined || mask === 'none') return spawnUnmasked(start)
-    const [{ isMasked, Masker, maskingTransform }, pipes] = await Promise.all([this.#masking, this.#pipes])
+    if (mask === 'none') return spawnUnmasked(start)
+    const pipes = await this.#pipes
     const unmasked = secrets.filter(({ value }) => !isMasked(value))
     if (unmasked.length > 0) {
       const names = unmasked.map(({ name }) => name).join(', ')
