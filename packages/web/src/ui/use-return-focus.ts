@@ -5,7 +5,7 @@ import { useEffect, useState } from 'react'
  * are closed; ours leave it, and forget what they hold.
  */
 export function useReturnFocus(): void {
-  const [before] = useState(() => document.activeElement)
+  const [before] = useState(() => openerOf(document.activeElement))
   useEffect(
     () => () => {
       // Once the dialog has let go of it, and unless something else has taken it.
@@ -16,4 +16,10 @@ export function useReturnFocus(): void {
     },
     [before],
   )
+}
+
+/** Items of a menu are gone once one was chosen: what opened the menu is what stays (WAI-ARIA, `aria-labelledby` of it). */
+function openerOf(focused: Element | null): Element | null {
+  const opener = focused?.closest('[role="menu"]')?.getAttribute('aria-labelledby')
+  return opener ? document.getElementById(opener) : focused
 }

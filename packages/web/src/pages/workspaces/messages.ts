@@ -77,7 +77,8 @@ export const openWords = {
   setUp: 'keyhold ssh setup writes it for all your workspaces, and no fingerprint is asked for.',
   editors: 'Connect from a Local IDE',
   editorsNot: 'Editors need forwarded ports, which a session with Edit does not have.',
-  editorsText: 'Once the block is in ~/.ssh/config. VS Code needs the extension Remote - SSH.',
+  editorsText:
+    'Once the block is in ~/.ssh/config. VS Code needs the extension Remote - SSH; JetBrains Gateway fills in its form, and goes on with Check Connection and Continue.',
 } as const
 
 export const variableWords = {
