@@ -94,6 +94,7 @@ const meanings: Record<keyof typeof limits, readonly [meaning: string, unit: str
   sshTunnelsPerVisitor: ['Tunnels to one workspace of somebody with whom it is shared', ''],
   sshTunnelsForOwner: ['Tunnels to one workspace that only its owner gets', ''],
   sshKeysPerPerson: ['SSH keys of a person', ''],
+  sshDestinationsPerIdentity: ['Host keys that an SSH identity is for', ''],
   sshPublicKeyLength: ['Line with a public SSH key', 'characters'],
   sshKeyCommentLength: ['Comment of a public SSH key, which is its title', 'characters'],
   openInvitations: ['Invitations of the instance that were not accepted', ''],

@@ -283,6 +283,43 @@ test('T22: the agent signs logins and commits, and nothing else; nothing is adde
     expect(await said(cut)).toEqual(failure)
 })
 
+test('T22: an identity for certain hosts logs in to those, and to no other, whatever the workspace asks for', async () => {
+  await done(['identity', 'generate'])
+  await startAgent()
+  const key = await publicKey()
+  await listed(key.split(' ')[1])
+  const [one, two] = [await startHost(key), await startHost(key)]
+  const into = async (host: string[]) => (await inWorkspace(['ssh', ...host, 'true'])).code
+  expect([await into(one), await into(two)]).toEqual([0, 0])
+  // What ssh has learnt of the first one.
+  const known = one.find((option) => option.startsWith('UserKnownHostsFile='))!.split('=')[1]!
+  const name = `[127.0.0.1]:${one[1]}`
+  const found = execFileSync('ssh-keygen', ['-F', name, '-f', known], { encoding: 'utf8' })
+  const set = await done(['identity', 'destinations', '-'], found)
+  expect(set.stderr).toContain('these hosts only')
+  const line = readFileSync(known, 'utf8').trim().split(' ').slice(1).join(' ')
+  expect((await done(['identity', 'destinations'])).stdout).toBe(`${name} ${line}\n`)
+  expect([await into(one), await into(two)]).toEqual([0, 255])
+  const [refused, success] = await records()
+  expect(success).toMatchObject({
+    outcome: 'success',
+    target: { name: expect.stringMatching(/ to \[127\.0\.0\.1\]:\d+$/) },
+  })
+  expect(refused).toMatchObject({ outcome: 'refused', workspace: expect.stringMatching(/^ws-/) })
+  for (const wrong of [
+    '',
+    '@cert-authority * ssh-ed25519 AAAA',
+    'only-a-name',
+    'host ssh-ed25519 AAAA',
+    '|1|a|b ssh-ed25519 AAAA',
+  ])
+    expect([wrong, (await run(['identity', 'destinations', '-'], ada, wrong)).code]).toEqual([wrong, 1])
+  expect(JSON.parse((await done(['identity', 'destinations', '--json'])).stdout)).toHaveLength(1)
+  expect((await run(['identity', 'destinations', '--any'], ada)).code).not.toBe(0)
+  await done(['identity', 'destinations', '--any', '--yes'])
+  expect(await into(two)).toBe(0)
+})
+
 test('T22: a message of more than 256 KiB ends its connection; 1,000 connections keep nobody out', async () => {
   await done(['identity', 'generate'])
   const agent = await startAgent()

@@ -153,6 +153,7 @@ export const actions = {
   'ssh.read': { line: 'SSH gateway looked at' },
   'ssh-identity.create': { line: 'SSH identity generated' },
   'ssh-identity.delete': { line: 'SSH identity deleted' },
+  'ssh-identity.restrict': { line: 'Hosts of an SSH identity changed' },
   'ssh-identity.read': { line: 'SSH identity read' },
   'ssh-identity.sign': { line: 'SSH identity used' },
   'ssh-key.create': { line: 'SSH key added' },

@@ -95,6 +95,7 @@ export const limits = {
   gpgPrivateKeyLength: 200_000,
   gpgPassphraseLength: 1_000,
   sshKeysPerPerson: 50,
+  sshDestinationsPerIdentity: 100,
   /** SSH connections that have not proven yet who they are: in all, and from one network (/24, /56). */
   sshLogins: 100,
   sshLoginsPerNetwork: 10,

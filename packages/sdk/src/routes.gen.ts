@@ -399,6 +399,7 @@ export const routeTable = {
   },
   'ssh-identity.create': { method: 'POST', path: '/api/v1/ssh-identity', caller: 'person' },
   'ssh-identity.delete': { method: 'DELETE', path: '/api/v1/ssh-identity', caller: 'person' },
+  'ssh-identity.destinations': { method: 'PUT', path: '/api/v1/ssh-identity/destinations', caller: 'person' },
   'ssh-identity.get': { method: 'GET', path: '/api/v1/ssh-identity', caller: 'person' },
   'ssh-key.create': { method: 'POST', path: '/api/ssh/keys', caller: 'person' },
   'ssh-key.delete': { method: 'DELETE', path: '/api/ssh/keys', caller: 'person' },
@@ -699,6 +700,7 @@ export interface ContractRoutes {
   'share.update': typeof workspaces.updateShare
   'ssh-identity.create': typeof sshIdentity.createSshIdentity
   'ssh-identity.delete': typeof sshIdentity.deleteSshIdentity
+  'ssh-identity.destinations': typeof sshIdentity.setSshDestinations
   'ssh-identity.get': typeof sshIdentity.getSshIdentity
   'ssh-key.create': typeof sshKeys.createSshKey
   'ssh-key.delete': typeof sshKeys.deleteSshKey

@@ -384,6 +384,7 @@ const entries: Record<string, Entry> = {
   'ssh-identity.get': {},
   'ssh-identity.create': { body: () => ({ replace: true }) },
   'ssh-identity.delete': {},
+  'ssh-identity.destinations': { body: () => ({ destinations: [] }) },
   'ssh-key.list': {},
   'ssh-key.create': { body: () => ({ publicKey: newSshKey().line }) },
   'ssh-key.delete': { body: ({ sshKey }) => ({ publicKeyFingerprint: sshKey.fingerprint }) },

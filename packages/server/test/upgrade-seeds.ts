@@ -532,4 +532,5 @@ export const seeds: Readonly<Record<string, (seed: Seeding) => Promise<void>>> =
       fingerprint: 'SHA256:seeded',
       began_at: NOW,
     }),
+  '0037-ssh-destinations': (seed) => seed.append('ssh-identity.restrict'),
 }

@@ -1,12 +1,12 @@
 // What programs of a workspace do elsewhere, as its owner: what the agent asks the server for.
-import { createPublicKey, verify } from 'node:crypto'
+import { createPrivateKey, createPublicKey, sign as signBytes, verify } from 'node:crypto'
 import { createMessage, readKey, readSignature, verify as verifyGpg } from 'openpgp'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { SshReader } from '../src/base/ssh-wire.ts'
+import { mpintBytes, SshReader, sshStrings } from '../src/base/ssh-wire.ts'
 import { eventually, TestAgent } from './agent-kit.ts'
 import { type FakeProvider, FakeProviders } from './fake-providers.ts'
 import { type Answer, databases, startServer, type TestPerson, type TestServer } from './kit.ts'
-import { login, newSshKey, signedData } from './ssh-kit.ts'
+import { login, newSshKey, newSshPair, signedData } from './ssh-kit.ts'
 
 const CURRENT = '/api/v1/workspaces/current'
 const CONNECTIONS = '/api/v1/repository-connections'
@@ -297,9 +297,145 @@ describe.each(databases)('the identity of a workspace, on %s', (database) => {
       }
     })
 
+    describe('for certain hosts', () => {
+      const PATH = '/api/v1/ssh-identity/destinations'
+      const put = (destinations: unknown, token: string | undefined = owner.token) =>
+        server.request('PUT', PATH, { ...(token && { token }), body: { destinations } })
+      /** A host, and how it signs the session of a login. */
+      const hosts = [
+        { ...newSshPair('ed25519'), hash: null, algorithm: 'ssh-ed25519' },
+        {
+          ...newSshPair('ecdsa', '-b', '256', '-m', 'PEM'),
+          hash: 'sha256',
+          algorithm: 'ecdsa-sha2-nistp256',
+        },
+        {
+          ...newSshPair('ecdsa', '-b', '521', '-m', 'PEM'),
+          hash: 'sha512',
+          algorithm: 'ecdsa-sha2-nistp521',
+        },
+        { ...newSshPair('rsa', '-b', '2048', '-m', 'PEM'), hash: 'sha512', algorithm: 'rsa-sha2-512' },
+      ].map((host) => ({ ...host, publicKey: host.line.split(' ').slice(0, 2).join(' ') }))
+      type Host = (typeof hosts)[number]
+      const parsed = new Map<Host, ReturnType<typeof keyOf>>()
+      const keyOf = ({ privateKey, hash }: Host) => {
+        if (hash !== null) return createPrivateKey(privateKey)
+        // OpenSSH has Ed25519 in its own format only: the seed is the first half of its last but one string.
+        const file = Buffer.from(privateKey.split('\n').slice(1, -2).join(''), 'base64')
+        const fields = new SshReader(file.subarray('openssh-key-v1\0'.length))
+        for (let i = 0; i < 3; i++) fields.string()
+        fields.take(4)
+        fields.string()
+        const inner = new SshReader(fields.string())
+        inner.take(8)
+        inner.string()
+        inner.string()
+        const seed = inner.string().subarray(0, 32)
+        const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed])
+        return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+      }
+      const bound = (host: Host, data: Buffer, session: Uint8Array = data.subarray(4, 36)) => {
+        const key = parsed.get(host) ?? keyOf(host)
+        parsed.set(host, key)
+        let bytes: Buffer = signBytes(host.hash, session, { key, dsaEncoding: 'ieee-p1363' })
+        if (host.algorithm.startsWith('ecdsa')) {
+          const half = bytes.length / 2
+          bytes = sshStrings(mpintBytes(bytes.subarray(0, half)), mpintBytes(bytes.subarray(half)))
+        }
+        const signature = sshStrings(host.algorithm, bytes).toString('base64')
+        return { destination: { hostKey: host.blob.toString('base64'), signature } }
+      }
+      const named = (list: readonly Host[]) =>
+        list.map(({ algorithm, publicKey }) => ({ name: `${algorithm}.example.com`, publicKey }))
+
+      test('T22: logins to those hosts alone are signed, proven by the host itself; commits as before', async () => {
+        const { blob } = await generate()
+        const [listed, other] = [hosts.slice(0, 3), hosts[3]!]
+        await server.ok('PUT', PATH, { token: owner.token, body: { destinations: named(listed) } })
+        for (const host of listed) {
+          const data = login(blob)
+          const answer = await sign(data, bound(host, data))
+          expect([host.algorithm, isSignature(blob, data, answer)]).toEqual([host.algorithm, true])
+          expect((await server.records(1))[0]).toMatchObject({
+            outcome: 'success',
+            target: { name: `login as git to ${host.algorithm}.example.com` },
+          })
+        }
+        expect((await sign(signedData('a commit'))).status).toBe(200)
+        const [first] = listed as [Host]
+        const data = login(blob)
+        const right = bound(first, data).destination
+        const hostbound = Buffer.concat([
+          login(blob, { method: 'publickey-hostbound-v00@openssh.com' }),
+          sshStrings(other.blob),
+        ])
+        for (const [what, asked, more] of [
+          ['no host', data, {}],
+          ['another host', data, bound(other, data)],
+          [
+            'the name of one, the signature of another',
+            data,
+            { destination: { ...right, signature: bound(other, data).destination.signature } },
+          ],
+          ['another session', data, bound(first, data, Buffer.alloc(32))],
+          ['no signature', data, { destination: { ...right, signature: '' } }],
+          ['a host that the login itself does not name', hostbound, bound(first, hostbound)],
+        ] as const) {
+          const answer = await sign(asked, more)
+          expect([what, answer.status, answer.body.code]).toEqual([what, 403, 'ssh_identity.sign_refused'])
+          expect((await server.records(1))[0]).toMatchObject({ outcome: 'refused', workspace: workspace.id })
+        }
+        // RSA signs with SHA-2 only, and is a host as the others are.
+        await put(named([other]))
+        expect((await sign(data, bound(other, data))).status).toBe(200)
+        expect((await sign(data, { destination: right })).status).toBe(403)
+        await put([])
+        expect((await sign(data)).status).toBe(200)
+      })
+
+      test('the list is shown, recorded, and goes over to the key that comes in its place', async () => {
+        await generate()
+        const list = named(hosts.slice(0, 2))
+        const answer = await put(list.map((one) => ({ ...one, publicKey: `${one.publicKey} a comment` })))
+        expect([answer.status, answer.body.destinations]).toEqual([200, list])
+        expect((await server.records(1))[0]).toMatchObject({
+          action: 'ssh-identity.restrict',
+          outcome: 'success',
+          actor: { id: owner.id },
+        })
+        await generate({ replace: true })
+        const shown = await server.ok('GET', '/api/v1/ssh-identity', { token: owner.token })
+        expect(shown.destinations).toEqual(list)
+      })
+
+      test('400 that names the field, 401, and 404 where there is no identity, whoever else has one', async () => {
+        const stranger = await server.addPerson()
+        await generate()
+        expect((await put([], stranger.token)).body.code).toBe('ssh_identity.not_found')
+        expect((await put([], '')).status).toBe(401)
+        const [one] = named(hosts) as [{ name: string; publicKey: string }]
+        for (const [list, field] of [
+          [undefined, 'destinations'],
+          [[{ name: 'x' }], 'publicKey'],
+          [[{ ...one, name: 'a b' }], 'name'],
+          [[{ ...one, publicKey: 'ssh-ed25519 AAAA' }], 'publicKey'],
+          [[{ ...one, publicKey: 'ssh-dss AAAA' }], 'publicKey'],
+          [Array.from({ length: 101 }, () => one), 'destinations'],
+        ] as const) {
+          const answer = await put(list)
+          expect([field, answer.status, answer.body.errors?.[0]?.field]).toEqual([
+            field,
+            400,
+            expect.stringContaining(field),
+          ])
+        }
+      })
+    })
+
     test('400 that names the field', async () => {
       for (const [body, field] of [
         [{}, 'data'],
+        [{ data: 'AAAA', destination: {} }, 'hostKey'],
         [{ data: 'no base64!' }, 'data'],
         [{ data: 'A' }, 'data'],
         [{ data: 'A'.repeat(4 * Math.ceil((32 * 1024) / 3) + 4) }, 'data'],
@@ -307,7 +443,7 @@ describe.each(databases)('the identity of a workspace, on %s', (database) => {
         [{ data: '', flags: 1.5 }, 'flags'],
       ] as const) {
         const answer = await server.request('POST', `${CURRENT}/ssh-signatures`, { token: agent, body })
-        expect([answer.status, answer.body.errors?.[0]?.field]).toEqual([400, field])
+        expect([answer.status, answer.body.errors?.[0]?.field]).toEqual([400, expect.stringContaining(field)])
       }
     })
 

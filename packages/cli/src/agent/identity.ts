@@ -21,7 +21,7 @@ import { GitTokens } from './git-tokens.ts'
 import { identityPlace, identityVariables } from './identity-variables.ts'
 import { serveRequest } from './requests.ts'
 import type { Follower } from './secrets.ts'
-import { type SshKey, serveSshAgent, toSshKey } from './ssh-agent.ts'
+import { type Binding, type SshKey, serveSshAgent, toSshKey } from './ssh-agent.ts'
 import { includeSshConfiguration, sshConfiguration } from './ssh-configuration.ts'
 import type { UseReports } from './use-reports.ts'
 
@@ -58,7 +58,10 @@ export class WorkspaceIdentity implements AgentPart, Follower {
       return { username, password, expiresAtMs: expiresAt === null ? null : Date.parse(expiresAt) }
     })
     this.#sshAgent = new FollowerSocket(this.#place.sshAgent, (socket) =>
-      serveSshAgent(socket, { key: () => this.#sshKey, sign: (data, flags) => this.#sign(data, flags) }),
+      serveSshAgent(socket, {
+        key: () => this.#sshKey,
+        sign: (data, flags, binding) => this.#sign(data, flags, binding),
+      }),
     )
     this.#requests = new FollowerSocket(this.#place.requests, (socket) =>
       serveRequest(socket, {
@@ -79,9 +82,13 @@ export class WorkspaceIdentity implements AgentPart, Follower {
   }
 
   /** Its private half never comes here: each signature is asked for, and recorded, at the server. */
-  #sign(data: Buffer, flags: number): Promise<Buffer> {
+  #sign(data: Buffer, flags: number, binding: Binding | undefined): Promise<Buffer> {
     return this.#ask(async (keyhold) => {
-      const body = { data: data.toString('base64'), flags }
+      const destination = binding && {
+        hostKey: binding.hostKey.toString('base64'),
+        signature: binding.signature.toString('base64'),
+      }
+      const body = { data: data.toString('base64'), flags, ...(destination && { destination }) }
       const { signature } = await keyhold.call('agent.sign_ssh', { body })
       return Buffer.from(signature, 'base64')
     })

@@ -24,11 +24,17 @@ export interface SshKey {
   readonly comment: string
 }
 
+/** Which host a session is with, and its signature of the session: whoever signs looks at both. */
+export interface Binding {
+  readonly hostKey: Buffer
+  readonly signature: Buffer
+}
+
 export interface SshAgentParts {
   /** The key that there is now. */
   key(): SshKey | undefined
-  /** @returns a signature blob. @throws when it is refused. */
-  sign(data: Buffer, flags: number): Promise<Buffer>
+  /** @param binding of the session that the data is of. @returns a signature blob. @throws when it is refused. */
+  sign(data: Buffer, flags: number, binding?: Binding): Promise<Buffer>
 }
 
 /** Reads a line of a public key file. */
@@ -42,7 +48,7 @@ export function serveSshAgent(socket: Socket, parts: SshAgentParts): void {
   let buffered = Buffer.alloc(0)
   let isAnswering = false
   let hasEnded = false
-  const bindings: string[] = []
+  const bindings: Bindings = new Map()
   const next = async () => {
     if (isAnswering) return
     isAnswering = true
@@ -78,7 +84,10 @@ export function serveSshAgent(socket: Socket, parts: SshAgentParts): void {
   })
 }
 
-async function answerTo(message: Buffer, parts: SshAgentParts, bindings: string[]): Promise<Buffer> {
+/** By the session, in hex. */
+type Bindings = Map<string, Binding>
+
+async function answerTo(message: Buffer, parts: SshAgentParts, bindings: Bindings): Promise<Buffer> {
   const fields = new Fields(message)
   const type = fields.byte()
   if (type === AGENT.requestIdentities) {
@@ -92,20 +101,25 @@ async function answerTo(message: Buffer, parts: SshAgentParts, bindings: string[
     const flags = fields.uint32()
     fields.end()
     if (!parts.key()?.blob.equals(blob)) return Buffer.of(AGENT.failure)
-    const signature = await parts.sign(data, flags)
+    const signature = await parts.sign(data, flags, bindingOf(data, bindings))
     return Buffer.concat([Buffer.of(AGENT.signResponse), sshString(signature)])
   }
   if (type === AGENT.extension && fields.string().toString('latin1') === 'session-bind@openssh.com') {
     // Which host the client has reached (PROTOCOL.agent of OpenSSH, 1). A session is told of once.
-    const [, session] = [fields.string(), fields.string().toString('hex')]
-    fields.string()
+    const [hostKey, session, signature] = [fields.string(), fields.string().toString('hex'), fields.string()]
     fields.byte()
     fields.end()
-    if (bindings.includes(session) || bindings.length >= BINDINGS_MAX) return Buffer.of(AGENT.failure)
-    bindings.push(session)
+    if (bindings.has(session) || bindings.size >= BINDINGS_MAX) return Buffer.of(AGENT.failure)
+    bindings.set(session, { hostKey: Buffer.from(hostKey), signature: Buffer.from(signature) })
     return Buffer.of(AGENT.success)
   }
   return Buffer.of(AGENT.failure)
+}
+
+/** A login begins with its session (RFC 4252 §7). */
+function bindingOf(data: Buffer, bindings: Bindings): Binding | undefined {
+  if (data.length < 4 || data.readUInt32BE() > data.length - 4) return undefined
+  return bindings.get(data.subarray(4, 4 + data.readUInt32BE()).toString('hex'))
 }
 
 /** Reads a message from its start to its end (RFC 4251 §5). Throws when it is not what the protocol says. */

@@ -291,6 +291,10 @@ export const commands: { readonly [name: string]: Entry | Noun } = {
     verbs: {
       show: { summary: 'print the public key', load: () => import('./identity/show.ts') },
       generate: { summary: 'make the key pair, or replace it', load: () => import('./identity/generate.ts') },
+      destinations: {
+        summary: 'set the only hosts that it logs in to',
+        load: () => import('./identity/destinations.ts'),
+      },
       delete: { summary: 'delete the key pair', load: () => import('./identity/delete.ts') },
     },
   },

@@ -1,6 +1,18 @@
 import Type, { type Static } from 'typebox'
+import { limits } from '../limits.ts'
 import { route } from '../route.ts'
 import { Id, Nullable, OneOf, Time } from './shapes.ts'
+
+/** A host that the identity is for. */
+export const SshDestination = Type.Object(
+  {
+    /** What it is called: shown, and written into records. */
+    name: Type.String({ minLength: 1, maxLength: 255, pattern: '^[!-~]+$' }),
+    /** By which it is known: type and key, as in known_hosts. */
+    publicKey: Type.String({ minLength: 1, maxLength: limits.sshPublicKeyLength }),
+  },
+  { additionalProperties: false },
+)
 
 /** The key pair by which a person is known outside. Its private half signs on the server and never leaves it. */
 export const SshIdentity = Type.Object({
@@ -11,6 +23,8 @@ export const SshIdentity = Type.Object({
   publicKey: Type.String(),
   /** As `ssh-keygen -l` prints it: `SHA256:…` */
   publicKeyFingerprint: Type.String(),
+  /** The only hosts that it logs in to, from workspaces; none: any. */
+  destinations: Type.Array(SshDestination),
   createdAt: Time,
   /** `null`: "Never". Moves on within one minute of a use. */
   lastUsedAt: Nullable(Time),
@@ -63,5 +77,24 @@ export const deleteSshIdentity = route({
   scope: 'ssh-identity:write',
   action: 'ssh-identity.delete',
   status: 204,
+  errors: ['ssh_identity.not_found'],
+})
+
+export const setSshDestinations = route({
+  id: 'ssh-identity.destinations',
+  method: 'PUT',
+  path: `${path}/destinations`,
+  summary: 'Set the only hosts that your SSH identity logs in to, by their host keys; none of them: any host',
+  caller: 'person',
+  scope: 'ssh-identity:write',
+  action: 'ssh-identity.restrict',
+  body: Type.Object(
+    {
+      destinations: Type.Array(SshDestination, { maxItems: limits.sshDestinationsPerIdentity }),
+    },
+    { additionalProperties: false },
+  ),
+  status: 200,
+  answer: SshIdentity,
   errors: ['ssh_identity.not_found'],
 })

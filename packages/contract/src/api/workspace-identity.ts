@@ -95,6 +95,19 @@ export const signForSsh = route({
           description: 'Of the request to an agent (RFC 9987, 5.3): 2 or 4 choose the hash for RSA',
         }),
       ),
+      destination: Type.Optional(
+        Type.Object(
+          {
+            hostKey: Type.String({ maxLength: limits.sshPublicKeyLength, pattern: BASE64 }),
+            signature: Type.String({ maxLength: limits.sshPublicKeyLength, pattern: BASE64 }),
+          },
+          {
+            additionalProperties: false,
+            description:
+              'Which host the login goes to, as session-bind@openssh.com tells an agent: its key, and its signature of the session. Needed where the identity is for certain hosts',
+          },
+        ),
+      ),
     },
     { additionalProperties: false },
   ),

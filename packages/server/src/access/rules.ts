@@ -226,6 +226,7 @@ export const ownActions: ReadonlySet<Action> = new Set([
   'ssh-identity.read',
   'ssh-identity.create',
   'ssh-identity.delete',
+  'ssh-identity.restrict',
   'ssh-identity.sign',
   'ssh-key.list',
   'ssh-key.create',

@@ -51,6 +51,7 @@ import { WorkloadIdentities } from '../credentials/workload-identity/workload-id
 import { WorkspaceIdentities } from '../credentials/workspace-identity/workspace-identity.service.ts'
 import { WorkspaceSecrets } from '../credentials/workspace-secret/workspace-secret.service.ts'
 import { Projects } from '../projects/projects.service.ts'
+import { isSignedByHost } from '../ssh-gateway/verify-signature.ts'
 import { openStorage, type Storage } from '../storage/storage.ts'
 import { Backups } from '../upkeep/backups.service.ts'
 import { RootKeys } from '../upkeep/root-keys.service.ts'
@@ -229,7 +230,7 @@ export async function composeCore(
       agentBounds,
       clock,
     )
-    const sshIdentities = new SshIdentities(storage, access, accounts, vault, clock)
+    const sshIdentities = new SshIdentities(storage, access, accounts, vault, clock, isSignedByHost)
     const apiKeys = new ApiKeys(storage, access, vault, clock)
     const vendorClient = new VendorClient(outgoing)
     const repositoryTokens = new RepositoryTokens(storage, access, vault, clock, vendorClient)

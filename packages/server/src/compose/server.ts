@@ -150,7 +150,8 @@ export async function composeServer(
   agentRoutes(http, core.agents, agentConnections, core.agentBounds)
   workspaceIdentityRoutes(http, core.workspaceIdentities, {
     gitCredential: (asker, host, isRejected) => core.repositoryTokens.tokenFor(asker, { host }, isRejected),
-    signForSsh: (asker, data, flags) => core.sshIdentities.sign(asker, data, { flags }),
+    signForSsh: (asker, data, flags, binding) =>
+      core.sshIdentities.sign(asker, data, { flags, ...(binding && { binding }) }),
     signWithGpg: (asker, fingerprint, data) => core.gpgKeys.sign(asker, fingerprint, data),
     admit: (workspaceId, records) => core.agentBounds.admit(workspaceId, records),
   })

@@ -39,6 +39,35 @@ export function isProven(proof: Proof): boolean {
   }
 }
 
+/**
+ * Whether a host has signed, as in a key exchange: with the key itself, in a signature blob of SSH (RFC 4253 §6.6).
+ * @returns false for whatever is not right, SHA-1 included; never throws.
+ */
+export function isSignedByHost(hostKey: Uint8Array, signed: Uint8Array, signature: Uint8Array): boolean {
+  try {
+    const type = new SshReader(hostKey).text()
+    const fields = new SshReader(signature)
+    const [algorithm, bytes] = [fields.text(), fields.string()]
+    fields.end()
+    const hash = { 'rsa-sha2-256': 'sha256', 'rsa-sha2-512': 'sha512' }[algorithm]
+    if (type !== (hash ? 'ssh-rsa' : algorithm)) return false
+    const isEcdsa = Object.hasOwn(curves, type)
+    return isProven({ type, hash, key: hostKey, signed, signature: isEcdsa ? toDer(bytes) : bytes })
+  } catch {
+    return false
+  }
+}
+
+/** The two numbers of ECDSA (RFC 5656 §3.1.2) in DER. An mpint and an INTEGER have the same bytes. */
+function toDer(numbers: Buffer): Buffer {
+  const fields = new SshReader(numbers)
+  const integer = (bytes: Buffer) => Buffer.concat([Buffer.of(0x02, bytes.length), bytes])
+  const content = Buffer.concat([integer(fields.string()), integer(fields.string())])
+  fields.end()
+  const length = content.length > 0x7f ? [0x81, content.length] : [content.length]
+  return Buffer.concat([Buffer.of(0x30, ...length), content])
+}
+
 function isSigned(proof: Proof, fields: SshReader): boolean {
   const { type, hash, signed, signature } = proof
   if (type === 'ssh-ed25519') return verify(null, signed, ed25519Key(fields.string()), signature)

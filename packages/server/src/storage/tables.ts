@@ -571,6 +571,8 @@ export interface Tables {
     sealed: Uint8Array
     created_at: number
     last_used_at: number | null
+    /** JSON of the hosts that it is for; null: any. */
+    destinations: string | null
   }
   ssh_keys: {
     id: string

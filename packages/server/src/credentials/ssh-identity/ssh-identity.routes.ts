@@ -1,4 +1,9 @@
-import { createSshIdentity, deleteSshIdentity, getSshIdentity } from '@keyhold/contract/api/ssh-identity'
+import {
+  createSshIdentity,
+  deleteSshIdentity,
+  getSshIdentity,
+  setSshDestinations,
+} from '@keyhold/contract/api/ssh-identity'
 import type { Machine, Person } from '../../access/caller.ts'
 import type { Http } from '../../http/http.ts'
 import type { SshIdentities } from './ssh-identity.service.ts'
@@ -13,6 +18,10 @@ export function sshIdentityRoutes(http: Http<Person, Machine>, identities: SshId
     const type = body.type === 'rsa' ? 'ssh-rsa' : 'ssh-ed25519'
     return toAnswer(await identities.create({ caller, origin }, type, body.replace ?? false))
   })
+
+  http.person(setSshDestinations, async ({ caller, origin, body }) =>
+    toAnswer(await identities.restrict({ caller, origin }, body.destinations)),
+  )
 
   http.person(deleteSshIdentity, async ({ caller, origin }) => {
     await identities.delete({ caller, origin })

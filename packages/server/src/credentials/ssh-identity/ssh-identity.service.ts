@@ -5,7 +5,7 @@ import { AppError } from '../../base/app-error.ts'
 import { type Clock, LAST_USED_STEP_MS } from '../../base/clock.ts'
 import type { CredentialItem, CredentialSource } from '../../base/credential-item.ts'
 import { newId } from '../../base/ids.ts'
-import { fingerprintOf } from '../../base/ssh-public-key.ts'
+import { fingerprintOf, parsePublicKeyLine } from '../../base/ssh-public-key.ts'
 import { Turns } from '../../base/turns.ts'
 import { type Storage, violatedUnique } from '../../storage/storage.ts'
 import type { Queries } from '../../storage/tables.ts'
@@ -13,11 +13,15 @@ import type { Vault } from '../../vault/vault.ts'
 import * as store from './ssh-identity.store.ts'
 import {
   algorithmOf,
+  type Binding,
   bitsOf,
+  type Destination,
+  destinationOf,
   type IdentityType,
   purposeOf,
   type SshIdentity,
   toAnswer,
+  type VerifyHost,
 } from './ssh-identity.ts'
 import { generateIdentity, signWith } from './ssh-signer.ts'
 
@@ -32,14 +36,23 @@ export class SshIdentities implements CredentialSource {
   readonly #accounts: Accounts
   readonly #vault: Vault
   readonly #clock: Clock
+  readonly #isSignedByHost: VerifyHost
   readonly #turns = new Turns(RSA_PARALLEL_MAX, RSA_WAITING_MAX)
 
-  constructor(storage: Storage, access: Access, accounts: Accounts, vault: Vault, clock: Clock) {
+  constructor(
+    storage: Storage,
+    access: Access,
+    accounts: Accounts,
+    vault: Vault,
+    clock: Clock,
+    isSignedByHost: VerifyHost,
+  ) {
     this.#storage = storage
     this.#access = access
     this.#accounts = accounts
     this.#vault = vault
     this.#clock = clock
+    this.#isSignedByHost = isSignedByHost
   }
 
   /** @throws AppError `ssh_identity.not_found`. */
@@ -70,16 +83,33 @@ export class SshIdentities implements CredentialSource {
       },
     )
     return this.#access.perform(asker, 'ssh-identity.create', own(), async (tx, grant) => {
-      if (isReplacing) await store.deleteIdentity(tx, accountId)
+      const old = isReplacing ? await store.deleteIdentity(tx, accountId) : undefined
       const now = this.#clock.now()
       const identity = {
         ...{ id: newId('idn'), accountId, type, blob, comment },
-        ...{ createdAt: now, lastUsedAt: null },
+        // A new key is for no more than the one before it.
+        ...{ destinations: old?.destinations ?? [], createdAt: now, lastUsedAt: null },
       }
       await store.insertIdentity(tx, this.#vault, grant, identity, privateKey).catch((error: unknown) => {
         // Of two that are generated at once, the constraint keeps one.
         throw violatedUnique(error) ? new AppError('ssh_identity.exists', {}, error) : error
       })
+      return { result: identity, record: identityRecord(identity) }
+    })
+  }
+
+  /**
+   * Sets the only hosts that it logs in to; none: any.
+   * @throws AppError `ssh_identity.not_found`, `request.invalid`.
+   */
+  async restrict(asker: Asker<Person>, destinations: readonly Destination[]): Promise<SshIdentity> {
+    const known = destinations.map(({ name, publicKey }) => {
+      const { type, blob } = parsePublicKeyLine(publicKey)
+      return { name, publicKey: `${type} ${blob.toString('base64')}` }
+    })
+    return this.#access.perform(asker, 'ssh-identity.restrict', own(), async (tx) => {
+      const identity = await store.setDestinations(tx, asker.caller.accountId, known)
+      if (!identity) throw new AppError('ssh_identity.not_found')
       return { result: identity, record: identityRecord(identity) }
     })
   }
@@ -95,13 +125,13 @@ export class SshIdentities implements CredentialSource {
 
   /**
    * Signs for one of the person's workspaces, as an SSH agent does: logins with this key, and commits. Recorded before.
-   * @param flags of the request (RFC 9987 §5.3): 2 or 4 choose the hash for RSA.
+   * @param flags of the request (RFC 9987 §5.3): 2 or 4 choose the hash for RSA. @param binding says which host it is for.
    * @returns a signature blob of SSH. @throws AppError `ssh_identity.not_found`, `ssh_identity.sign_refused`.
    */
   async sign(
     asker: Asker<Person | WorkspaceAgent>,
     data: Uint8Array,
-    { flags = 0, workspaceId }: { flags?: number; workspaceId?: string } = {},
+    { flags = 0, workspaceId, binding }: { flags?: number; workspaceId?: string; binding?: Binding } = {},
   ): Promise<Buffer> {
     const { db } = this.#storage
     const ownerId = ownerIdOf(asker.caller)
@@ -115,7 +145,9 @@ export class SshIdentities implements CredentialSource {
         if (!identity) throw new AppError('ssh_identity.not_found')
         const algorithm = algorithmOf(identity.type, flags)
         const purpose = purposeOf(data, identity.blob, algorithm)
-        const target = { kind: 'ssh-identity', id: identity.id, name: purpose }
+        const host = destinationOf(data, identity.destinations, binding, this.#isSignedByHost)
+        const name = host === undefined ? purpose : `${purpose} to ${host}`
+        const target = { kind: 'ssh-identity', id: identity.id, name }
         return { found: { identity, algorithm }, records: [{ ...where, target }] }
       },
       async (grant, { identity, algorithm }) => {

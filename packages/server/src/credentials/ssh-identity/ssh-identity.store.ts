@@ -3,7 +3,7 @@ import { Grant } from '../../access/access.ts'
 import { toDate } from '../../base/clock.ts'
 import type { Queries, Tables, Transaction } from '../../storage/tables.ts'
 import type { Vault } from '../../vault/vault.ts'
-import type { SealedIdentity, SshIdentity } from './ssh-identity.ts'
+import type { Destination, SealedIdentity, SshIdentity } from './ssh-identity.ts'
 
 const columns = [
   'id',
@@ -14,6 +14,7 @@ const columns = [
   'sealed',
   'created_at',
   'last_used_at',
+  'destinations',
 ] as const
 
 function rowToIdentity(row: Tables['ssh_identities']): SealedIdentity {
@@ -23,6 +24,8 @@ function rowToIdentity(row: Tables['ssh_identities']): SealedIdentity {
     type: row.type,
     blob: row.blob,
     comment: row.comment,
+    // `as`: written by this file.
+    destinations: row.destinations === null ? [] : (JSON.parse(row.destinations) as Destination[]),
     sealed: row.sealed,
     createdAt: new Date(row.created_at),
     lastUsedAt: toDate(row.last_used_at),
@@ -65,7 +68,7 @@ export async function insertIdentity(
   identity: SshIdentity,
   privateKey: Secret<Uint8Array>,
 ): Promise<void> {
-  const { id, accountId, type, blob, comment, createdAt } = identity
+  const { id, accountId, type, blob, comment, destinations, createdAt } = identity
   const owner = `person:${accountId}` as const
   Grant.assertFor(grant, owner)
   const sealed = await vault.seal(tx, owner, keyContext(identity), privateKey)
@@ -73,7 +76,7 @@ export async function insertIdentity(
     .insertInto('ssh_identities')
     .values({
       ...{ id, account_id: accountId, type, blob, comment, sealed },
-      ...{ created_at: createdAt.getTime(), last_used_at: null },
+      ...{ created_at: createdAt.getTime(), last_used_at: null, destinations: toText(destinations) },
     })
     .execute()
 }
@@ -88,6 +91,24 @@ export async function openPrivateKey(
   const owner = `person:${identity.accountId}` as const
   Grant.assertFor(grant, owner)
   return vault.open(db, owner, keyContext(identity), identity.sealed)
+}
+
+const toText = (destinations: readonly Destination[]) =>
+  destinations.length === 0 ? null : JSON.stringify(destinations)
+
+/** @returns the identity as it is then; undefined when the person has none. */
+export async function setDestinations(
+  tx: Transaction,
+  accountId: string,
+  destinations: readonly Destination[],
+): Promise<SshIdentity | undefined> {
+  const row = await tx
+    .updateTable('ssh_identities')
+    .set({ destinations: toText(destinations) })
+    .where('account_id', '=', accountId)
+    .returning(columns)
+    .executeTakeFirst()
+  return row && rowToIdentity(row)
 }
 
 /** @returns what was deleted; undefined when the person has none. */

@@ -6,6 +6,21 @@ import type { Tables } from '../../storage/tables.ts'
 
 export type IdentityType = Tables['ssh_identities']['type']
 
+/** A host, and its key as type and base64. */
+export interface Destination {
+  readonly name: string
+  readonly publicKey: string
+}
+
+/** What a client says of the host that it has reached (PROTOCOL.agent of OpenSSH, 1): its signature of the session. */
+export interface Binding {
+  readonly hostKey: Uint8Array
+  readonly signature: Uint8Array
+}
+
+/** Whether a host has signed. @returns false for whatever is not right. */
+export type VerifyHost = (hostKey: Uint8Array, signed: Uint8Array, signature: Uint8Array) => boolean
+
 /** A person's key pair, without its private half. */
 export interface SshIdentity {
   readonly id: string
@@ -13,6 +28,8 @@ export interface SshIdentity {
   readonly type: IdentityType
   readonly blob: Uint8Array
   readonly comment: string
+  /** The only hosts that it logs in to; none: any. */
+  readonly destinations: readonly Destination[]
   readonly createdAt: Date
   readonly lastUsedAt: Date | null
 }
@@ -32,6 +49,7 @@ export function toAnswer(identity: SshIdentity): SshIdentityAnswer {
     bits: bitsOf[type],
     publicKey: `${type} ${Buffer.from(blob).toString('base64')} ${comment}`,
     publicKeyFingerprint: fingerprintOf(blob),
+    destinations: [...identity.destinations],
     createdAt: identity.createdAt.toISOString(),
     lastUsedAt: identity.lastUsedAt?.toISOString() ?? null,
   }
@@ -111,4 +129,42 @@ function readLogin(fields: SshReader, ourKey: Uint8Array, algorithm: SignatureAl
   if (!fields.string().equals(ourKey)) throw refused('The login is for another key')
   if (method !== 'publickey') fields.string()
   return `login as ${user}`
+}
+
+/**
+ * Says to which of its hosts a login goes. That is proven by the host, not by the workspace: it has signed the session that
+ * the login is for, with the key by which it is listed.
+ * @param data that {@link purposeOf} has read. @returns the name; undefined for a commit, and where any host will do.
+ * @throws AppError `ssh_identity.sign_refused`.
+ */
+export function destinationOf(
+  data: Uint8Array,
+  destinations: readonly Destination[],
+  binding: Binding | undefined,
+  isSignedByHost: VerifyHost,
+): string | undefined {
+  const isCommit = Buffer.from(data.subarray(0, MAGIC.length)).toString('latin1') === MAGIC
+  if (destinations.length === 0 || isCommit) return undefined
+  if (!binding)
+    throw refused('This identity is for certain hosts, and the login does not say which one it goes to')
+  const { session, hostKey } = readSession(data)
+  const wanted = Buffer.from(binding.hostKey).toString('base64')
+  const destination = destinations.find(({ publicKey }) => publicKey.split(' ')[1] === wanted)
+  if (!destination) throw refused('The login goes to a host that this identity is not for')
+  const isThere =
+    isSignedByHost(binding.hostKey, session, binding.signature) &&
+    (hostKey === undefined || hostKey.equals(binding.hostKey))
+  if (!isThere) throw refused('The host has not signed the session that the login is for')
+  return destination.name
+}
+
+function readSession(data: Uint8Array): { session: Buffer; hostKey: Buffer | undefined } {
+  const fields = new SshReader(data)
+  const session = fields.string()
+  fields.byte()
+  for (let skipped = 0; skipped < 3; skipped++) fields.string()
+  fields.byte()
+  fields.string()
+  fields.string()
+  return { session, hostKey: fields.isAtEnd ? undefined : fields.string() }
 }

@@ -12,7 +12,12 @@ export interface IdentityUses {
     host: string,
     isRejected: boolean,
   ): Promise<{ username: string; token: Secret<string>; expiresAt: Date | null }>
-  signForSsh(asker: Asker<WorkspaceAgent>, data: Uint8Array, flags: number): Promise<Uint8Array>
+  signForSsh(
+    asker: Asker<WorkspaceAgent>,
+    data: Uint8Array,
+    flags: number,
+    binding?: { readonly hostKey: Uint8Array; readonly signature: Uint8Array },
+  ): Promise<Uint8Array>
   signWithGpg(asker: Asker<WorkspaceAgent>, fingerprint: string, data: Uint8Array): Promise<string>
   /** Called before each. @param records as what it counts. @throws AppError `rate.limited` */
   admit(workspaceId: string, records: number): void
@@ -38,7 +43,11 @@ export function workspaceIdentityRoutes(
   http.workspace(api.signForSsh, async ({ caller, origin, body }) => {
     uses.admit(caller.workspaceId, 1)
     const data = Buffer.from(body.data, 'base64')
-    const signature = await uses.signForSsh({ caller, origin }, data, body.flags ?? 0)
+    const binding = body.destination && {
+      hostKey: Buffer.from(body.destination.hostKey, 'base64'),
+      signature: Buffer.from(body.destination.signature, 'base64'),
+    }
+    const signature = await uses.signForSsh({ caller, origin }, data, body.flags ?? 0, binding)
     return { signature: Buffer.from(signature).toString('base64') }
   })
 

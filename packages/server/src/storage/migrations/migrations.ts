@@ -35,6 +35,7 @@ import * as appliedDeliveries from './0033-applied-deliveries.ts'
 import * as templates from './0034-templates.ts'
 import * as auditWorkspaces from './0035-audit-workspaces.ts'
 import * as sshSessions from './0036-ssh-sessions.ts'
+import * as sshDestinations from './0037-ssh-destinations.ts'
 
 /** Every migration, oldest first. New ones are added at the end; landed ones never change. */
 export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migration> {
@@ -75,5 +76,6 @@ export function migrations(dialect: 'sqlite' | 'postgres'): Record<string, Migra
     '0034-templates': { up: templates.up },
     '0035-audit-workspaces': { up: (db) => auditWorkspaces.up(db, dialect) },
     '0036-ssh-sessions': { up: sshSessions.up },
+    '0037-ssh-destinations': { up: sshDestinations.up },
   }
 }
