@@ -283,7 +283,9 @@ test('T22: the agent signs logins and commits, and nothing else; nothing is adde
     expect(await said(cut)).toEqual(failure)
 })
 
-test('T22: an identity for certain hosts logs in to those, and to no other, whatever the workspace asks for', { timeout: 120_000 }, async () => {
+test('T22: an identity for certain hosts logs in to those, and to no other, whatever the workspace asks for', {
+  timeout: 120_000,
+}, async () => {
   await done(['identity', 'generate'])
   await startAgent()
   const key = await publicKey()
