@@ -161,6 +161,7 @@ describe.each(databases)('the SSH gateway on %s', (database) => {
         new Set([...(await core.sshKeys.stillLettingIn(accountIds)).values()].flatMap(({ ids }) => [...ids])),
       keyUsed: (id) => core.sshKeys.used(id),
       findPerson: (accountId, keyId) => findPerson(core.accounts, accountId, keyId),
+      lacksSecondFactor: async () => false,
       hostKey: core.sshKeysOfInstance.gateway.privateText(),
       isRecorded: () => false,
       logger: pino({ level: 'silent' }),
@@ -542,6 +543,26 @@ describe.each(databases)('the SSH gateway on %s', (database) => {
     expect(await times(20, false, 'trudy')).toBe(16)
     expect(await times(20, false, 'late')).toBe(0)
     expect(await times(20, true, 'owner')).toBe(16)
+  })
+
+  test('a second factor that everybody has to have is asked for here too (T16)', async () => {
+    const operator = { caller: { kind: 'operator' }, origin: { traceId: 'test' } } as never // `as`: as the CLI comes.
+    const require = (requireSecondFactor: boolean) =>
+      server.core.settings.update(operator, { requireSecondFactor })
+    const inside = forward(await signIn())
+    await dial()
+    const channel = await inside
+    await require(true)
+    try {
+      await once(channel.resume(), 'close')
+      await expect(forward(await signIn())).rejects.toThrow(/second factor/)
+    } finally {
+      await require(false)
+    }
+    const { records } = await server.ok('GET', '/api/v1/audit?action=ssh.connect&limit=1', {
+      token: owner.token,
+    })
+    expect(records[0]).toMatchObject({ outcome: 'refused', reason: 'second_factor.required' })
   })
 
   describe('sessions', () => {

@@ -10,6 +10,7 @@ import type { Credential } from '../http/credential.ts'
 import type { Authenticated, HttpOptions } from '../http/http.ts'
 import { AGENT_PREFIX } from '../workspaces/agents.service.ts'
 import type { Core } from './core.ts'
+import { lacksSecondFactor } from './find-person.ts'
 
 /** Wrong tokens and keys per address and minute before the address has to wait. */
 const WRONG_CREDENTIALS_MAX = 120
@@ -144,8 +145,8 @@ function whyNotAdmitted(row: AnyRoute, who: Who) {
 
 /** Where everybody has to have a second factor, whoever has none may do nothing but get one. */
 async function whyNotEnrolled(settings: InstanceSettings, row: AnyRoute, who: Who) {
-  if (who.kind !== 'person' || who.caller.hasSecondFactor) return undefined
+  if (who.kind !== 'person') return undefined
   const isAboutSigningIn = /^(?:second-factor|passkey|identity-link|session|account[.]password)/.test(row.id)
-  if (isAboutSigningIn || !(await settings.current()).requireSecondFactor) return undefined
+  if (isAboutSigningIn || !(await lacksSecondFactor(settings, who.caller))) return undefined
   return 'second_factor.required'
 }

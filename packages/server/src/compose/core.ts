@@ -67,7 +67,7 @@ import { SshSessions } from '../workspaces/ssh-sessions.service.ts'
 import { Templates } from '../workspaces/templates.service.ts'
 import { VisitorPasses } from '../workspaces/visitor-pass.ts'
 import { Workspaces } from '../workspaces/workspaces.service.ts'
-import { findPerson } from './find-person.ts'
+import { findPerson, lacksSecondFactor } from './find-person.ts'
 import { unusable } from './unusable.ts'
 
 /** Everything below HTTP, joined. */
@@ -207,7 +207,9 @@ export async function composeCore(
         isOpen: (workspaceId, sessionId) => sshSessions.isOpen(workspaceId, sessionId),
         findByKey: async (accountId, fingerprint) => {
           const key = await sshKeys.findForLogin(fingerprint)
-          return key?.accountId === accountId ? findPerson(accounts, accountId, key.id) : undefined
+          if (key?.accountId !== accountId) return undefined
+          const person = await findPerson(accounts, accountId, key.id)
+          return person && !(await lacksSecondFactor(settings, person)) ? person : undefined
         },
         findApplied: (workspaceId) => agents.findApplied(workspaceId),
         apply: (asker, applied) => agents.apply(asker, applied),

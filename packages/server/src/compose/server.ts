@@ -53,7 +53,7 @@ import { templateRoutes } from '../workspaces/templates.routes.ts'
 import { workspaceRoutes } from '../workspaces/workspaces.routes.ts'
 import { callers } from './callers.ts'
 import type { Core } from './core.ts'
-import { findPerson } from './find-person.ts'
+import { findPerson, lacksSecondFactor, withSecondFactor } from './find-person.ts'
 import { cannotListen, unusable } from './unusable.ts'
 
 const MINUTE_MS = 60_000
@@ -199,10 +199,15 @@ export async function composeServer(
     connections: agentConnections,
     sessions: core.sshSessions,
     findKey: (key) => core.sshKeys.findForLogin(key),
-    findKeyIds: async (accountIds) =>
-      new Set([...(await core.sshKeys.stillLettingIn(accountIds)).values()].flatMap(({ ids }) => [...ids])),
+    findKeyIds: async (accountIds) => {
+      const enrolled = await withSecondFactor(core.settings, accounts, accountIds)
+      return new Set(
+        [...(await core.sshKeys.stillLettingIn(enrolled)).values()].flatMap(({ ids }) => [...ids]),
+      )
+    },
     keyUsed: (id) => core.sshKeys.used(id),
     findPerson: (accountId, keyId) => findPerson(accounts, accountId, keyId),
+    lacksSecondFactor: (person) => lacksSecondFactor(core.settings, person),
     hostKey: core.sshKeysOfInstance.gateway.privateText(),
     isRecorded: (address) => {
       const isWithin = refusedLogins.isAllowed(address)

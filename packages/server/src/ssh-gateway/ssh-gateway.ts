@@ -53,8 +53,10 @@ export interface GatewayParts {
   /** Ids of the keys that let these people in now. */
   readonly findKeyIds: (accountIds: readonly string[]) => Promise<ReadonlySet<string>>
   readonly keyUsed: (id: string) => Promise<void>
-  /** Lines of all keys that let this person in now. */
+  /** Undefined when they are suspended, or gone. */
   readonly findPerson: (accountId: string, keyId: string) => Promise<Person | undefined>
+  /** Whether they have no second factor where everybody has to have one. */
+  readonly lacksSecondFactor: (person: Person) => Promise<boolean>
   /** Private host key as OpenSSH or PEM text. */
   readonly hostKey: string
   readonly isRecorded: (address: string) => boolean
@@ -323,6 +325,8 @@ export class SshGateway {
           'only workspaces can be reached from here, by id and on port 22',
         )
       }
+      if (await this.#lacksFactor(key))
+        throw await access.refuse(asker, 'ssh.connect', 'second_factor.required')
       const { socket, level, sessionId } = await access.deliver(
         asker,
         'ssh.connect',
@@ -444,6 +448,12 @@ export class SshGateway {
     }
   }
 
+  async #lacksFactor({ accountId, id }: LoginKey): Promise<boolean> {
+    const { findPerson, lacksSecondFactor } = this.#parts
+    const person = await findPerson(accountId, id)
+    return person === undefined || lacksSecondFactor(person)
+  }
+
   #rekeyIfDue(guest: Guest): void {
     const now = Date.now()
     const bytes = guest.socket.bytesRead + guest.socket.bytesWritten
@@ -503,6 +513,8 @@ function textOf(error: unknown, id: string): string {
   if (error instanceof TunnelError) return error.message
   if (!(error instanceof AppError)) return 'something went wrong in Keyhold'
   if (error.code === 'agent.not_connected') return `workspace ${id} is stopped: its agent is not connected`
+  if (error.code === 'second_factor.required')
+    return 'everybody has to have a second factor here: sign in to Keyhold in a browser and set one up'
   if (error.status >= 500) return 'Keyhold cannot open connections now; try again'
   return `there is no workspace ${id}, or you may not enter it`
 }

@@ -4,7 +4,7 @@ import { pathVariable } from '@keyhold/contract/names'
 import type { RecordDetail } from '../../access/access.ts'
 import type { AppliedItem } from '../../workspaces/workspace.ts'
 import type { Offer } from '../offer.ts'
-import { deliveredPath, isSameOrWithin } from '../targeted-secret.ts'
+import { deliveredPath } from '../targeted-secret.ts'
 
 /** What a workspace gets of one secret: of its variables and its file those that nothing goes before. */
 export interface Placed {
@@ -37,6 +37,8 @@ export interface Placement {
 export function place(offers: readonly Offer[]): Placement {
   const variables = new Map<string, Taken>()
   const files = new Map<string, Taken>()
+  /** Of the files that are placed, and the first one in each. */
+  const folders = new Map<string, string>()
   const placed: Placed[] = []
   const tooLarge: { variable: string; offer: Offer; bytes: number }[] = []
   let total = 0
@@ -57,13 +59,15 @@ export function place(offers: readonly Offer[]): Placement {
     return true
   }
   const takePath = (path: string, offer: Offer): boolean => {
+    const above = foldersAbove(path)
     // A file cannot be where another one has its folder.
-    const before = [...files].find(([taken]) => isSameOrWithin(taken, path))
-    if (before) {
-      before[1].hides.push(offer)
+    const taken = [path, ...above].find((one) => files.has(one)) ?? folders.get(path)
+    if (taken !== undefined) {
+      files.get(taken)?.hides.push(offer)
       return false
     }
     files.set(path, { offer, hides: [] })
+    for (const folder of above) if (!folders.has(folder)) folders.set(folder, path)
     return true
   }
 
@@ -88,6 +92,14 @@ export function place(offers: readonly Offer[]): Placement {
     if (variable !== null || path !== null) placed.push({ offer, variable, fileVariable, path })
   }
   return { placed, variables, files, tooLarge }
+}
+
+/** `/a/b/c`: `/a/b` and `/a`. */
+function foldersAbove(path: string): string[] {
+  const folders: string[] = []
+  for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1))
+    folders.push(path.slice(0, at))
+  return folders
 }
 
 /** Bytes of `NAME=value` with the NUL after it, as the kernel counts them (execve(2), MAX_ARG_STRLEN). */
