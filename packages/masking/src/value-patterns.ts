@@ -4,6 +4,7 @@
  *   value ── trimmed ── raw (with word boundaries when short) + encoded forms
  *     ├─ several lines: CRLF form, each line, lines joined by nothing and by one space
  *     ├─ JSON object or array: each string leaf, as a value of its own
+ *     ├─ lines such as `KEY=VALUE` and `key: value`: what is behind the name, as a value of its own
  *     └─ URL with userinfo: the password alone, as written and decoded, and base64 of user:password
  *
  * What must never become a pattern: `{`, `-----BEGIN …-----`, comments, lines under 8 bytes, ordinary words.
@@ -75,7 +76,7 @@ function addValue(patterns: ValuePattern[], bytes: Uint8Array, utf16: boolean, n
     // A terminal turns "\n" into "\r\n"; a file from Windows loses its "\r" on the way.
     addLong(patterns, [encoder.encode(unix), encoder.encode(unix.replaceAll('\n', '\r\n'))])
     if (unix !== text && isEncoded) addLong(patterns, encodedForms(encoder.encode(unix), { utf16 }))
-    addLines(patterns, unix, parsed === undefined)
+    addLines(patterns, unix, parsed === undefined, utf16)
   }
   if (parsed !== undefined && nesting < NESTING_MAX) addLeaves(patterns, parsed, utf16, nesting)
   addUserinfo(patterns, text, utf16, nesting)
@@ -90,9 +91,13 @@ function addLong(patterns: ValuePattern[], forms: readonly Uint8Array[]): void {
 const PEM_MARK = /^-----(?:BEGIN|END) [A-Z0-9 ]+-----$/
 const PEM_HEADER = /^(?:Proc-Type|DEK-Info|Version|Comment): /
 const COMMENT = /^(?:#|\/\/|--)(?:\s|$)/
+/** Of `.env`, INI, `.npmrc`, `.netrc` and simple YAML. */
+const ASSIGNED = /^(?:export\s+)?(?:[\w.:/@-]*[\w-](?:\s*=|:\s)|password\s)\s*(\S.*)$/
+/** Shorter ones are ports, names and switches. */
+const ASSIGNED_MIN = 16
 const NO_CONTENT = /^[^\p{L}\p{N}]*$/u
 
-function addLines(patterns: ValuePattern[], text: string, eachLine: boolean): void {
+function addLines(patterns: ValuePattern[], text: string, eachLine: boolean, utf16: boolean): void {
   const lines = text.split('\n').map((line) => line.trim())
   const content = lines.filter((line) => !PEM_MARK.test(line) && !PEM_HEADER.test(line))
   for (const joined of [content.join(''), content.join(' ')]) {
@@ -100,6 +105,9 @@ function addLines(patterns: ValuePattern[], text: string, eachLine: boolean): vo
   }
   if (!eachLine) return // The lines of JSON are mostly keys and punctuation; its leaves are masked instead.
   for (const line of content) {
+    const assigned = ASSIGNED.exec(line)?.[1]?.replace(/^(["'])(.*)\1$/, '$2')
+    if (assigned !== undefined && assigned.length >= ASSIGNED_MIN && !isPublicLeaf(assigned))
+      addLong(patterns, [encoder.encode(assigned), ...encodedForms(encoder.encode(assigned), { utf16 })])
     if (!COMMENT.test(line) && !NO_CONTENT.test(line) && !isOrdinaryWord(line)) {
       addLong(patterns, [encoder.encode(line)])
     }

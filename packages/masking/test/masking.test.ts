@@ -326,6 +326,25 @@ describe('M4: structured values', () => {
     }
   })
 
+  test('what a file of names and values has behind each name is masked alone; short ones stay visible', () => {
+    const files = {
+      AWS: '[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMIK7MDENGbPxRfiCY\nregion = eu-central-1\n',
+      NPM: '//registry.npmjs.org/:_authToken=npm_3kPq9ZdLwX7Rn2Vb5Tc8Yh\nalways-auth=true\n',
+      ENV: 'export TOKEN="two words of a secret"\nPORT=8080\n# a comment\n',
+      NETRC: 'machine git.example.com\nlogin ada\npassword 6fQ2mXb81LkzTs0VnYpw\n',
+    }
+    for (const leaf of [
+      ...['AKIAIOSFODNN7EXAMPLE', 'wJalrXUtnFEMIK7MDENGbPxRfiCY', 'npm_3kPq9ZdLwX7Rn2Vb5Tc8Yh'],
+      ...['two words of a secret', '6fQ2mXb81LkzTs0VnYpw'],
+    ]) {
+      expect(mask(files, `leaf ${leaf};`)).toBe('leaf ;')
+      expect(mask(files, Buffer.from(leaf).toString('base64'))).not.toContain(
+        Buffer.from(leaf).toString('base64').slice(4, -4),
+      )
+    }
+    expect(mask(files, 'eu-central-1 8080 true ada')).toBe('eu-central-1 8080 true ada')
+  })
+
   test('a JSON secret as stored, minified and indented otherwise leaves no leaf', () => {
     expect(mask(secrets, stored)).toBe('')
     for (const text of [JSON.stringify(account), JSON.stringify(account, null, 4).replaceAll('\n', '\r\n')]) {

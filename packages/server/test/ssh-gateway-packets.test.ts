@@ -1,10 +1,13 @@
 // What no program of SSH would send, written to the gateway as bytes: it ends the connection, and stays as it is.
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import ssh2 from 'ssh2'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { sshStrings } from '../src/base/ssh-wire.ts'
+import { sendPackets } from '../src/ssh-gateway/outer-client.ts'
 import { startServer, type TestPerson, type TestServer } from './kit.ts'
+import { newLoginKey, RawSsh } from './raw-ssh.ts'
 import { newSshPair } from './ssh-kit.ts'
 
 /* RFC 4250 §4.1.2, and OpenSSH's PROTOCOL 1.8 */
@@ -14,7 +17,10 @@ const Message = {
   userauthSuccess: 52,
   globalRequest: 80,
   channelOpen: 90,
+  channelOpenConfirmation: 91,
+  channelOpenFailure: 92,
   channelData: 94,
+  channelRequest: 98,
   ping: 192,
 } as const
 
@@ -183,4 +189,77 @@ test.each([
   while (!text.includes('none')) await once(socket, 'data')
   expect(text.match(/aes\d+-[a-z]+(?:@[a-z.]+)?/g)).toEqual([...ciphers, ...ciphers])
   expect(text).toContain('kex-strict-s-v00@openssh.com')
+})
+
+describe('once keys are agreed on', () => {
+  const uint32 = (...numbers: number[]) => {
+    const bytes = Buffer.alloc(4 * numbers.length)
+    for (const [i, number] of numbers.entries()) bytes.writeUInt32BE(number, 4 * i)
+    return bytes
+  }
+  const session = (window: number, packetBytes: number) => [
+    Buffer.of(Message.channelOpen),
+    list('session'),
+    uint32(0, window, packetBytes),
+  ]
+  const own = newLoginKey()
+  const signedIn = async (): Promise<RawSsh> => {
+    const client = await RawSsh.open(port())
+    expect(await client.signIn(own.blob, own.privateKey)).toBe(Message.userauthSuccess)
+    return client
+  }
+  beforeAll(() => server.ok('POST', '/api/ssh/keys', { token: person.token, body: { publicKey: own.line } }))
+
+  test.each([
+    ['GLOBAL_REQUEST', [Buffer.of(Message.globalRequest), list('keepalive@openssh.com'), Buffer.of(1)]],
+    ['CHANNEL_OPEN', session(100_000, 32_768)],
+    ['CHANNEL_DATA', [Buffer.of(Message.channelData), uint32(0), list('x')]],
+  ])('%s before a login ends the connection (T3)', async (_name, payload) => {
+    const client = await RawSsh.open(port())
+    client.send(...payload)
+    await client.ended()
+  })
+
+  test.each([0, 1, 1023])(
+    'a channel in packets of %i bytes is refused: it would never end',
+    async (bytes) => {
+      const client = await signedIn()
+      client.send(...session(100_000, bytes))
+      expect((await client.receive())[0]).toBe(Message.channelOpenFailure)
+      await letsIn()
+    },
+  )
+
+  test('more than the window of a session ends the connection, also once its command has ended (S3, T8)', async () => {
+    const client = await signedIn()
+    client.send(...session(100_000, 32_768))
+    const opened = await client.receive()
+    expect(opened[0]).toBe(Message.channelOpenConfirmation)
+    const [, ours, window] = [1, 5, 9].map((at) => opened.readUInt32BE(at))
+    client.send(Buffer.of(Message.channelRequest), uint32(ours!), list('shell'), Buffer.of(0)) // `!`: it has 17 bytes.
+    const piece = Buffer.alloc(32_000)
+    for (let sent = 0; sent <= window! + 4 * 1024 * 1024; sent += piece.length)
+      client.send(Buffer.of(Message.channelData), uint32(ours!), sshStrings(piece))
+    await client.ended()
+  })
+
+  test.each([
+    ['who has not signed in', false, 2],
+    ['who has signed in', true, 17],
+  ])('%s and reads nothing is cut off (S4)', async (_who, isKnown, mebibytes) => {
+    const { promise: accepted, resolve: accept } = Promise.withResolvers<Socket>()
+    const listener = createServer(accept).listen(0, '127.0.0.1')
+    onTestFinished(() => void listener.close())
+    await once(listener, 'listening')
+    const reader = connect((listener.address() as AddressInfo).port, '127.0.0.1').pause() // `as`: it listens on TCP.
+    onTestFinished(() => void reader.destroy())
+    const socket = await accepted
+    socket.on('error', () => {})
+    sendPackets(socket, () => isKnown)
+    // One less waits and is sent; more than the kernel takes is what waits.
+    while (socket.writableLength < (mebibytes - 1) * 1024 * 1024) socket.write(Buffer.alloc(65_536))
+    expect(socket.destroyed).toBe(false)
+    for (let i = 0; i < 32; i++) socket.write(Buffer.alloc(65_536))
+    expect(socket.destroyed).toBe(true)
+  })
 })

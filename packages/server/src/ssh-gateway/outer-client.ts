@@ -15,7 +15,22 @@ export const OpenFailure = { prohibited: 1, connectFailed: 2, unknownType: 3, re
 /** RFC 4253 §11.1 */
 const PROTOCOL_ERROR = 2
 
+/** Clients that send in smaller packets do not exist, and one packet for each byte would be all that a server does. */
+const PACKET_BYTES_MIN = 1024
+/** What ssh2 sends at most, as OpenSSH does. */
+const PACKET_BYTES_MAX = 32 * 1024
+/**
+ * What may wait for a client that does not read: before it has signed in, and then. Tunnels stop long before (pipe-tunnel.ts);
+ * what goes on are answers to what the client itself says.
+ */
+const UNREAD_STRANGER_BYTES = 1024 * 1024
+const UNREAD_BYTES = 16 * 1024 * 1024
+
 type Handler = (...args: unknown[]) => void
+
+interface Incoming {
+  readonly incoming?: { readonly window: number }
+}
 
 /** ssh2's client with its inside, as far as it is used here. */
 interface Inside {
@@ -26,8 +41,13 @@ interface Inside {
     authPKOK(algorithm: string, key: Uint8Array): void
     disconnect(reason: number): void
   }
-  readonly _chanMgr: { _count: number; get(id: number): { incoming?: { window: number } } | undefined }
+  /** A session has its channel once there is one. */
+  readonly _chanMgr: {
+    _count: number
+    get(id: number): (Incoming & { readonly _channel?: Incoming }) | undefined
+  }
   readonly _sock: { end(): void }
+  readonly authenticated: boolean
 }
 
 export interface Bounds {
@@ -43,6 +63,8 @@ export type Refuse = (reason: number, text: string) => void
 /**
  * Puts bounds around a connection.
  * - More data than the window allows ends it (S3). ssh2 takes whatever comes.
+ * - Nothing of connections is said before a login: it ends it, where ssh2 answers (CVE-2018-10933 was more of the same).
+ * - Packets have a size to be worked with (RFC 4254 §5.1). ssh2 believes a client that wants none of 0 bytes, and never ends.
  * - Attempts and channels are counted (S4). ssh2 knows no limit to either.
  * - PK_OK repeats the algorithm that was asked for (S8). ssh2 says `ssh-rsa` to all of RSA, which older clients refuse.
  * - A channel is refused with a text that people read (S11).
@@ -50,7 +72,8 @@ export type Refuse = (reason: number, text: string) => void
  * @param onChannel is told of each channel that is asked for, before ssh2 asks about it.
  */
 export function harden(client: Connection, bounds: Bounds, onChannel: (refuse: Refuse) => void): void {
-  const { _protocol: protocol, _chanMgr: channels, _sock: socket } = client as unknown as Inside // `as`: see above.
+  const inside = client as unknown as Inside // `as`: see above.
+  const { _protocol: protocol, _chanMgr: channels, _sock: socket } = inside
   const handlers = protocol._handlers
   const before = (name: string, ours: (next: () => void, ...args: never[]) => void) => {
     const theirs = handlers[name]
@@ -79,7 +102,8 @@ export function harden(client: Connection, bounds: Bounds, onChannel: (refuse: R
     pkOk(algorithm === 'ssh-rsa' && asked ? `rsa-sha2-${asked.slice('sha'.length)}` : algorithm, key)
 
   before('CHANNEL_DATA', (next, _protocol: never, id: number, data: Uint8Array) => {
-    const window = channels.get(id)?.incoming?.window
+    const channel = channels.get(id)
+    const window = (channel?.incoming ?? channel?._channel?.incoming)?.window
     if (window !== undefined && data.length > window) return hangUp()
     next()
   })
@@ -91,19 +115,28 @@ export function harden(client: Connection, bounds: Bounds, onChannel: (refuse: R
     texts.delete(sender)
     fail(sender, ourReason, ourText)
   }
-  before('CHANNEL_OPEN', (next, _protocol: never, { sender }: { sender: number }) => {
+  before('CHANNEL_OPEN', (next, _protocol: never, wish: { sender: number; packetSize: number }) => {
+    const { sender } = wish
+    if (wish.packetSize < PACKET_BYTES_MIN)
+      return fail(sender, OpenFailure.resourceShortage, `packets of fewer than ${PACKET_BYTES_MIN} bytes`)
+    wish.packetSize = Math.min(wish.packetSize, PACKET_BYTES_MAX)
     if (channels._count >= bounds.channels)
       return fail(sender, OpenFailure.resourceShortage, 'too many connections at once through this one')
     onChannel((reason, text) => texts.set(sender, [reason, text]))
     next()
   })
+
+  // The last, and so before all others.
+  for (const name of Object.keys(handlers).filter((one) => /^(?:GLOBAL|REQUEST|CHANNEL)_/.test(one)))
+    before(name, (next) => (inside.authenticated ? next() : hangUp()))
 }
 
 /**
  * Sends what ssh2 writes in one go as one: each packet is three writes of it, which without Nagle's algorithm were three
- * segments.
+ * segments. A client that reads nothing of it is cut off; ssh2 would keep all of it for them.
+ * @param isKnown whether the client has signed in.
  */
-export function corkPackets(socket: Socket): void {
+export function sendPackets(socket: Socket, isKnown: () => boolean): void {
   const write = socket.write.bind(socket) as (...args: unknown[]) => boolean // `as`: one of its forms.
   let isCorked = false
   const uncork = () => {
@@ -116,6 +149,7 @@ export function corkPackets(socket: Socket): void {
       socket.cork()
       process.nextTick(uncork)
     }
+    if (socket.writableLength > (isKnown() ? UNREAD_BYTES : UNREAD_STRANGER_BYTES)) socket.destroy()
     return write(...args)
   }
 }

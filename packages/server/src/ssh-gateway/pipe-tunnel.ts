@@ -1,4 +1,4 @@
-import type { Duplex } from 'node:stream'
+import type { Duplex, Writable } from 'node:stream'
 import type { WebSocket } from 'ws'
 
 /** What waits in a socket before its source has to wait, and what has to be left before it goes on. */
@@ -6,6 +6,9 @@ const HIGH_BYTES = 1024 * 1024
 const LOW_BYTES = 256 * 1024
 /** Small pieces that arrive together travel together. */
 const FRAME_BYTES = 256 * 1024
+
+/** How long a client may leave unread what came before the end. */
+const UNREAD_MS = 5 * 60_000
 
 /** The text frame that says: no more from here. Everything else is binary. */
 export const EOF_FRAME = 'eof'
@@ -20,8 +23,9 @@ export interface HalfClosable extends Duplex {
 /**
  * Joins a channel and a WebSocket, byte for byte, until both ways have ended or one of the two is gone. Neither reads faster
  * than the other writes. An end of one way is passed on as such (RFC 4254 §5.3).
+ * @param connection that the channel is in: its window alone, which a client may name as it likes, says nothing of what is read.
  */
-export function pipeTunnel(channel: HalfClosable, socket: WebSocket): void {
+export function pipeTunnel(channel: HalfClosable, socket: WebSocket, connection: Writable): void {
   let pieces: Buffer[] = []
   let bytes = 0
   let isWaiting = false
@@ -53,7 +57,7 @@ export function pipeTunnel(channel: HalfClosable, socket: WebSocket): void {
     flush()
     if (socket.readyState === socket.OPEN) socket.send(EOF_FRAME)
   })
-  channel.on('error', () => socket.close())
+  channel.on('error', () => socket.terminate())
   channel.on('close', () => {
     flush()
     // What is not written any more is not waited for either, so that the other side's goodbye is read.
@@ -91,6 +95,9 @@ export function pipeTunnel(channel: HalfClosable, socket: WebSocket): void {
       else if (!channel.write(data)) {
         socket.pause()
         channel.once('drain', () => socket.resume())
+      } else if (connection.writableLength > HIGH_BYTES) {
+        socket.pause()
+        connection.once('drain', () => socket.resume())
       }
     })
   })
@@ -98,6 +105,8 @@ export function pipeTunnel(channel: HalfClosable, socket: WebSocket): void {
     isGone = true
     // OpenSSH's `-W` waits for this also when both ways have ended.
     attempt(() => (hasEnded ? channel.close() : endWriting()))
+    // A client whose window stays shut reads nothing of it.
+    setTimeout(() => attempt(() => channel.close()), UNREAD_MS).unref()
   })
   socket.resume()
 }

@@ -14,7 +14,7 @@ import type { AgentConnections } from '../workspaces/agent-connections.ts'
 import type { SshSessions } from '../workspaces/ssh-sessions.service.ts'
 import { TunnelError, type VisitorLevel } from '../workspaces/tunnels.ts'
 import { hasHybridKex } from './hybrid-kex.ts'
-import { changeOffer, corkPackets, harden, OpenFailure, type Refuse } from './outer-client.ts'
+import { changeOffer, harden, OpenFailure, type Refuse, sendPackets } from './outer-client.ts'
 import { type HalfClosable, pipeTunnel } from './pipe-tunnel.ts'
 import { isProven } from './verify-signature.ts'
 
@@ -150,7 +150,7 @@ export class SshGateway {
     this.#ssh ??= this.#load()
     this.#ssh.then(
       (server) => {
-        corkPackets(socket)
+        sendPackets(socket, () => !waiting.has(socket))
         server.injectSocket(socket)
       },
       (error: unknown) => {
@@ -365,7 +365,7 @@ export class SshGateway {
       const channel = accept() as unknown as HalfClosable
       const tunnel = { id: sessionId, workspaceId: id, level, end: () => socket.terminate() }
       this.#track(guest, tunnel, channel)
-      pipeTunnel(channel, socket)
+      pipeTunnel(channel, socket, guest.socket)
     } catch (error) {
       refuse(OpenFailure.connectFailed, textOf(error, id))
       if (!(error instanceof AppError) && !(error instanceof TunnelError))

@@ -43,6 +43,11 @@ def basic(access_key_id: str, access_key: str) -> str:
     return "Basic " + base64.b64encode((access_key_id + ":" + access_key).encode("utf-8")).decode("ascii")
 
 
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_args: object, **_kwargs: object) -> None:
+        return None
+
+
 class AccessKey:
     """An access key, the same all the time."""
 
@@ -90,12 +95,15 @@ class WorkloadIdentity:
                 "KEYHOLD_WORKLOAD_IDENTITY is set, but there is no token of a platform: set KEYHOLD_ID_TOKEN or "
                 "KEYHOLD_ID_TOKEN_FILE, or give the job of GitHub Actions the permission id-token: write"
             )
+        if not url.startswith("https://"):
+            raise ConfigurationInvalid("ACTIONS_ID_TOKEN_REQUEST_URL is no https address")
         request = urllib.request.Request(
             url + ("&" if "?" in url else "?") + "audience=" + quote(self.__audience, safe=""),
             headers={"authorization": "Bearer " + bearer},
         )
         try:
-            with urllib.request.urlopen(request, timeout=10) as response:
+            # A redirect would take the token along, so none is followed.
+            with urllib.request.build_opener(_NoRedirects).open(request, timeout=10) as response:
                 return str(json.load(response)["value"])
         except Exception:
             # From None: it may quote the token.
