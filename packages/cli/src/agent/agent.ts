@@ -14,6 +14,7 @@ import { version } from '../version.ts'
 import { AgentLock } from './agent-lock.ts'
 import type { AgentPart } from './agent-part.ts'
 import { type AgentState, readState, stateDirectory, writeState } from './agent-state.ts'
+import type { AgentStatus } from './agent-status.ts'
 import { ControlConnection } from './control-connection.ts'
 import { WorkspaceIdentity } from './identity.ts'
 import { SecretFiles } from './secret-files.ts'
@@ -59,7 +60,16 @@ async function runIn(directory: string, options: AgentOptions): Promise<number> 
   const files = new SecretFiles({ env: options.env, directory, allowed: options.allowedPaths })
   const secrets = new WorkspaceSecrets(options.env, state.workspaceId, files, note)
   const uses = new UseReports()
-  const identity = new WorkspaceIdentity(options.env, directory, uses, note)
+  const status = (): AgentStatus => {
+    const ahead = secrets.clockAheadMs
+    return {
+      ...agent.status,
+      clockAheadSeconds: ahead === undefined ? null : Math.round(ahead / 1_000),
+      secrets: secrets.status,
+      ssh: ssh.status,
+    }
+  }
+  const identity = new WorkspaceIdentity(options.env, directory, uses, status, note)
   secrets.follow(identity)
   // Without a place for it, who comes in by SSH is still let in.
   await secrets.start()
@@ -142,6 +152,8 @@ class Agent {
   #renewAt = 0
   #hasBegun = false
   #wasConnected = false
+  #connectedAt: Date | undefined
+  #epoch: number | undefined
   /** What is told to the parts, one after the other. */
   #work: Promise<void> = Promise.resolve()
 
@@ -157,6 +169,12 @@ class Agent {
         this.#tellParts((one) => (one === part ? part.changed(this.#keyhold) : undefined)),
       )
     }
+  }
+
+  get status(): Pick<AgentStatus, 'workspaceId' | 'url' | 'connectedAt' | 'epoch'> {
+    const { workspaceId, url } = this.#state
+    const connectedAt = this.#connectedAt?.toISOString() ?? null
+    return { workspaceId, url, connectedAt, epoch: this.#epoch ?? null }
   }
 
   /** Stays connected until `stopping`. @throws Failure when the credential is no longer good. */
@@ -216,6 +234,7 @@ class Agent {
       release: version,
       applied: this.#parts.map((part) => part.appliedVersion?.()).find((one) => one !== undefined),
     })
+    this.#connectedAt = new Date()
     this.#terminal.note(`connected to ${new URL(url).host}`)
     if (!this.#wasConnected) this.#terminal.hint('give programs the secrets: keyhold run -- COMMAND')
     this.#wasConnected = true
@@ -241,6 +260,7 @@ class Agent {
         })
       if (!stopping.aborted) this.#terminal.note('the connection ended')
     } finally {
+      this.#connectedAt = undefined
       clearInterval(renewing)
       stopping.removeEventListener('abort', stop)
     }
@@ -267,7 +287,8 @@ class Agent {
   /** Takes the next credential when the present one is old: on disk first, and then in use. */
   async #renewIfDue(): Promise<void> {
     if (this.#renewAt === 0) {
-      const { renewAt } = await this.#keyhold.call('agent.get')
+      const { renewAt, epoch } = await this.#keyhold.call('agent.get')
+      this.#epoch = epoch
       this.#renewAt = Date.parse(renewAt)
     }
     if (Date.now() < this.#renewAt) return

@@ -7,6 +7,7 @@ import { failureOf } from '../client.ts'
 import { codeOf, Failure } from '../failure.ts'
 import { agentSocketPath } from '../run/agent-socket.ts'
 import type { AgentPart } from './agent-part.ts'
+import type { AgentStatus } from './agent-status.ts'
 import { FollowerSocket } from './follower-socket.ts'
 import {
   gitConfiguration,
@@ -44,7 +45,13 @@ export class WorkspaceIdentity implements AgentPart, Follower {
   #said: string | undefined
 
   /** @param directory of the agent's state, from which programs can be started. @param uses takes what programs tell. */
-  constructor(env: NodeJS.ProcessEnv, directory: string, uses: UseReports, note: (text: string) => void) {
+  constructor(
+    env: NodeJS.ProcessEnv,
+    directory: string,
+    uses: UseReports,
+    status: () => AgentStatus,
+    note: (text: string) => void,
+  ) {
     this.#env = env
     this.#programs = { openpgp: join(directory, 'keyhold-gpg'), ssh: join(directory, 'keyhold-ssh-keygen') }
     this.#home = env.HOME
@@ -76,6 +83,7 @@ export class WorkspaceIdentity implements AgentPart, Follower {
           await this.#gitTokens.reject(host, password)
           return {}
         },
+        status: async () => status(),
         'report-uses': (report) => this.#ask(() => uses.report(report)),
       }),
     )

@@ -5,6 +5,7 @@ import { dirname } from 'node:path'
 import type { UseReport } from '@keyhold/contract/api/uses'
 import { codeOf, Failure } from '../failure.ts'
 import { assertPrivate } from '../run/agent-socket.ts'
+import type { AgentStatus } from './agent-status.ts'
 import { identityPlace } from './identity-variables.ts'
 
 /** What can be asked for, and what is answered. */
@@ -18,6 +19,11 @@ export interface AgentRequests {
   readonly 'git-signing': {
     readonly request: Record<string, never>
     readonly answer: { readonly key?: { readonly fingerprint: string; readonly email: string } }
+  }
+  /** How the agent is. */
+  readonly status: {
+    readonly request: Record<string, never>
+    readonly answer: AgentStatus
   }
   /** An armored signature. */
   readonly 'git-sign': {

@@ -7,6 +7,7 @@ import { limits } from '@keyhold/contract/limits'
 import type { CallAnswer, Keyhold } from '@keyhold/sdk'
 import { codeOf, Failure } from '../failure.ts'
 import { type AgentAnswer, agentSocketPath, assertPrivate } from '../run/agent-socket.ts'
+import type { SecretsStatus } from './agent-status.ts'
 import { problemTexts } from './problem-texts.ts'
 import type { SecretFiles, WantedFile } from './secret-files.ts'
 import { ServerTime } from './server-time.ts'
@@ -176,6 +177,24 @@ export class WorkspaceSecrets {
     const version = this.#delivery?.version
     if (version === undefined || delivery === undefined) return undefined
     return { version, delivery, storeVariables: this.#shownFromStores }
+  }
+
+  /** How it is, in names. */
+  get status(): SecretsStatus {
+    const { secrets = [], leftOut = [] } = this.#answer.delivery ?? {}
+    const files = [...this.#saidOfFiles].flatMap(([name, reason]) =>
+      reason === '' ? [] : [{ name, reason }],
+    )
+    return {
+      isCurrent: this.#delivery !== undefined && this.#reported === this.#reportText(),
+      inEffect: secrets.map(({ name, file }) => ({ name, ...(file !== undefined && { file }) })),
+      refused: [...leftOut.map(({ name, reason }) => ({ name, reason })), ...files],
+    }
+  }
+
+  /** By how much the clock of this machine is ahead of the server's, in milliseconds; undefined until it was asked. */
+  get clockAheadMs(): number | undefined {
+    return this.#delivery === undefined ? undefined : Date.now() - this.#time.now()
   }
 
   /** All that outside stores had, also what something else hides: that may come to light at any moment. */

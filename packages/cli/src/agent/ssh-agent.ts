@@ -9,7 +9,7 @@ const SILENT_MS = 10 * 60_000
 /** Sessions that one connection tells of (ssh-agent.c, AGENT_MAX_SESSION_IDS). */
 const BINDINGS_MAX = 16
 
-const AGENT = {
+export const AGENT = {
   failure: 5,
   success: 6,
   requestIdentities: 11,

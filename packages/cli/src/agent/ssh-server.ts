@@ -31,6 +31,7 @@ import { userAgent } from '../client.ts'
 import { codeOf, Failure } from '../failure.ts'
 import { NO_SFTP, SFTP_SERVERS } from '../session/session-answer.ts'
 import type { Terminal } from '../terminal.ts'
+import type { SshStatus } from './agent-status.ts'
 import { pipeTunnel } from './pipe-tunnel.ts'
 import { VisitProcesses } from './visit-processes.ts'
 import type { Door, VisitorSessions } from './visitor-sessions.ts'
@@ -73,6 +74,15 @@ export class SshServer {
       options.terminal.note(
         `sessions by SSH get no terminal: make ${options.loginName} a member of the group tty, or mount /dev/pts with gid of tty`,
       )
+  }
+
+  get status(): SshStatus {
+    const endsAt = this.#certificateEndsAt
+    return {
+      hasServer: findServer() !== undefined,
+      canOpenTerminals: !cannotOpenTerminals(),
+      certificateUntil: endsAt === 0 ? null : new Date(endsAt).toISOString(),
+    }
   }
 
   reach(client: () => Keyhold): void {

@@ -17,7 +17,7 @@ const CLOCK_DIFFERENCE_SECONDS_MAX = 30
 export const command = defineCommand({
   usage: '[--project=PROJECT] [--environment=ENVIRONMENT] [--json]',
   description:
-    'Looks for what keeps the other commands from working. It reads no values. Exit code 1 when something fails.',
+    'Looks for what keeps the other commands from working; in a workspace, also at its agent, its secrets, files and SSH. It reads no values. Exit code 1 when something fails.',
   options: { project: projectOption, environment: environmentOption, json: jsonOption },
   examples: [{ does: 'find out why a command fails', command: 'keyhold doctor' }],
   async run({ options, env, terminal }) {
@@ -41,7 +41,11 @@ async function* examine(
   yield { check: 'version', status: 'ok', message: `keyhold ${version}, Node ${process.versions.node}` }
   yield configFile(env)
   const { isInWorkspace } = await import('../run/agent-socket.ts')
-  if (isInWorkspace(env)) yield* (await import('../agent/examine-git.ts')).examineGit(env)
+  const isWorkspace = isInWorkspace(env)
+  if (isWorkspace) {
+    yield* (await import('../agent/examine-workspace.ts')).examineWorkspace(env)
+    yield* (await import('../agent/examine-git.ts')).examineGit(env)
+  }
 
   let found: FoundCredentials
   let keyhold: Keyhold
@@ -58,7 +62,10 @@ async function* examine(
       },
     })
   } catch (error) {
-    yield failed('credential', error)
+    const isMissing = error instanceof Failure && error.exitCode === ExitCode.NotSignedIn
+    yield isWorkspace && isMissing
+      ? { check: 'credential', status: 'ok', message: 'none of a person or machine: the agent has its own' }
+      : failed('credential', error)
     return
   }
   const kind = { 'access-key': 'access key', token: 'access token', none: 'none' }[keyhold.credentialKind]
