@@ -159,8 +159,17 @@ test('a credential that is due is replaced: on disk first, then in use', async (
   const { DatabaseSync } = await import('node:sqlite')
   const database = new DatabaseSync(join(server.dataDir, 'keyhold.db'))
   database.exec('update workspace_credentials set created_at = created_at - 90000000')
-  database.close()
   const again = startAgent()
   await connected(again)
-  expect(read()).not.toBe(before)
+  const next = read()
+  expect(next).not.toBe(before)
+  // As with the end of a share, while it is connected.
+  database.exec('update workspace_credentials set created_at = 0')
+  database.exec('update workspace_agents set changes = changes + 1')
+  database.close()
+  await waitFor(
+    () => read() !== next,
+    undefined,
+    () => again.stderr,
+  )
 })

@@ -150,6 +150,7 @@ class Agent {
   #state: AgentState
   #keyhold: Keyhold
   #renewAt = 0
+  #renewing: Promise<void> = Promise.resolve()
   #hasBegun = false
   #wasConnected = false
   #connectedAt: Date | undefined
@@ -239,8 +240,11 @@ class Agent {
     if (!this.#wasConnected) this.#terminal.hint('give programs the secrets: keyhold run -- COMMAND')
     this.#wasConnected = true
     connection.onMessage = (message) => {
-      if (message.type === 'changed') this.#tellParts((part) => part.changed(this.#keyhold))
-      else if (message.type === 'open') for (const part of this.#parts) part.open?.(this.#state, message)
+      if (message.type === 'changed') {
+        // With the end of a share it is due at once. In turn with the parts, which ask with the credential that there is.
+        this.#work = this.#work.then(() => this.#renewIfDue(true).catch(() => {}))
+        this.#tellParts((part) => part.changed(this.#keyhold))
+      } else if (message.type === 'open') for (const part of this.#parts) part.open?.(this.#state, message)
     }
     const stop = () => connection.close()
     stopping.addEventListener('abort', stop)
@@ -285,7 +289,17 @@ class Agent {
   }
 
   /** Takes the next credential when the present one is old: on disk first, and then in use. */
-  async #renewIfDue(): Promise<void> {
+  #renewIfDue(isAskedAnew = false): Promise<void> {
+    // One at a time: a credential that is not used yet ends with the one that is made after it.
+    const renewing = this.#renewing.then(() => {
+      if (isAskedAnew) this.#renewAt = 0
+      return this.#renew()
+    })
+    this.#renewing = renewing.catch(() => {})
+    return renewing
+  }
+
+  async #renew(): Promise<void> {
     if (this.#renewAt === 0) {
       const { renewAt, epoch } = await this.#keyhold.call('agent.get')
       this.#epoch = epoch

@@ -395,6 +395,7 @@ export interface Tables {
     workspace_id: string
     epoch: number
     token_hash: Uint8Array
+    /** 0: it has to be renewed, whatever its age, since a share has ended. */
     created_at: number
     /** null: the agent may never have got it, and the one before is good. */
     used_at: number | null

@@ -250,7 +250,8 @@ export class Agents {
     if (!found) return undefined
     const now = clock.now().getTime()
     if (found.replacedAt !== null) {
-      if (now - found.replacedAt > UNDER_WAY_MS) await this.#fence(found, origin)
+      const isExpected = found.createdAt === store.LEFT_BEHIND
+      if (now - found.replacedAt > UNDER_WAY_MS && !isExpected) await this.#fence(found, origin)
       return undefined
     }
     if (found.usedAt === null)

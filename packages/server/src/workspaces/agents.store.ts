@@ -167,6 +167,22 @@ export async function takeInUse(
     .execute()
 }
 
+/**
+ * Has the agent renew its credential at once: somebody who was in may have read it. From then on one that was replaced is
+ * refused, and no more, since it need not be the agent that has lost its own.
+ */
+export async function expireCredentials(tx: Transaction, workspaceId: string): Promise<void> {
+  await tx
+    .updateTable('workspace_credentials')
+    .set({ created_at: LEFT_BEHIND })
+    .where('workspace_id', '=', workspaceId)
+    .execute()
+  await noteChange(tx, { workspaceId })
+}
+
+/** `created_at` of a credential that somebody may have who is no longer let in. */
+export const LEFT_BEHIND = 0
+
 /** Keeps what an agent says is in effect. The lock of the workspace, which access takes, keeps two from crossing. */
 export async function setApplied(tx: Transaction, row: Tables['workspace_applied']): Promise<void> {
   await deleteApplied(tx, row.workspace_id)

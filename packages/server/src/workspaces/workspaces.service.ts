@@ -14,6 +14,7 @@ import type { Transaction } from '../storage/tables.ts'
 import { type NeedsOfWorkspace, toNeeds } from './template.ts'
 import { findNeeds, findTemplate, setNeeds } from './templates.store.ts'
 import { type DeliveredWorkspace, newWorkspaceId, type Share, type Workspace } from './workspace.ts'
+import { expireCredentials } from './agents.store.ts'
 import * as store from './workspaces.store.ts'
 
 export type NewWorkspace = BodyOf<typeof createWorkspace>
@@ -170,6 +171,7 @@ export class Workspaces {
       if (!before) throw new AppError('share.not_found')
       if (before.level === level) return { result: before, record: null }
       await store.updateShare(tx, id, accountId, level)
+      if (mayEnter(before.level) && level !== 'admin') await expireCredentials(tx, id)
       const result = { ...before, level }
       return { result, record: { changed: ['level'], ...shareRecord(result) } }
     })
@@ -183,6 +185,7 @@ export class Workspaces {
       const share = await store.findShare(tx, id, accountId)
       if (!share) throw new AppError('share.not_found')
       await store.deleteShare(tx, id, accountId)
+      if (mayEnter(share.level)) await expireCredentials(tx, id)
       return { result: undefined, record: shareRecord(share) }
     })
   }
@@ -205,6 +208,8 @@ export class Workspaces {
 function workspaceRecord({ id, name }: Workspace) {
   return { workspace: id, target: { kind: 'workspace', id, name } }
 }
+
+const mayEnter = (level: ShareLevel) => level !== 'view'
 
 function shareRecord({ person, level }: Share) {
   return { target: { kind: 'share', id: person.id, name: `${person.email} (${level})` } }
