@@ -32,7 +32,9 @@ export async function connected<Result>(
         ],
       })
     }
-    return work(keyhold)
+    return work(keyhold).catch((error: unknown) => {
+      throw error instanceof KeyholdError ? failureOf(error, keyhold.url) : error
+    })
   })
 }
 
@@ -46,12 +48,14 @@ export async function explained<Result>(work: () => Promise<Result>): Promise<Re
   }
 }
 
-/** Says what failed, with its code, and the next step. */
-export function failureOf(error: KeyholdError): Failure {
+/** Says what failed, with its code, and the next step. @param url where Keyhold was looked for. */
+export function failureOf(error: KeyholdError, url?: string): Failure {
   if (error instanceof SecretNotFoundError) {
     return secretNotFound(error.message, error.nearMatches, error.reasons)
   }
-  const hints = error.errors.map(({ field, message }) => `${field}: ${message}`)
+  const hints = fieldHints(error.errors)
+  if (url !== undefined && /^network[.](unreachable|deadline)$/.test(error.code))
+    hints.push(`its address here is ${url}`)
   const next = nextSteps[error.code]
   if (next !== undefined) hints.push(next)
   if (error.retryAfterSeconds !== undefined) hints.push(`try again in ${error.retryAfterSeconds} seconds`)
@@ -66,6 +70,18 @@ export function failureOf(error: KeyholdError): Failure {
     kind: /^(network|integrity)[.]/.test(error.code) ? 'unavailable' : kindOf(error.status ?? 0),
     hints,
   })
+}
+
+/** One for each field. Where a value may have several forms, the server says of each what it is not; that is one line here. */
+function fieldHints(errors: KeyholdError['errors']): string[] {
+  const several = errors
+    .filter(({ message }) => /\b(?:anyOf|oneOf)\b/.test(message))
+    .map(({ field }) => field)
+  const isBelow = (field: string) => several.some((one) => field === one || field.startsWith(`${one}.`))
+  return [
+    ...[...new Set(several)].map((field) => `${field}: has none of the forms that it may have`),
+    ...errors.filter(({ field }) => !isBelow(field)).map(({ field, message }) => `${field}: ${message}`),
+  ]
 }
 
 /** The failure of a name that does not exist. @param message exactly `NAME not found` */
@@ -88,7 +104,7 @@ const nextSteps: Partial<Record<string, string>> = {
   'access.address_refused':
     'an Admin or Regular member of the project can change the addresses: keyhold access-key edit',
   'access.refused':
-    'ask an Admin of the project to do it, or to change your role or the permission of the key',
+    'ask an Admin of the project, or the owner of the workspace, to do it or to let you; of an access key, its permission counts',
   'access.scope_missing': 'make an access token with the scope: keyhold token create --scope=…',
   'access_key.limit': 'deactivate or delete one first: keyhold access-key list',
   'access_key.total_limit': 'delete one first: keyhold access-key list',
@@ -157,6 +173,8 @@ const nextSteps: Partial<Record<string, string>> = {
     'your SSH keys: keyhold ssh-key list; if it is not among them, another person has it: make a key of your own',
   'ssh_key.limit': 'remove one first: keyhold ssh-key list',
   'ssh_key.not_found': 'your SSH keys: keyhold ssh-key list',
+  'template.name_taken': 'the templates that there are: keyhold template list',
+  'workspace.name_taken': 'your workspaces: keyhold workspace list',
   'workload_identity.not_found': 'those of the project: keyhold workload-identity list',
   'storage.full': 'the server’s disk needs attention',
 }

@@ -55,7 +55,7 @@ export function writeBytes(bytes: Uint8Array): void {
 
 /** Asks for yes or no unless that was given. @throws Failure when the answer is no. */
 export function confirmed(terminal: Terminal, isGiven: boolean, question: string): void {
-  if (!isGiven && !terminal.confirm(question)) throw new Failure('nothing was changed')
+  if (!isGiven && !terminal.confirm(question, '--yes')) throw new Failure('nothing was changed')
 }
 
 /**

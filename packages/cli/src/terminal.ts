@@ -88,9 +88,9 @@ export class Terminal {
     return isatty(0) ? Buffer.from(await this.askSecret(question)) : this.readInput()
   }
 
-  /** Asks on the terminal and reads a line, with echo. */
-  ask(question: string): string {
-    const tty = openTerminal(question)
+  /** Asks on the terminal and reads a line, with echo. @param option that answers it as well. */
+  ask(question: string, option?: string): string {
+    const tty = openTerminal(question, option)
     try {
       writeAll(tty, `${visible(question)} `)
       return readLine(tty)
@@ -100,8 +100,8 @@ export class Terminal {
   }
 
   /** Asks for yes or no; anything but `y` or `yes` is no. */
-  confirm(question: string): boolean {
-    return /^y(es)?$/i.test(this.ask(`${question} [y/N]`).trim())
+  confirm(question: string, option?: string): boolean {
+    return /^y(es)?$/i.test(this.ask(`${question} [y/N]`, option).trim())
   }
 
   /** Asks on the terminal without echo, and erases the question afterwards. */
@@ -159,13 +159,17 @@ function readUnseenLine(input: NodeJS.ReadStream): Promise<string> {
   })
 }
 
-function openTerminal(question: string): number {
+function openTerminal(question: string, option?: string): number {
   try {
     return openSync('/dev/tty', 'r+')
   } catch {
     throw new Failure(`there is no terminal to ask "${question}" on`, {
       exitCode: ExitCode.Usage,
-      hints: ['give the answer on standard input or as an option; see --help'],
+      hints: [
+        option === undefined
+          ? 'give the answer on standard input or as an option; see --help'
+          : `give ${option}`,
+      ],
     })
   }
 }

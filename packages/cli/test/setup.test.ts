@@ -84,14 +84,18 @@ test('without --url the pasted link says where the code goes, and never to anoth
   expect(JSON.parse(readFileSync(join(directory, 'keyhold/credentials.json'), 'utf8')).url).toBe(url)
 })
 
-test('two different passwords change nothing', async () => {
+test('of a short password, and of two that differ, it asks again; three times change nothing', async () => {
   const { bodies, env } = await freshServer()
   const terminal = new TerminalRun(keyhold, ['setup', '--email=a@example.com', '--name=Ada'], env)
   await answer(terminal, /one-time code/, 'kh_setup_canary')
-  await answer(terminal, /at least 15 characters:/, password)
+  await answer(terminal, /at least 15 characters:/, 'short')
+  await answer(terminal, /has fewer[\s\S]*at least 15 characters:/, password)
   await answer(terminal, /the same password again:/, 'another canary password')
+  await answer(terminal, /differ[\s\S]*at least 15 characters:/, password)
+  await answer(terminal, /password again:[\s\S]*password again:/, 'another canary password')
   expect((await terminal.ended).exitCode).toBe(1)
-  expect(terminal.output).toContain('the two passwords differ')
+  expect(terminal.output).toContain('has fewer than 15 characters')
+  expect(terminal.output).toContain('the two passwords differ; nothing was changed')
   expect(bodies).toEqual([])
 })
 

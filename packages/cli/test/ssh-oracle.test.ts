@@ -186,6 +186,7 @@ describe('ssh', () => {
       return {
         ...rest,
         out: out
+          .replace(new RegExp(`^(PATH=.*):${join(world.home, 'state/bin')}$`, 'm'), '$1')
           .split('\n')
           .filter((line) => !ours.test(line))
           .sort()

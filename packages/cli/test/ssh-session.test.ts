@@ -52,6 +52,21 @@ describe('variables', () => {
     expect((await inTerminal.ended).exitCode).toBe(0)
   })
 
+  test('keyhold is there, as a file of a key that was given no path is', async () => {
+    const key = readFileSync(join(world.home, 'ada/id'), 'utf8')
+    await set('DEPLOY_KEY', key, '--type=key')
+    const command = 'cat "$DEPLOY_KEY_FILE"; keyhold run -- sh -c \'echo "ran with <$GITHUB_TOKEN>"\''
+    for (let tries = 0; ; tries++) {
+      const { stdout } = await ssh([command])
+      if (stdout.toString() === `${key}ran with <>\n`) break
+      if (tries > 60) throw new Error(`it was not seen: ${stdout.toString().slice(key.length)}`)
+    }
+    const inTerminal = terminal([])
+    inTerminal.pty.write('keyhold --version; exit\n')
+    await inTerminal.sees(/\d+\.\d+\.\d+/)
+    await inTerminal.ended
+  })
+
   test('SEC-28: a new session has the new value, also on a connection that is there already', async () => {
     const control = join(world.home, 'c1')
     const master = start('ssh', [...world.optionsOf('ada'), '-M', '-S', control, '-N', world.target])

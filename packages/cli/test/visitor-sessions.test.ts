@@ -56,6 +56,8 @@ async function newAgent() {
     secrets,
     gitTokens,
     reportUses: async () => ({ remaining: 0 }),
+    workspaceId: 'ws-1',
+    programs: join(root, 'bin'),
     additions: async () => ({}),
   })
   sessions.reach(() => keyhold)

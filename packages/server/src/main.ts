@@ -12,6 +12,7 @@ import { composeSealedServer } from './compose/sealed-server.ts'
 import { composeServer } from './compose/server.ts'
 import { type Config, ConfigError, readConfig } from './config/config.ts'
 import { env } from './config/environment.ts'
+import { type Option, options } from './config/options.ts'
 import { lockDataDir } from './storage/storage.ts'
 import { WrongRootKeyError } from './vault/keyring.ts'
 import { findSealedFile, fingerprintIn } from './vault/root-key.ts'
@@ -38,10 +39,16 @@ async function serve(): Promise<void> {
     await stopWaiting()
     for (const warning of config.warnings) logger.warn(warning)
     const address = await server.listen()
-    logger.info({ address, database: core.storage.dialect, rootKey: core.vault.rootFingerprint }, 'ready')
+    const { gateway } = server.entrance
+    const ssh = gateway ? `${gateway.host}:${gateway.port}` : 'off'
+    logger.info(
+      { address, ssh, database: core.storage.dialect, rootKey: core.vault.rootFingerprint },
+      'ready',
+    )
     if (core.newRootKeyPath) say(newRootKeyText(core.newRootKeyPath, core.vault.rootFingerprint))
     else if (!(await core.rootKeys.hasProvenKit()))
       logger.warn('the root key has no proven recovery kit: keyhold admin recovery-kit create')
+    if (gateway && isTerminal()) say(`keyhold: workspaces are entered by SSH through ${ssh}\n`)
     const code = await core.accounts.newSetupCode()
     if (code) say(setupText(config.publicUrl, code))
   }
@@ -124,6 +131,22 @@ function setupText(publicUrl: string, code: Secret<string>): string {
 `
 }
 
+function serverHelp(): string {
+  const rows: readonly Option[] = options
+  const lines = rows.map(({ name, default: value, isFileOnly, doc }) => {
+    const given = value === undefined ? '' : ` (default ${value})`
+    return `  ${name}${isFileOnly ? '_FILE' : ''}${given}\n      ${doc.replaceAll('`', '')}\n`
+  })
+  return `Runs the Keyhold server
+
+usage: keyhold server
+
+It takes no options: it is configured by variables of its environment, each of which may also be given as NAME_FILE, which names
+a file with the value. It runs until it gets SIGTERM or SIGINT.
+
+${lines.join('')}`
+}
+
 /** What the operator is told of an error: one line and the next step; the rest is for the log. */
 function explain(error: unknown): string {
   if (error instanceof UsageError || error instanceof ConfigError || error instanceof WrongRootKeyError)
@@ -138,6 +161,8 @@ function explain(error: unknown): string {
 const [command, ...args] = process.argv.slice(2)
 try {
   if (command === 'server' && args.length === 0) await serve()
+  else if (command === 'server' && args.every((word) => word === '--help' || word === '-h'))
+    process.stdout.write(serverHelp())
   else if (command === 'admin') await admin(args)
   else throw new UsageError('usage: keyhold server | keyhold admin …')
 } catch (error) {

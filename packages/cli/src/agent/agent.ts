@@ -17,6 +17,7 @@ import { type AgentState, readState, stateDirectory, writeState } from './agent-
 import type { AgentStatus } from './agent-status.ts'
 import { ControlConnection } from './control-connection.ts'
 import { WorkspaceIdentity } from './identity.ts'
+import { writeOwnProgram } from './own-program.ts'
 import { SecretFiles } from './secret-files.ts'
 import { WorkspaceSecrets } from './secrets.ts'
 import { SshServer } from './ssh-server.ts'
@@ -78,6 +79,8 @@ async function runIn(directory: string, options: AgentOptions): Promise<number> 
     secrets,
     gitTokens: identity.gitTokens,
     reportUses: (report, pass) => uses.report(report, pass),
+    workspaceId: state.workspaceId,
+    programs: writeOwnProgram(directory),
     additions: async (visitor) => {
       const all = await Promise.all(parts.map((part) => part.sessionVariables?.(visitor)))
       return Object.assign({}, ...all)

@@ -94,7 +94,8 @@ export function writeSshProgram(path: string, agentPath: string): void {
   writeProgram(path, `SSH_AUTH_SOCK=${shellQuoted(agentPath)} exec ssh-keygen "$@"`)
 }
 
-function writeProgram(path: string, line: string): void {
+/** Writes a program of one line for a shell, in place of what is there. @throws system errors. */
+export function writeProgram(path: string, line: string): void {
   writeFileSync(`${path}.new`, `#!/bin/sh\n${line}\n`, { mode: 0o700 })
   renameSync(`${path}.new`, path)
 }

@@ -309,8 +309,10 @@ export class WorkspaceSecrets {
       }),
     ].slice(0, limits.deliveryProblems)
     const withFile = (secret: Delivery['secrets'][number]) => {
-      const outcome = isChosen(secret.path) ? outcomes.get(secret.path) : undefined
-      return outcome && 'file' in outcome ? { ...secret, file: outcome.file } : secret
+      const { path } = secret
+      const outcome = path === null ? undefined : outcomes.get(path)
+      if (path === null || outcome === undefined || 'problem' in outcome) return secret
+      return { ...secret, [isChosen(path) ? 'file' : 'link']: outcome.file }
     }
     const stored = besideOthers(secrets, this.#fromStores)
     // `flatMap`: all of them have a name.
@@ -344,8 +346,8 @@ export class WorkspaceSecrets {
   }
 }
 
-/** Files for which nobody chose a path are made anew for each program: it keeps them when the agent ends. */
-const isChosen = (path: string | null): path is string => path !== null && !path.startsWith('~/.keyhold/')
+/** Files for which nobody chose a path are made anew for each program of `keyhold run`: it keeps them when the agent ends. */
+const isChosen = (path: string): boolean => !path.startsWith('~/.keyhold/')
 
 /** Which file there is: another socket at the same place is another one. */
 function fileAt(path: string): string | undefined {

@@ -40,6 +40,10 @@ export interface VisitorSessionsParts {
     report: AgentRequests['report-uses']['request'],
     pass: string,
   ) => Promise<AgentRequests['report-uses']['answer']>
+  /** Which workspace it is, for people. */
+  readonly workspaceId: string
+  /** Folder with `keyhold`, which every session has at the end of its PATH. */
+  readonly programs: string
   /** What parts of the agent add to a session. */
   readonly additions: (visitor: Visitor) => Promise<Readonly<Record<string, string>>>
 }
@@ -189,11 +193,18 @@ export class VisitorSessions {
     | { readonly answer: SessionRefusal; readonly delivery?: undefined }
   > {
     const { level, address } = visit.opening
+    const { programs, workspaceId } = this.#parts
     try {
       const delivery = await this.#recorded(visit)
-      const { variables, notes } = variablesOf(delivery)
+      const { variables, notes: missing } = variablesOf(delivery)
+      const notes = [
+        ...(level === 'edit'
+          ? [`you have Edit in ${workspaceId}: values of its secrets are blanked in what you see here`]
+          : []),
+        ...missing,
+      ]
       const additions = await this.#additions(visit)
-      const answer = { variables, additions, notes, address }
+      const answer = { variables, additions, programs, notes, address }
       return level === 'edit' ? { answer, delivery } : { answer }
     } catch (error) {
       const reason = reasonOf(error)
@@ -201,7 +212,7 @@ export class VisitorSessions {
         return { answer: { refused: `nothing could be blanked in this session: ${reason}` } }
       const additions = await this.#additions(visit).catch(() => ({}))
       const notes = [`no secrets in this session: ${reason}`]
-      return { answer: { variables: {}, additions, notes, address } }
+      return { answer: { variables: {}, additions, programs, notes, address } }
     }
   }
 
@@ -369,9 +380,10 @@ function variablesOf({ secrets, leftOut }: WorkspaceDelivery): {
 } {
   const variables: Record<string, string> = {}
   const missing = leftOut.map(({ name }) => name)
-  for (const { name, type, value, encoding, file } of secrets) {
+  for (const { name, type, value, encoding, file: chosen, link } of secrets) {
     if (name === null) continue
-    // A file that nobody has put somewhere is there for as long as a program runs, with keyhold run.
+    const file = chosen ?? link
+    // One that could not be written is there for as long as a program runs, with keyhold run.
     if (type === 'file' && file === undefined) continue
     const ofType = type === 'key' && file === undefined ? 'token' : type
     const secret = { name, type: ofType, value: Buffer.from(value, encoding), ...(file && { file }) }

@@ -35,7 +35,7 @@ export const command = defineCommand({
       const keyhold = new Keyhold({ url }, { userAgent, deadlineMs: PASSWORD_DEADLINE_MS })
       const found = await keyhold.call('invitation.find', { body: { token }, ...{ confidential: [token] } })
       terminal.note(`${found.invitedBy} invites ${found.email} to ${keyhold.url}`)
-      const name = options.name ?? terminal.ask('your name:').trim()
+      const name = options.name ?? terminal.ask('your name:', '--name').trim()
       const password = given.password ?? (await askNewPassword(terminal, ''))
       await accept(keyhold, { token, name, password }, env, terminal)
     })

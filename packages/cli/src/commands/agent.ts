@@ -9,7 +9,15 @@ KEYHOLD_ENROLLMENT_TOKEN, or from the file that KEYHOLD_ENROLLMENT_TOKEN_FILE na
 is kept in its state directory, where it belongs to this machine alone: do not copy it.
 
 Secrets that have a path are files there, links to bytes in memory, while the agent runs. It writes only below the home
-directory, and never over a file that is there.`,
+directory, and never over a file that is there.
+
+While it runs, programs of its user have more: git signs in at the code hosts that the owner has connected, and signs commits
+with their key; ssh logs in with their SSH identity. For ssh it adds three lines to the end of ~/.ssh/config, "# Keyhold: …" and
+the two below it, which do nothing while no agent runs: they stay when it ends, and are yours to remove when you need it no
+more. People come in by SSH where the package openssh-server is installed; it need not run.
+
+Programs find it at a socket, below $XDG_RUNTIME_DIR or /tmp; KEYHOLD_AGENT_SOCKET names another one, for the agent and for
+"keyhold run". It ends with exit code 4 when it was cut off or another agent has joined: start it again with --enroll then.`,
   options: {
     'state-dir': {
       type: 'string',

@@ -8,6 +8,7 @@ import { assertSameInstance, prepareCredentials, readCredentials } from '../cred
 import { Failure, usageFailure } from '../failure.ts'
 import { refusePlainHttp } from '../http.ts'
 import type { Terminal } from '../terminal.ts'
+import { askNewPassword } from './account/new-password.ts'
 
 /** Answered with no, it is asked for by the log, the health check and `keyhold admin status`. */
 const KIT_QUESTION = 'put the root key on paper now? Without it nobody can read anything.'
@@ -64,9 +65,9 @@ export const command = defineCommand({
           ],
         })
       }
-      const email = options.email ?? terminal.ask('your e-mail address:').trim()
-      const name = options.name ?? terminal.ask('your name:').trim()
-      const { typed, password = await askPassword(terminal) } =
+      const email = options.email ?? terminal.ask('your e-mail address:', '--email').trim()
+      const name = options.name ?? terminal.ask('your name:', '--name').trim()
+      const { typed, password = await askNewPassword(terminal, '') } =
         first ?? (await firstAnswer(terminal, options['answers-stdin']))
       const code = codeOf(typed)
       // First of all, so that the token is not answered and then lost.
@@ -116,14 +117,6 @@ interface FirstAnswer {
 async function firstAnswer(terminal: Terminal, isFromInput: boolean): Promise<FirstAnswer> {
   if (isFromInput) return answersOf(terminal.readInput(4_096))
   return { typed: await terminal.askSecret('the link or one-time code that the server printed:') }
-}
-
-async function askPassword(terminal: Terminal): Promise<string> {
-  const password = await terminal.askSecret('password, at least 15 characters:')
-  if ((await terminal.askSecret('the same password again:')) !== password) {
-    throw new Failure('the two passwords differ; nothing was changed')
-  }
-  return password
 }
 
 function answersOf(bytes: Uint8Array): Required<FirstAnswer> {

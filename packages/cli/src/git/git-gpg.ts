@@ -1,7 +1,8 @@
-import { accessSync, constants, readFileSync, writeSync } from 'node:fs'
+import { accessSync, closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { askAgent } from '../agent/requests.ts'
 import { Failure } from '../failure.ts'
+import { visible } from '../terminal.ts'
 
 /** Ed25519 in the form of GnuPG, and SHA-256, in RFC 9580 §9.1 and §9.5: git looks at neither. */
 const ALGORITHMS = '22 8'
@@ -13,6 +14,32 @@ const ALGORITHMS = '22 8'
 export async function gitGpg(args: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
   const wanted = keyToSignWith(args)
   if (wanted === undefined) return becomeGpg(args, env)
+  try {
+    await signOrBecomeGpg(wanted, args, env)
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    const hints = [...error.hints, 'to commit without a signature, once: git commit --no-gpg-sign']
+    tellTerminal([`keyhold: ${error.message}`, ...hints.map((hint) => `  ${hint}`)])
+    throw new Failure(error.message, { hints, exitCode: error.exitCode, kind: error.kind })
+  }
+}
+
+/** Older releases of git show nothing of what gpg says. */
+function tellTerminal(lines: readonly string[]): void {
+  try {
+    const tty = openSync('/dev/tty', 'w')
+    writeSync(tty, lines.map((line) => `${visible(line)}\r\n`).join(''))
+    closeSync(tty)
+  } catch {
+    // There is none, and git may show it.
+  }
+}
+
+async function signOrBecomeGpg(
+  wanted: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
   const { key } = await askAgent(env, 'git-signing', {})
   // With fewer digits it could be another key.
   const isOurs = key !== undefined && wanted.length >= 16 && key.fingerprint.endsWith(wanted.toUpperCase())

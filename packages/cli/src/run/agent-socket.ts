@@ -17,6 +17,8 @@ export interface AgentAnswer {
       readonly encoding: 'utf8' | 'base64'
       /** Where its file is, at the path that was chosen for it; missing where none was, or it could not be written. */
       readonly file?: string
+      /** The same where no path was chosen: for sessions, since it goes with the agent. */
+      readonly link?: string
     }[]
     readonly leftOut: readonly { readonly name: string; readonly reason: string }[]
     readonly referenced: readonly { readonly value: string; readonly encoding: 'utf8' | 'base64' }[]

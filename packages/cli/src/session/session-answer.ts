@@ -4,6 +4,8 @@ export interface SessionAnswer {
   readonly variables: Readonly<Record<string, string>>
   /** Set where the session has none of that name: an ssh-agent that was forwarded goes before ours. */
   readonly additions: Readonly<Record<string, string>>
+  /** Folder with this `keyhold`, the last one of PATH. */
+  readonly programs: string
   /** For whoever sits at a terminal. */
   readonly notes: readonly string[]
   /** From where they came; sshd sees the tunnel only. */

@@ -41,6 +41,7 @@ async function begin(): Promise<void> {
     const { socket, answer } = await ask()
     if (answer === undefined) end('the agent of this workspace does not answer, so nothing could be blanked')
     if ('refused' in answer) end(answer.refused)
+    for (const text of answer.notes) note(text)
     return runMasked({ command, env: environment(answer), hasTerminal, socket, masked: answer.masked ?? [] })
   }
   if (sftp === NO_SFTP) return endSftp('this machine has no sftp-server: install openssh-sftp-server there')
@@ -83,13 +84,35 @@ function ask(): Promise<{ socket: Socket; answer: SessionAnswer | SessionRefusal
   })
 }
 
-function environment({ variables, additions, address }: SessionAnswer): NodeJS.ProcessEnv {
+function environment({ variables, additions, address, programs }: SessionAnswer): NodeJS.ProcessEnv {
   const from = {
     // sshd(8): client address and port, then port, or address and port, of the server. Ports end at the gateway.
     SSH_CLIENT: `${address} 0 22`,
     SSH_CONNECTION: `${address} 0 127.0.0.1 22`,
   }
-  return { ...additions, ...env, ...(address !== '' && from), ...variables }
+  return {
+    ...additions,
+    ...pathVariables(programs),
+    ...env,
+    ...(address !== '' && from),
+    ...withPrograms(programs),
+    ...variables,
+  }
+}
+
+/** Last: whoever has a keyhold of their own keeps it. */
+function withPrograms(programs: string): NodeJS.ProcessEnv {
+  return { PATH: env.PATH ? `${env.PATH}:${programs}` : programs }
+}
+
+/**
+ * A login shell may set PATH anew, as /etc/profile of Debian does: bash does this before each prompt, where nothing else is set
+ * for that.
+ */
+function pathVariables(programs: string): NodeJS.ProcessEnv {
+  const isPlain = /^[\w/.+-]+$/.test(programs)
+  if (!isPlain || !hasTerminal || command !== undefined || basename(env.SHELL ?? '') !== 'bash') return {}
+  return { PROMPT_COMMAND: `case ":$PATH:" in *":${programs}:"*) ;; *) PATH="$PATH:${programs}" ;; esac` }
 }
 
 /** Becomes the login shell, or the shell with the command, as sshd would start it. */

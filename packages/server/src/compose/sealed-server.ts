@@ -41,7 +41,7 @@ export async function composeSealedServer(config: Config, logger: Logger): Promi
   const address = await http.fastify
     .listen({ host: config.http.host || '::', port: config.http.port })
     .catch((error: unknown) => {
-      throw cannotListen(config, error)
+      throw cannotListen('KEYHOLD_HTTP_ADDR', config.http, error)
     })
   return {
     address,

@@ -284,7 +284,7 @@ export async function composeServer(
       const address = await http.fastify
         .listen({ host: config.http.host || '::', port: config.http.port })
         .catch((error: unknown) => {
-          throw cannotListen(config, error)
+          throw cannotListen('KEYHOLD_HTTP_ADDR', config.http, error)
         })
       entrance.gateway = await listenForSsh(gateway, config, logger)
       await core.servers.start(config.internalUrl ?? internalUrl(config, address), (error) =>
@@ -327,8 +327,8 @@ async function listenForSsh(
     const port = await gateway.listen(ssh.address)
     return ssh.publicAddress ?? { host: new URL(publicUrl).hostname, port }
   } catch (error) {
-    if (!ssh.isDefault) throw unusable('KEYHOLD_SSH_ADDR: cannot listen there', error)
-    logger.warn({ err: error }, 'no SSH gateway: port 2222 cannot be had; set KEYHOLD_SSH_ADDR')
+    if (!ssh.isDefault) throw cannotListen('KEYHOLD_SSH_ADDR', ssh.address, error)
+    logger.warn(`no SSH gateway. ${cannotListen('KEYHOLD_SSH_ADDR', ssh.address, error).message}`)
     return undefined
   }
 }

@@ -9,11 +9,15 @@ export function unusable(message: string, error: unknown): ConfigError {
 }
 
 /** Says at which address, and what to type when somebody else has it. */
-export function cannotListen({ http: { host, port } }: Config, error: unknown): ConfigError {
+export function cannotListen(
+  variable: 'KEYHOLD_HTTP_ADDR' | 'KEYHOLD_SSH_ADDR',
+  { host, port }: Config['http'],
+  error: unknown,
+): ConfigError {
   const name = host.includes(':') ? `[${host}]` : host
-  const { message } = unusable(`KEYHOLD_HTTP_ADDR: cannot listen at ${name}:${port}`, error)
+  const { message } = unusable(`${variable}: cannot listen at ${name}:${port}`, error)
   const next = message.endsWith('(EADDRINUSE)')
-    ? `: another program listens there. Take another port: KEYHOLD_HTTP_ADDR=${name}:${port < 65_535 ? port + 1 : port - 1} npm start`
+    ? `: another program listens there. Take another port: ${variable}=${name}:${port < 65_535 ? port + 1 : port - 1} npm start`
     : ''
   return new ConfigError(message + next, { cause: error })
 }

@@ -14,6 +14,7 @@ export const OpenFailure = { prohibited: 1, connectFailed: 2, unknownType: 3, re
 
 /** RFC 4253 §11.1 */
 const PROTOCOL_ERROR = 2
+const BY_APPLICATION = 11
 
 /** Clients that send in smaller packets do not exist, and one packet for each byte would be all that a server does. */
 const PACKET_BYTES_MIN = 1024
@@ -196,8 +197,8 @@ interface Transport {
     read: PacketReader
     readonly write: {
       readonly allocStart: number
-      alloc(bytes: number): Uint8Array
-      finalize(packet: Uint8Array): Uint8Array
+      alloc(bytes: number, isForced: boolean): Uint8Array
+      finalize(packet: Uint8Array, isForced: boolean): Uint8Array
     }
   }
 }
@@ -206,7 +207,7 @@ const transportOf = (client: Connection): Transport =>
   (client as unknown as { _protocol: Transport })._protocol // `as`: see above.
 
 /** RFC 4250 §4.1.2, RFC 8308 §2.3 */
-const Message = { extInfo: 7, kexinit: 20 } as const
+const Message = { disconnect: 1, extInfo: 7, kexinit: 20 } as const
 
 /** KEXINIT begins with its type and a cookie (RFC 4253 §7.1). */
 const KEX_LIST_AT = 1 + 16
@@ -345,10 +346,19 @@ function tellAlgorithms(protocol: Transport): void {
   }
 }
 
-/** Sends a message of our own. Not while keys are exchanged. */
+/** Ends a connection with a reason, which `ssh` prints: ssh2 says none. */
+export function dismiss(client: Connection, reason: string): void {
+  const { _sock: socket } = client as unknown as { _sock: Socket } // `as`: see above.
+  if (!socket.writable) return
+  const why = Buffer.of(Message.disconnect, 0, 0, 0, BY_APPLICATION)
+  send(transportOf(client), Buffer.concat([why, sshStrings(reason, 'en')]))
+  socket.end()
+}
+
+/** Sends a message of our own. While keys are exchanged, only what may be sent then (RFC 4253 §7.1). */
 function send({ _packetRW: { write }, _cipher: cipher }: Transport, payload: Uint8Array): void {
   const start = write.allocStart
-  const packet = write.alloc(payload.length)
+  const packet = write.alloc(payload.length, true)
   packet.set(payload, start)
-  cipher.encrypt(write.finalize(packet))
+  cipher.encrypt(write.finalize(packet, true))
 }

@@ -14,7 +14,7 @@ import type { AgentConnections } from '../workspaces/agent-connections.ts'
 import type { SshSessions } from '../workspaces/ssh-sessions.service.ts'
 import { TunnelError, type VisitorLevel } from '../workspaces/tunnels.ts'
 import { hasHybridKex } from './hybrid-kex.ts'
-import { changeOffer, harden, OpenFailure, type Refuse, sendPackets } from './outer-client.ts'
+import { changeOffer, dismiss, harden, OpenFailure, type Refuse, sendPackets } from './outer-client.ts'
 import { type HalfClosable, pipeTunnel } from './pipe-tunnel.ts'
 import { isProven } from './verify-signature.ts'
 
@@ -279,8 +279,8 @@ export class SshGateway {
   }
 
   /** Ends a connection from this side, whatever the other one does. */
-  #showOut(guest: Guest): void {
-    guest.client.end()
+  #showOut(guest: Guest, reason: string): void {
+    dismiss(guest.client, reason)
     setTimeout(() => guest.socket.destroy(), GOODBYE_MS).unref()
     this.#farewell(guest)
   }
@@ -407,8 +407,8 @@ export class SshGateway {
     try {
       // Taken before it is asked who may go on: who comes meanwhile is not among those.
       const inside = [...this.#guests].map((guest) => ({ guest, tunnels: [...guest.tunnels] }))
-      const mayStay = await this.#rightsOf(inside)
-      for (const { guest, tunnels } of inside) this.#lookAt(guest, tunnels, mayStay)
+      const rights = await this.#rightsOf(inside)
+      for (const { guest, tunnels } of inside) this.#lookAt(guest, tunnels, rights)
     } catch (error) {
       this.#parts.logger.warn({ err: error }, 'cannot see who may stay')
     } finally {
@@ -420,8 +420,9 @@ export class SshGateway {
     try {
       for (const tunnel of tunnels) if (!rights.isGoing(tunnel)) tunnel.end()
       const isIdle = guest.tunnels.size === 0 && Date.now() - guest.idleSince > IDLE_MS
-      if (isIdle || !rights.mayStay(guest, tunnels)) this.#showOut(guest)
-      else this.#rekeyIfDue(guest)
+      const reason = isIdle ? 'nothing was done here for a minute' : rights.reasonToGo(guest, tunnels)
+      if (reason === undefined) this.#rekeyIfDue(guest)
+      else this.#showOut(guest, reason)
     } catch (error) {
       // What is wrong with one connection keeps nobody else inside.
       this.#parts.logger.warn({ err: error }, 'cannot see whether somebody may stay')
@@ -441,10 +442,16 @@ export class SshGateway {
     const levelOf = await access.levels('ssh.connect', wanted)
     return {
       isGoing: ({ id }) => going.has(id),
-      // What a session shows was settled when it began: as something else they come in anew (acceptance SEC-42).
-      mayStay: ({ key }, tunnels) =>
-        keyIds.has(key.id) &&
-        tunnels.every(({ workspaceId, level }) => levelOf(key.accountId, workspaceId) === level),
+      reasonToGo: ({ key }, tunnels) => {
+        if (!keyIds.has(key.id)) return 'your access to Keyhold by this key has ended'
+        for (const { workspaceId, level } of tunnels) {
+          const now = levelOf(key.accountId, workspaceId)
+          if (now === undefined) return `your access to ${workspaceId} has ended`
+          // What a session shows was settled when it began: as something else they come in anew (acceptance SEC-42).
+          if (now !== level) return `your level in ${workspaceId} has changed: come in anew`
+        }
+        return undefined
+      },
     }
   }
 
@@ -466,7 +473,7 @@ export class SshGateway {
 
   async close(): Promise<void> {
     clearInterval(this.#looking)
-    for (const guest of [...this.#guests]) this.#showOut(guest)
+    for (const guest of [...this.#guests]) this.#showOut(guest, 'Keyhold is stopping')
     for (const socket of this.#sockets) socket.destroy()
     const listener = this.#listener
     if (listener) await new Promise((resolve) => listener.close(resolve))
@@ -476,7 +483,8 @@ export class SshGateway {
 /** What the database said of those inside. */
 interface Rights {
   isGoing(tunnel: Tunnel): boolean
-  mayStay(guest: Guest, tunnels: readonly Tunnel[]): boolean
+  /** What `ssh` prints when its connection is ended; undefined: they may stay. */
+  reasonToGo(guest: Guest, tunnels: readonly Tunnel[]): string | undefined
 }
 
 /** What to do when somebody has proven who they are: their place among those who knock is free. */

@@ -20,7 +20,7 @@ export async function askNewPassword(
       if ((await terminal.askSecret('the same password again:')) === password) return password
       problem = 'the two passwords differ'
     }
-    if (attempt === ATTEMPTS_MAX) throw new Failure(`${problem}; the password was not changed`)
+    if (attempt === ATTEMPTS_MAX) throw new Failure(`${problem}; nothing was changed`)
     terminal.note(problem)
   }
 }

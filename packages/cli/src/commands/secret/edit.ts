@@ -13,6 +13,7 @@ import {
   personalOption,
   personalSettings,
   shownTarget,
+  withWorkspaceIds,
 } from './personal-secret.ts'
 import { referenceOptions, referencesChange } from './references.ts'
 import { upkeepChange, upkeepOptions } from './upkeep.ts'
@@ -71,7 +72,7 @@ export const command = defineCommand({
         const { id } = await findPersonalSecret(keyhold, name)
         const secret = await keyhold.call('personal-secret.update', {
           params: { personalSecretId: id },
-          body: change,
+          body: await withWorkspaceIds(keyhold, change),
         })
         if (options.json) return terminal.printJson(secret)
         return terminal.note(`your secret ${secret.name} changed; ${shownTarget(secret)}`)

@@ -5,6 +5,7 @@ import type { Keyhold } from '@keyhold/sdk'
 import type { OptionValues } from '../../command.ts'
 import { Failure, usageFailure } from '../../failure.ts'
 import type { Terminal } from '../../terminal.ts'
+import { findWorkspace } from '../workspace/find-workspace.ts'
 import { shownPlaces, targetChange, targetOptions } from './secret-target.ts'
 import { readSecretValue, wireValue } from './secret-value.ts'
 
@@ -19,8 +20,8 @@ export const personalSettings = {
   'all-workspaces': { type: 'boolean', summary: 'with --personal: for all of your workspaces, the default' },
   workspace: {
     type: 'string',
-    placeholder: 'ID',
-    summary: 'with --personal: for these workspaces only',
+    placeholder: 'WORKSPACE',
+    summary: 'with --personal: for these workspaces only, by name or id',
     isRepeatable: true,
   },
 } as const
@@ -91,6 +92,18 @@ export function personalChange(options: Settings) {
   }
 }
 
+/** The same with the ids of the workspaces that are named. @throws Failure, KeyholdError */
+export async function withWorkspaceIds<Change extends ReturnType<typeof personalChange>>(
+  keyhold: Keyhold,
+  change: Change,
+): Promise<Change> {
+  const { workspaces } = change
+  if (workspaces === undefined || workspaces === 'all') return change
+  const ids = []
+  for (const one of workspaces) ids.push((await findWorkspace(keyhold, one)).id)
+  return { ...change, workspaces: ids }
+}
+
 interface SetOptions extends Settings {
   readonly type: string | undefined
   readonly file: string | undefined
@@ -105,8 +118,11 @@ export async function setPersonalSecret(
   name: string,
   options: SetOptions,
 ): Promise<void> {
-  const given = personalChange(options)
+  const given = await withWorkspaceIds(keyhold, personalChange(options))
   const { type, description, file } = options
+  const { found: before } = await lookForPersonalSecret(keyhold, name)
+  // Before the value is asked for.
+  const place = before === undefined ? target(name, given) : {}
   const content = wireValue(await readSecretValue(terminal, name, file))
   const change = {
     ...content,
@@ -114,7 +130,6 @@ export async function setPersonalSecret(
     ...(description !== undefined && { description }),
     ...given,
   }
-  const { found: before } = await lookForPersonalSecret(keyhold, name)
   const secret = before
     ? await keyhold.call('personal-secret.update', {
         params: { personalSecretId: before.id },
@@ -122,7 +137,7 @@ export async function setPersonalSecret(
         body: { ...change, expectedVersion: before.version },
       })
     : await keyhold.call('personal-secret.create', {
-        body: { name, type: file === undefined ? 'token' : 'file', ...target(name, given), ...change },
+        body: { name, type: file === undefined ? 'token' : 'file', ...place, ...change },
       })
   if (options.json) terminal.printJson(secret)
   else {

@@ -11,7 +11,7 @@ export const levelOption = {
 } as const
 
 export const levelsDescription =
-  'view: look at the code, without a terminal and without secrets; edit: also run code, which gets the secrets, while values\n' +
+  'view: see the workspace and whether it runs, without a terminal and without secrets; edit: also run code, which gets the secrets, while values\n' +
   'are taken out of what is shown; admin: all of it, also values. Only share as admin with trusted people.'
 
 /** Finds a share by e-mail address, account id or exact name. @throws Failure, KeyholdError */

@@ -17,7 +17,7 @@ export const command = defineCommand({
         return sayEmpty(
           terminal,
           `${name} is shared with nobody`,
-          `share it: keyhold share add ${workspaceId} EMAIL --level=view`,
+          `share it: keyhold share add ${args[0]} EMAIL --level=view`,
         )
       }
       terminal.printTable(

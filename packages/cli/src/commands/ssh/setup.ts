@@ -13,8 +13,8 @@ const KNOWN_HOSTS = 'keyhold_known_hosts'
 export const command = defineCommand({
   usage: '[--directory=DIRECTORY]',
   description: `Writes ${CONFIG} and ${KNOWN_HOSTS}, and has ~/.ssh/config include the first one. From then on "ssh WORKSPACE-ID" enters a
-workspace, ssh knows gateway and workspaces without asking, and so does every editor that reads that file. Run it again after
-workspaces were created.`,
+workspace, and "ssh NAME.keyhold" too where its name is of letters, digits and hyphens. ssh knows gateway and workspaces without
+asking, and so does every editor that reads that file. Run it again after workspaces were created.`,
   options: {
     directory: { type: 'string', placeholder: 'DIRECTORY', summary: 'in place of ~/.ssh' },
   },
@@ -24,8 +24,9 @@ workspaces were created.`,
       const directory = options.directory ?? join(homedir(), '.ssh')
       const gateway = await keyhold.call('ssh.get')
       const { workspaces } = await keyhold.call('workspace.list')
-      const users = workspaces.flatMap(({ id, agent, level }) =>
-        agent && level !== 'view' ? [{ id, user: agent.loginName }] : [],
+      const open = workspaces.filter(({ level }) => level !== 'view')
+      const users = open.flatMap(({ id, name, agent }) =>
+        agent ? [{ id, name, user: agent.loginName }] : [],
       )
       assertPlain(gateway, users)
       try {
@@ -37,7 +38,10 @@ workspaces were created.`,
         throw new Failure(`${directory} cannot be written (${codeOf(error)})`)
       }
       terminal.note(`ssh knows the way: ${directory}/${CONFIG}`)
-      terminal.hint('enter a workspace by its id: ssh ws-…')
+      for (const { id, name, agent } of open)
+        terminal.note(`  ssh ${id}   ${name}${agent ? '' : ', which no machine has joined yet'}`)
+      if (open.length === 0)
+        terminal.hint('make a workspace, then run this again: keyhold workspace create NAME')
     }),
 })
 
@@ -71,21 +75,33 @@ function knownHosts({ host, port, hostKey, certificateAuthority }: Gateway): str
 function configuration(
   directory: string,
   { host, port }: Gateway,
-  users: readonly { id: string; user: string }[],
+  users: readonly { id: string; name: string; user: string }[],
 ): string {
-  const known = [KNOWN_HOSTS, 'known_hosts'].map((name) => `"${join(directory, name)}"`).join(' ')
-  const own = users.flatMap(({ id, user }) => [`Host ${id}`, `  User ${user}`])
+  // The first one is where ssh writes what the person accepts: ours is written anew each time.
+  const known = ['known_hosts', KNOWN_HOSTS].map((name) => `"${join(directory, name)}"`).join(' ')
+  const own = users.flatMap(({ id, name, user }) => [
+    `Host ${[id, ...aliasOf(name, users)].join(' ')}`,
+    `  HostName ${id}`,
+    `  User ${user}`,
+  ])
   return [
     '# Written by "keyhold ssh setup", which writes it anew.',
     ...own,
-    'Host ws-*',
+    'Host ws-* *.keyhold',
     `  ProxyJump ${port === 22 ? host : `${host}:${port}`}`,
     `  UserKnownHostsFile ${known}`,
-    // The jump host does not inherit what is said of the destination.
+    // The jump host does not inherit what is said of the destination. It counts for each port of that host, which does no harm:
+    // ssh looks into the person's own file as well, and writes there.
     `Host ${host}`,
     `  UserKnownHostsFile ${known}`,
     '',
   ].join('\n')
+}
+
+/** @returns `NAME.keyhold`, where the name can be a word of ssh's and only one has it. */
+function aliasOf(name: string, all: readonly { name: string }[]): string[] {
+  const isOnly = all.filter((one) => one.name.toLowerCase() === name.toLowerCase()).length === 1
+  return isOnly && /^[a-z0-9][a-z0-9-]{0,62}$/i.test(name) ? [`${name}.keyhold`] : []
 }
 
 function replace(path: string, text: string): void {

@@ -30,9 +30,9 @@ export const command = defineCommand({
       if (options.json) terminal.printJson(found)
       if (found.problem !== null)
         throw new Failure(`outside store ${name}: ${found.problem}`, {
-          hints: [
-            `if it is what Keyhold signs in with, give it another: keyhold store edit ${name} --credential`,
-          ],
+          hints: found.problem.includes('signs in with')
+            ? [`give Keyhold another credential for it: keyhold store edit ${name} --credential`]
+            : [],
         })
       if (!options.json) for (const key of found.keys ?? []) terminal.print(key)
       terminal.note(
