@@ -171,31 +171,34 @@ describe.each(databases)('agents of workspaces on %s', (database) => {
       expect(await show()).toBeNull()
     })
 
-    test.each(['end', 'lowering'])('is due at once after the %s of a share with which one comes in; the one before is refused, and no more', async (how) => {
-      const guest = await server.addPerson()
-      const shares = `/api/v1/workspaces/${workspace.id}/shares`
-      const body = { email: guest.email, level: 'edit' }
-      await server.ok('POST', shares, { token: owner.token, body })
-      const agent = await connect(token)
-      const heard = agent.messages.length
-      const isDue = async (one: string) =>
-        Date.parse((await get(one)).body.renewAt) <= server.clock.now().getTime()
-      expect(await isDue(token)).toBe(false)
-      const at = { token: owner.token }
-      if (how === 'end') await server.ok('DELETE', `${shares}/${guest.id}`, at)
-      else await server.ok('PATCH', `${shares}/${guest.id}`, { ...at, body: { level: 'view' } })
-      await eventually(
-        () => agent.messages.length,
-        (length) => expect(length).toBeGreaterThan(heard),
-      )
-      expect(await isDue(token)).toBe(true)
-      const next = await renew(token)
-      expect(await isDue(next)).toBe(false)
-      server.clock.advance(2 * 60_000)
-      expect((await get(token)).status).toBe(401)
-      expect((await get(next)).status).toBe(200)
-      expect(await recordsOf('agent.fence')).toEqual([])
-    })
+    test.each(['end', 'lowering'])(
+      'is due at once after the %s of a share with which one comes in; the one before is refused, and no more',
+      async (how) => {
+        const guest = await server.addPerson()
+        const shares = `/api/v1/workspaces/${workspace.id}/shares`
+        const body = { email: guest.email, level: 'edit' }
+        await server.ok('POST', shares, { token: owner.token, body })
+        const agent = await connect(token)
+        const heard = agent.messages.length
+        const isDue = async (one: string) =>
+          Date.parse((await get(one)).body.renewAt) <= server.clock.now().getTime()
+        expect(await isDue(token)).toBe(false)
+        const at = { token: owner.token }
+        if (how === 'end') await server.ok('DELETE', `${shares}/${guest.id}`, at)
+        else await server.ok('PATCH', `${shares}/${guest.id}`, { ...at, body: { level: 'view' } })
+        await eventually(
+          () => agent.messages.length,
+          (length) => expect(length).toBeGreaterThan(heard),
+        )
+        expect(await isDue(token)).toBe(true)
+        const next = await renew(token)
+        expect(await isDue(next)).toBe(false)
+        server.clock.advance(2 * 60_000)
+        expect((await get(token)).status).toBe(401)
+        expect((await get(next)).status).toBe(200)
+        expect(await recordsOf('agent.fence')).toEqual([])
+      },
+    )
 
     test('is due after a day', async () => {
       const { renewAt } = (await get(token)).body

@@ -11,10 +11,10 @@ import type { Projects } from '../projects/projects.service.ts'
 import { lockAccount } from '../storage/locks.ts'
 import { type Storage, violatedUnique } from '../storage/storage.ts'
 import type { Transaction } from '../storage/tables.ts'
+import { expireCredentials } from './agents.store.ts'
 import { type NeedsOfWorkspace, toNeeds } from './template.ts'
 import { findNeeds, findTemplate, setNeeds } from './templates.store.ts'
 import { type DeliveredWorkspace, newWorkspaceId, type Share, type Workspace } from './workspace.ts'
-import { expireCredentials } from './agents.store.ts'
 import * as store from './workspaces.store.ts'
 
 export type NewWorkspace = BodyOf<typeof createWorkspace>
