@@ -57,7 +57,7 @@ export function WorkspaceSecrets() {
             mayReveal={isTrusted(level)}
             onSaved={setSaved}
           />
-          <StoreSources workspaceId={id} isOwner={level === 'owner'} />
+          {level !== 'view' && <StoreSources workspaceId={id} isOwner={level === 'owner'} />}
           <Guidance />
           {isAdding && <AddSecret workspaceId={id} onClose={() => setAdding(false)} onSaved={setSaved} />}
         </>

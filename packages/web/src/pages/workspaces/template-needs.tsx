@@ -2,10 +2,11 @@ import { Alert, Anchor, Button, Group, List, Stack, Text } from '@mantine/core'
 import { AlertIcon } from '@primer/octicons-react'
 import { queryOptions, useQuery } from '@tanstack/react-query'
 import { type ReactNode, useState } from 'react'
-import { call } from '../../api.ts'
+import { type CallAnswer, call } from '../../api.ts'
 import type { Template } from '../../templates.ts'
 import { StateBadge } from '../../ui/credential-state.tsx'
 import { HiddenField } from '../../ui/fields.tsx'
+import { QueryView } from '../../ui/query-view.tsx'
 import { TextLink } from '../../ui/text-link.tsx'
 import type { Workspace } from '../../workspaces.ts'
 import { AddSecret } from './add-secret.tsx'
@@ -36,40 +37,46 @@ interface NewProps {
 export function TemplateNeeds({ needs, values, onValues, action }: NewProps) {
   const own = useQuery(personalQuery)
   if (needs.length === 0) return <Text size="sm">{words.needsNone}</Text>
-  // What goes into all workspaces of the person is there once the workspace is.
-  const present = new Set(
-    own.data
-      ?.filter(
-        ({ workspaces, isEnabled, status }) => workspaces === 'all' && isEnabled && status !== 'expired',
-      )
-      .map(({ envName }) => envName),
-  )
   return (
     <Stack gap="xs" component="section" aria-label={words.needs}>
       <Text fw={600}>{words.needs}</Text>
-      <NeedList
-        needs={needs.map((need) => ({ ...need, isPresent: present.has(need.name) }))}
-        below={({ name, isPresent }) =>
-          isPresent ? (
-            <Text size="sm">{words.fromYou}</Text>
-          ) : (
-            <HiddenField
-              aria-label={words.valueOf(name)}
-              placeholder={words.value}
-              field={name}
-              action={action}
-              value={values[name] ?? ''}
-              onValue={(value) => onValues({ ...values, [name]: value })}
-            />
-          )
-        }
-      />
+      <QueryView query={own}>
+        {(secrets) => (
+          <NeedList
+            needs={needs.map((need) => ({ ...need, isPresent: isEverywhere(secrets, need.name) }))}
+            below={({ name, isPresent }) =>
+              isPresent ? (
+                <Text size="sm">{words.fromYou}</Text>
+              ) : (
+                <HiddenField
+                  aria-label={words.valueOf(name)}
+                  placeholder={words.value}
+                  field={name}
+                  action={action}
+                  value={values[name] ?? ''}
+                  onValue={(value) => onValues({ ...values, [name]: value })}
+                />
+              )
+            }
+          />
+        )}
+      </QueryView>
       <Text size="sm" c="dimmed">
         {words.addThem}
       </Text>
     </Stack>
   )
 }
+
+/** What goes into all workspaces of the person is there once the workspace is. */
+const isEverywhere = (
+  secrets: CallAnswer<'personal-secret.list'>['personalSecrets'],
+  name: string,
+): boolean =>
+  secrets.some(
+    ({ envName, workspaces, isEnabled, status }) =>
+      envName === name && workspaces === 'all' && isEnabled && status !== 'expired',
+  )
 
 interface ListProps<One> {
   readonly needs: readonly One[]
