@@ -458,7 +458,7 @@ describe.each(databases)('Workspaces on %s', (database) => {
     expect(await add.getByRole('textbox', { name: 'Name' }).inputValue()).toBe('DATABASE_URL')
     await add.getByRole('textbox', { name: 'Value' }).fill('of mine alone')
     await add.getByRole('button', { name: 'Save' }).click()
-    await needs.getByText('missing').waitFor({ state: 'detached' })
+    await needs.getByText('1 of them is missing').waitFor({ state: 'detached' })
     expect(await needs.getByText('Present').count()).toBe(3)
     await leave()
   })
