@@ -123,8 +123,8 @@ test('SEC-50, SEC-52: what a store has is there from the start, masked, and chan
   await seen('process.env.DB_PASSWORD', 'canary-the-second')
   await stop(next)
   expect(agent.stderr + next.stderr).not.toContain('canary')
-  for (const file of readdirSync(join(home, 'state')))
-    expect(readFileSync(join(home, 'state', file), 'utf8')).not.toContain('canary')
+  for (const file of readdirSync(join(home, 'state'), { recursive: true, withFileTypes: true }))
+    if (file.isFile()) expect(readFileSync(join(file.parentPath, file.name), 'utf8')).not.toContain('canary')
 })
 
 test('SEC-52: a store that refuses stops the agent with a message that names it, or is a warning', async () => {

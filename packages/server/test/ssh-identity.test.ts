@@ -175,6 +175,7 @@ describe.each(databases)('the SSH identity on %s', (database) => {
       publicKeyFingerprint: expect.stringMatching(/^SHA256:/),
       createdAt: expect.any(String),
       lastUsedAt: null,
+      destinations: [],
     })
     expect(publicKey.split(' ')[2]).toBe(person.email)
     const path = join(directory, 'identity.pub')

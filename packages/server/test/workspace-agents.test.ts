@@ -381,7 +381,7 @@ describe('two servers with one database', () => {
       const token = await here.addAgent(owner, workspace.id)
       const first = await TestAgent.connect(here.url, token)
       const second = await TestAgent.connect(there.url, token)
-      expect(await first.closed).toBe(closeCodes.revoked)
+      expect(await first.closed).toBe(closeCodes.replaced)
       const { storage, agents } = here.core
       await storage.transaction((tx) => agents.noteChange(tx, { workspaceId: workspace.id }))
       await eventually(

@@ -100,7 +100,9 @@ export async function withWorkspaceIds<Change extends ReturnType<typeof personal
   const { workspaces } = change
   if (workspaces === undefined || workspaces === 'all') return change
   const ids = []
-  for (const one of workspaces) ids.push((await findWorkspace(keyhold, one)).id)
+  // An id is one also of a workspace that is shared later.
+  for (const one of workspaces)
+    ids.push(/^ws-[a-z0-9]{8,}$/.test(one) ? one : (await findWorkspace(keyhold, one)).id)
   return { ...change, workspaces: ids }
 }
 
