@@ -194,7 +194,7 @@ export interface AuditLine {
   readonly workspace?: string
   readonly address?: string
   /** Where a program read it. */
-  readonly use?: { readonly file?: string; readonly line?: number }
+  readonly use?: { readonly kind: string; readonly file?: string; readonly line?: number }
 }
 
 export function start(program: string, args: readonly string[], options: { env?: NodeJS.ProcessEnv } = {}) {
