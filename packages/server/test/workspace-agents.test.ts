@@ -257,11 +257,13 @@ describe.each(databases)('agents of workspaces on %s', (database) => {
 
     test('of two that connect at once the one that the database has stays, whichever was answered first', async () => {
       const owner = await server.addPerson()
-      const body = { name: 'twice' }
-      const { id } = await server.ok('POST', '/api/v1/workspaces', { token: owner.token, body })
       const { core, clock } = server
       const origin = { traceId: 'test' }
-      const caller = (await core.agents.authenticate(await server.addAgent(owner, id), origin))!
+      const agentOf = async (name: string) => {
+        const { id } = await server.ok('POST', '/api/v1/workspaces', { token: owner.token, body: { name } })
+        return (await core.agents.authenticate(await server.addAgent(owner, id), origin))!
+      }
+      const [caller, other] = [await agentOf('twice'), await agentOf('beside')]
       const slow = Promise.withResolvers<void>()
       let calls = 0
       // The first one is written down, and hears of it late.
@@ -281,13 +283,13 @@ describe.each(databases)('agents of workspaces on %s', (database) => {
         () => {},
       )
       onTestFinished(() => connections.stop())
-      const connect = () => {
+      const connect = (asking = caller) => {
         const closes: number[] = []
         const nothing = () => {}
         const close = (code: number) => void closes.push(code)
         const socket = { send: nothing, ping: nothing, close, terminate: nothing, on: nothing }
         const facts = { loginName: 'dev', release: '1.2.3' }
-        return { closes, attached: connections.attach({ caller, origin }, socket, facts) }
+        return { closes, attached: connections.attach({ caller: asking, origin }, socket, facts) }
       }
       const first = connect()
       await eventually(
@@ -295,7 +297,8 @@ describe.each(databases)('agents of workspaces on %s', (database) => {
         (count) => expect(count).toBe(1),
       )
       const second = connect()
-      await Promise.race([second.attached, new Promise((resolve) => setTimeout(resolve, 500))])
+      // Begun after the second one: would that not wait, it had come through by now.
+      await connect(other).attached
       slow.resolve()
       await Promise.all([first.attached, second.attached])
       await connections.look()
